@@ -1,0 +1,171 @@
+//! The integer network: the one description that training lowers to, the reference evaluates, and deployment runs.
+//!
+//! # Numbers
+//!
+//! Every activation tensor holds **signed codes** of [`Tensor::bits`] bits, `-2^(bits-1) ..= 2^(bits-1)-1`, that
+//! stand for `scale * (code - zero_point)`. A tensor behind a `ReLU` uses its whole range for values >= 0, so its
+//! zero point is `-2^(bits-1)`; a tensor that may be negative has zero point 0. An unsigned 8-bit image `p` is stored
+//! as `p - 128` with zero point -128. Thus all dot products on the core are signed times signed.
+//!
+//! Weights are symmetric signed codes of 2, 4 or 8 bits, chosen **per output channel**.
+//!
+//! A layer with weights computes, for each output channel `c`,
+//!
+//! ```text
+//! acc = sum over the kernel window of (input_code - input_zero_point) * weight_code      (padding contributes 0)
+//! out = clip((acc * kappa[c] + lambda[c]) >> shift[c], output range)                     (arithmetic shift)
+//! ```
+//!
+//! where bias, output zero point and rounding (half a step) are inside `lambda`. All arithmetic is exact in 32-bit
+//! two's complement: [`IntNet::validate`] proves per channel that `acc * kappa + lambda` cannot leave the `i32` range.
+//!
+//! Channels are in the order of training; reordering, grouping and packing for the core are the deployment's business.
+
+use serde::{Deserialize, Serialize};
+
+/// Index of a tensor in [`IntNet::tensors`].
+pub type TensorId = usize;
+
+/// A whole integer network: the content of `network.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IntNet {
+    /// Always [`IntNet::FORMAT`].
+    pub format: String,
+    /// Version of the file format, [`IntNet::VERSION`].
+    pub version: u32,
+    /// Name of the network, for people.
+    pub name: String,
+    /// Every activation tensor, network input and output included.
+    pub tensors: Vec<Tensor>,
+    /// Layers in execution order.
+    pub layers: Vec<IntLayer>,
+    /// The tensor the caller fills.
+    pub input: TensorId,
+    /// The tensor the caller reads.
+    pub output: TensorId,
+}
+
+/// Shape and number format of an activation tensor (height x width x channels, channels innermost).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tensor {
+    /// Name, unique in the network.
+    pub name: String,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Channels.
+    pub channels: usize,
+    /// 2, 4 or 8; 32 only for the network output (raw `(acc * kappa + lambda) >> shift`, not clipped).
+    pub bits: u8,
+    /// Code that stands for the real value 0.
+    pub zero_point: i32,
+    /// Real value of one code step. For reports and for reading outputs; integer execution never uses it.
+    pub scale: f64,
+}
+
+/// Integer requantisation of one output channel: `(acc * kappa + lambda) >> shift`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requant {
+    /// Multiplier.
+    pub kappa: i32,
+    /// Addend: bias, output zero point and rounding, in units of `2^-shift` output steps.
+    pub lambda: i32,
+    /// Arithmetic right shift, 0..=31.
+    pub shift: u8,
+}
+
+/// One layer. Matches over this enum have no `_` arm, so that no layer is ever skipped or free by default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum IntLayer {
+    /// 2-D convolution, groups = 1.
+    Conv2d(Conv2d),
+    /// Fully connected layer over the flattened (height, width, channel) input; output is 1 x 1 x n.
+    Linear(Linear),
+    /// Average over a window without padding.
+    AvgPool(AvgPool),
+    /// Elementwise sum of two tensors of one shape, each with its own rescaling.
+    Add(Add),
+}
+
+/// 2-D convolution with per-output-channel weight precision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Conv2d {
+    /// Name, unique in the network.
+    pub name: String,
+    /// Input tensor.
+    pub input: TensorId,
+    /// Output tensor.
+    pub output: TensorId,
+    /// Kernel height and width.
+    pub kernel: [usize; 2],
+    /// Vertical and horizontal stride.
+    pub stride: [usize; 2],
+    /// Zero padding: top, left, bottom, right.
+    pub pad: [usize; 4],
+    /// Weight bits (2, 4 or 8) of each output channel.
+    pub weight_bits: Vec<u8>,
+    /// Weight codes, `[output channel][kernel row][kernel column][input channel]`.
+    pub weights: Vec<i8>,
+    /// Requantisation of each output channel.
+    pub requant: Vec<Requant>,
+}
+
+/// Fully connected layer with per-output-channel weight precision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Linear {
+    /// Name, unique in the network.
+    pub name: String,
+    /// Input tensor.
+    pub input: TensorId,
+    /// Output tensor, 1 x 1 x outputs.
+    pub output: TensorId,
+    /// Weight bits (2, 4 or 8) of each output.
+    pub weight_bits: Vec<u8>,
+    /// Weight codes, `[output][row][column][channel]` of the input tensor.
+    pub weights: Vec<i8>,
+    /// Requantisation of each output.
+    pub requant: Vec<Requant>,
+}
+
+/// Average pooling: `out = clip((sum * kappa + lambda) >> shift)`, `sum` over `code - zero_point` in the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AvgPool {
+    /// Name, unique in the network.
+    pub name: String,
+    /// Input tensor.
+    pub input: TensorId,
+    /// Output tensor.
+    pub output: TensorId,
+    /// Window height and width.
+    pub kernel: [usize; 2],
+    /// Vertical and horizontal stride.
+    pub stride: [usize; 2],
+    /// Requantisation, the same for all channels; the division by the window size is in `kappa` and `shift`.
+    pub requant: Requant,
+}
+
+/// Residual addition: `out = clip((a * kappa_a + b * kappa_b + lambda) >> shift)` with `a`, `b` minus their zero points.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Add {
+    /// Name, unique in the network.
+    pub name: String,
+    /// The two input tensors.
+    pub inputs: [TensorId; 2],
+    /// Output tensor.
+    pub output: TensorId,
+    /// Multiplier of each input.
+    pub kappa: [i32; 2],
+    /// Addend: output zero point and rounding.
+    pub lambda: i32,
+    /// Arithmetic right shift, 0..=31.
+    pub shift: u8,
+}
+
+impl IntNet {
+    /// Value of [`IntNet::format`].
+    pub const FORMAT: &str = "mpic-intnet";
+    /// Value of [`IntNet::version`].
+    pub const VERSION: u32 = 1;
+}
