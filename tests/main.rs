@@ -1,1 +1,3 @@
 //! One binary for all whole-product tests.
+
+mod architecture;
