@@ -1,1 +1,22 @@
-//! placeholder
+//! Cycle-exact, instruction-level simulator of MPIC: the RI5CY-based RISC-V core (RV32IMC + Xpulp) whose SIMD dot
+//! products take their operand widths from a CSR.
+//!
+//! Bytes become an [`Image`], a [`Machine`] runs it, an [`Outcome`] says what happened and what it cost.
+//! Semantics ([`isa`]) say what happened; [`timing`] and [`energy`] say what it cost.
+
+pub mod cli;
+pub mod decode;
+pub mod elf;
+pub mod energy;
+pub mod hart;
+pub mod isa;
+pub mod machine;
+pub mod memory;
+pub mod observer;
+pub mod report;
+pub mod timing;
+pub mod trace;
+
+pub use elf::{Image, ImageError};
+pub use machine::{Config, Limits, LoadError, Machine};
+pub use report::{Outcome, Status};

@@ -1,0 +1,119 @@
+//! The subcommands of `mpic-sim`.
+
+mod disasm;
+mod run;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::elf::{Image, Symbols};
+
+/// Exit status for usage, I/O and ELF errors.
+const USAGE: u8 = 125;
+
+/// Largest ELF that is read: far above any program for this core, far below what would trouble the host.
+const LARGEST_ELF: u64 = 256 << 20;
+
+#[derive(Parser)]
+#[command(name = "mpic-sim", version, about = "Cycle-exact simulator of MPIC, the mixed-precision RI5CY core")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a bare-metal ELF and report cycles, stalls, energy and regions
+    Run(run::Args),
+    /// Print the instructions of an ELF
+    Disasm(disasm::Args),
+    /// Print a completion script
+    Completions {
+        /// Shell to complete for
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Parses the command line, runs it, and turns errors into one message and an exit status.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            let _ = e.print();
+            return ExitCode::from(if e.use_stderr() { USAGE } else { 0 });
+        }
+    };
+    let done = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Disasm(args) => disasm::run(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "mpic-sim", &mut std::io::stdout());
+            Ok(0)
+        }
+    };
+    ExitCode::from(done.unwrap_or_else(|e| {
+        if is_broken_pipe(&e) {
+            return 0;
+        }
+        eprintln!("mpic-sim: {e:#}");
+        USAGE
+    }))
+}
+
+/// Whoever read our output has seen enough: no error.
+fn is_broken_pipe(e: &anyhow::Error) -> bool {
+    e.chain().any(|c| c.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+}
+
+/// An ELF with what can be read from it.
+struct Program {
+    image: Image,
+    symbols: Symbols,
+}
+
+fn load(path: &Path) -> Result<Program> {
+    let name = path.display();
+    let meta = std::fs::metadata(path).with_context(|| format!("cannot read {name}"))?;
+    if meta.is_dir() {
+        bail!("{name} is a directory; name an ELF file");
+    }
+    if meta.len() > LARGEST_ELF {
+        bail!("{name} has {} MiB; programs for this core have at most {} MiB", meta.len() >> 20, LARGEST_ELF >> 20);
+    }
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
+    let image = Image::parse(&bytes).with_context(|| name.to_string())?;
+    Ok(Program { image, symbols: Symbols::parse(&bytes) })
+}
+
+/// A size in bytes: `4096`, `0x1000`, `512K`, `2M`.
+fn parse_size(text: &str) -> Result<u32, String> {
+    let (digits, unit) = match text.as_bytes().last() {
+        Some(b'K' | b'k') => (&text[..text.len() - 1], 1 << 10),
+        Some(b'M' | b'm') => (&text[..text.len() - 1], 1 << 20),
+        _ => (text, 1),
+    };
+    parse_number(digits)
+        .and_then(|n| n.checked_mul(unit))
+        .and_then(|n| u32::try_from(n).ok())
+        .ok_or_else(|| format!("'{text}' is not a size; write bytes, or 512K, or 2M"))
+}
+
+/// A decimal or 0x-prefixed number.
+fn parse_number(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(hex) => u64::from_str_radix(hex, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+/// `NAME=FILE`.
+fn parse_assignment(text: &str) -> Result<(String, PathBuf), String> {
+    text.split_once('=')
+        .filter(|(n, f)| !n.is_empty() && !f.is_empty())
+        .map(|(n, f)| (n.to_owned(), f.into()))
+        .ok_or_else(|| format!("'{text}' is not NAME=FILE"))
+}

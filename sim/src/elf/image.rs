@@ -1,0 +1,119 @@
+//! ELF bytes to an [`Image`]. The only file that knows goblin.
+
+use goblin::elf::{Elf, header, program_header::PT_LOAD};
+
+/// A loadable program: what a machine needs of an ELF.
+#[derive(Clone, Debug, Default)]
+pub struct Image {
+    /// First instruction.
+    pub entry: u32,
+    /// Loadable segments.
+    pub segments: Vec<Segment>,
+    /// Symbols by name: address and size in bytes.
+    symbols: Vec<(String, u32, u32)>,
+}
+
+/// A loadable segment; memory beyond `data` up to `size` is zero.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    /// Where it is loaded (physical address).
+    pub address: u32,
+    /// Bytes in the file.
+    pub data: Vec<u8>,
+    /// Bytes in memory.
+    pub size: u32,
+    /// Holds instructions.
+    pub executable: bool,
+}
+
+/// Why bytes are not a program for this machine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ImageError {
+    /// The file is empty.
+    #[error("the file is empty; expected a 32-bit RISC-V ELF executable")]
+    Empty,
+    /// No ELF magic.
+    #[error("this is not an ELF file (it does not start with 0x7F 'ELF'); expected a 32-bit RISC-V ELF executable")]
+    NotElf,
+    /// Header or tables point outside the file.
+    #[error("the ELF file is truncated or damaged ({0}); build or copy it again")]
+    Damaged(String),
+    /// 64-bit ELF.
+    #[error("this is a 64-bit ELF; the core is 32-bit: compile with -march=rv32imc -mabi=ilp32")]
+    Class64,
+    /// Big-endian ELF.
+    #[error("this ELF is big-endian; the core is little-endian")]
+    BigEndian,
+    /// Another architecture.
+    #[error("this ELF is for {0}; expected RISC-V (compile with riscv64-unknown-elf-gcc -march=rv32imc -mabi=ilp32)")]
+    Machine(String),
+    /// Not an executable.
+    #[error("this ELF is not an executable (type {0}); link it first")]
+    NotExecutable(&'static str),
+    /// Nothing to load.
+    #[error("this ELF has no loadable segment; check the linker script")]
+    NothingToLoad,
+}
+
+impl Image {
+    /// Parses an ELF executable.
+    ///
+    /// # Errors
+    /// Says in a sentence why the bytes cannot run on this core.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ImageError> {
+        if bytes.is_empty() {
+            return Err(ImageError::Empty);
+        }
+        if !bytes.starts_with(header::ELFMAG) {
+            return Err(ImageError::NotElf);
+        }
+        // Class, byte order and machine are read before the tables, so that the message names the real problem.
+        match bytes.get(header::EI_CLASS) {
+            Some(&header::ELFCLASS32) => {}
+            Some(&header::ELFCLASS64) => return Err(ImageError::Class64),
+            _ => return Err(ImageError::Damaged("no valid class in its header".into())),
+        }
+        if bytes.get(header::EI_DATA) == Some(&header::ELFDATA2MSB) {
+            return Err(ImageError::BigEndian);
+        }
+        let elf = Elf::parse(bytes).map_err(|e| ImageError::Damaged(e.to_string()))?;
+        if elf.header.e_machine != header::EM_RISCV {
+            return Err(ImageError::Machine(header::machine_to_str(elf.header.e_machine).trim_start_matches("EM_").into()));
+        }
+        if elf.header.e_type != header::ET_EXEC {
+            return Err(ImageError::NotExecutable(header::et_to_str(elf.header.e_type)));
+        }
+        let mut segments = Vec::new();
+        for ph in elf.program_headers.iter().filter(|p| p.p_type == PT_LOAD && p.p_memsz > 0) {
+            let data = usize::try_from(ph.p_offset)
+                .ok()
+                .zip(usize::try_from(ph.p_filesz).ok())
+                .and_then(|(at, n)| bytes.get(at..at.checked_add(n)?))
+                .ok_or_else(|| ImageError::Damaged("a segment reaches beyond the end of the file".into()))?;
+            if ph.p_filesz > ph.p_memsz {
+                return Err(ImageError::Damaged("a segment has more bytes in the file than in memory".into()));
+            }
+            segments.push(Segment { address: ph.p_paddr as u32, data: data.to_vec(), size: ph.p_memsz as u32, executable: ph.is_executable() });
+        }
+        if segments.is_empty() {
+            return Err(ImageError::NothingToLoad);
+        }
+        let symbols = elf.syms.iter().filter(|s| s.st_shndx != 0).filter_map(|s| {
+            let name = elf.strtab.get_at(s.st_name).filter(|n| !n.is_empty())?;
+            Some((name.to_owned(), s.st_value as u32, s.st_size as u32))
+        });
+        Ok(Self { entry: elf.entry as u32, segments, symbols: symbols.collect() })
+    }
+
+    /// Address of a symbol.
+    #[must_use]
+    pub fn symbol(&self, name: &str) -> Option<u32> {
+        self.symbols.iter().find(|s| s.0 == name).map(|s| s.1)
+    }
+
+    /// Size in bytes of a symbol, 0 if the ELF does not say.
+    #[must_use]
+    pub fn symbol_size(&self, name: &str) -> Option<u32> {
+        self.symbols.iter().find(|s| s.0 == name).map(|s| s.2)
+    }
+}

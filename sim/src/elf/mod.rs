@@ -1,0 +1,7 @@
+//! ELF files: bytes to an image, addresses to symbols and source lines.
+
+mod image;
+mod symbols;
+
+pub use image::{Image, ImageError, Segment};
+pub use symbols::{Location, Symbols};

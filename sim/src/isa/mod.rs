@@ -1,0 +1,387 @@
+//! The instruction table: one [`Row`] per instruction, with the function that executes it beneath it.
+//!
+//! Everything else (decoder, disassembler, register use, timing class, energy class) reads the row. Adding an
+//! instruction means adding a row and its function in the file of its extension, and nothing more.
+//!
+//! Functions say what happened to registers and memory; they know nothing of time.
+
+mod mpic_dot;
+pub(crate) mod rv32i;
+pub(crate) mod rv32m;
+mod simd;
+mod xpulp_alu;
+mod xpulp_loop;
+mod xpulp_mem;
+mod xpulp_mul;
+pub(crate) mod zicsr;
+
+use crate::hart::Hart;
+use crate::memory::{Fault, Memory};
+
+/// Registers and memory: all that an instruction may touch.
+#[derive(Clone, Debug)]
+pub struct Cpu {
+    /// Registers, CSRs, hardware loops, SIMD state.
+    pub hart: Hart,
+    /// Memory and devices.
+    pub mem: Memory,
+}
+
+/// A decoded instruction.
+#[derive(Clone, Copy, Debug)]
+pub struct Inst {
+    /// Its row of the table.
+    pub row: &'static Row,
+    /// The 32-bit word; compressed instructions are expanded.
+    pub word: u32,
+    /// Length in memory: 2 or 4 bytes.
+    pub size: u8,
+    /// Destination register (or third source), bits 11:7.
+    pub rd: u8,
+    /// First source register, bits 19:15.
+    pub rs1: u8,
+    /// Second source register, bits 24:20.
+    pub rs2: u8,
+    /// The immediate of the row's form, sign-extended where the form says so.
+    pub imm: i32,
+}
+
+/// What an instruction did to the flow of control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Falls through.
+    Next,
+    /// Jump or taken branch to the address.
+    Jump(u32),
+    /// Exception with its cause code; `mepc` is the address of the instruction itself.
+    Trap(Cause),
+    /// Return from a machine-mode trap.
+    Return,
+    /// Sleep until an interrupt.
+    Sleep,
+    /// An access that no memory answers.
+    Fault(Fault),
+}
+
+/// Synchronous exceptions of the core, with their `mcause` codes (RISC-V privileged manual).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Cause {
+    /// Undefined or unsupported instruction word.
+    IllegalInstruction = 2,
+    /// `ebreak`.
+    Breakpoint = 3,
+    /// `ecall` from machine mode.
+    EnvironmentCall = 11,
+}
+
+/// Function unit: what timing and energy distinguish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Adder, logic, shifter, bit manipulation, SIMD other than dot products.
+    Alu,
+    /// 32-bit multiplier, 16-bit multiplies.
+    Mul,
+    /// Multiply-accumulate on the 32-bit multiplier.
+    Mac,
+    /// Upper half of a 32 x 32 product.
+    Mulh,
+    /// Signed division and remainder.
+    Div,
+    /// Unsigned division and remainder.
+    Divu,
+    /// Loads.
+    Load,
+    /// Stores.
+    Store,
+    /// Conditional branches.
+    Branch,
+    /// `jal`.
+    Jal,
+    /// `jalr`.
+    Jalr,
+    /// CSR accesses.
+    Csr,
+    /// Hardware-loop set-up.
+    Loop,
+    /// SIMD dot products.
+    Dot,
+    /// `fence`, `fence.i`.
+    Fence,
+    /// `ecall`, `ebreak`, undefined words.
+    Trap,
+    /// `mret`.
+    Mret,
+    /// `wfi`.
+    Wfi,
+}
+
+/// Operand form: how fields and immediate are taken from the word, which registers are used, how it is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// `rd, rs1, rs2`
+    R,
+    /// `rd, rs1`
+    R1,
+    /// `rd, rs1, rs2`, rd is also read.
+    RAcc,
+    /// `rd, rs1, imm12`
+    I,
+    /// `rd, rs1, shamt`
+    Shamt,
+    /// `rd, imm20`
+    U,
+    /// `rd, offset`
+    J,
+    /// `rd, imm(rs1)` of `jalr`
+    Jalr,
+    /// `rs1, rs2, offset`
+    B,
+    /// `rs1, imm5, offset`
+    BImm,
+    /// `rd, imm(rs1)`
+    Load,
+    /// `rd, imm(rs1!)`: rs1 += imm afterwards.
+    LoadPost,
+    /// `rd, rs2(rs1)`
+    LoadReg,
+    /// `rd, rs2(rs1!)`
+    LoadRegPost,
+    /// `rs2, imm(rs1)`
+    Store,
+    /// `rs2, imm(rs1!)`
+    StorePost,
+    /// `rs2, rs3(rs1)`, rs3 in the rd field.
+    StoreReg,
+    /// `rs2, rs3(rs1!)`, rs3 in the rd field.
+    StoreRegPost,
+    /// `rd, csr, rs1`
+    Csr,
+    /// `rd, csr, uimm5`
+    CsrI,
+    /// No operands.
+    None,
+    /// `rd, rs1, width-1, lsb`: fields 29:25 and 24:20.
+    Bits,
+    /// As `Bits`, rd is also read.
+    BitsAcc,
+    /// `rd, rs1, rs2, norm`: shift in 29:25.
+    Norm,
+    /// As `Norm`, rd is also read.
+    NormAcc,
+    /// `rd, rs1, imm6` signed: `.sci`.
+    Sci,
+    /// `rd, rs1, imm6` unsigned: `.sci`.
+    SciU,
+    /// `rd, rs1, imm6` signed, rd is also read.
+    SciAcc,
+    /// `rd, rs1, imm6` unsigned, rd is also read.
+    SciUAcc,
+    /// `rd, rs1, imm6` unsigned, rd is also read; rs1 only (`pv.insert`).
+    Index,
+    /// `loop, offset`: 12 bits, halfwords, unsigned.
+    LoopAddr,
+    /// `loop, rs1`
+    LoopCount,
+    /// `loop, count`
+    LoopCountI,
+    /// `loop, rs1, offset`
+    LoopSetup,
+    /// `loop, count, offset`: count in 31:20, offset in the rs1 field.
+    LoopSetupI,
+}
+
+/// One instruction.
+#[derive(Debug)]
+pub struct Row {
+    /// Mnemonic as in the manual.
+    pub name: &'static str,
+    /// Fixed bits of the encoding: `word & mask == bits`.
+    pub mask: u32,
+    /// Their value.
+    pub bits: u32,
+    /// Operand form.
+    pub form: Form,
+    /// Function unit.
+    pub unit: Unit,
+    /// Executes it.
+    pub exec: fn(&mut Cpu, &Inst) -> Flow,
+}
+
+/// Makes a row from a pattern of 32 `0`, `1` and `-` (any), most significant first; `_` separates fields and
+/// does not count. A pattern of another length does not compile.
+const fn row(
+    name: &'static str,
+    pattern: &str,
+    form: Form,
+    unit: Unit,
+    exec: fn(&mut Cpu, &Inst) -> Flow,
+) -> Row {
+    let text = pattern.as_bytes();
+    let (mut mask, mut bits, mut seen, mut i) = (0u32, 0u32, 0, 0);
+    while i < text.len() {
+        if text[i] != b'_' {
+            mask <<= 1;
+            bits <<= 1;
+            seen += 1;
+            match text[i] {
+                b'1' => {
+                    mask |= 1;
+                    bits |= 1;
+                }
+                b'0' => mask |= 1,
+                b'-' => {}
+                _ => panic!("a pattern holds only 0, 1, - and _"),
+            }
+        }
+        i += 1;
+    }
+    assert!(seen == 32, "a pattern has 32 places");
+    Row { name, mask, bits, form, unit, exec }
+}
+
+/// The extensions with encodings of their own, looked through before the base instruction set.
+pub static OWN: [&[Row]; 7] = [
+    mpic_dot::ROWS,
+    xpulp_mem::ROWS,
+    xpulp_alu::ROWS,
+    xpulp_mul::ROWS,
+    xpulp_loop::ROWS,
+    simd::ROWS,
+    rv32i::OWN_ROWS,
+];
+
+/// Every row of the table, base instruction set included.
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    OWN.iter().copied().flatten().chain(rv32i::ROWS).chain(rv32m::ROWS).chain(zicsr::ROWS)
+}
+
+/// An undefined word: executes as an illegal-instruction exception.
+pub static ILLEGAL: Row = row("illegal", "--------------------------------", Form::None, Unit::Trap, |_, _| {
+    Flow::Trap(Cause::IllegalInstruction)
+});
+
+/// Lane widths in bits of both operands of a dot product as `i` would run now; `None` if the format has none.
+#[must_use]
+pub fn dot_widths(c: &Cpu, i: &Inst) -> Option<(u32, u32)> {
+    simd::widths(simd::format(c, i))
+}
+
+impl Inst {
+    /// Takes the operands of `row` from an (expanded) word.
+    #[must_use]
+    pub fn new(row: &'static Row, word: u32, size: u8) -> Self {
+        let field = |lo: u32, n: u32| (word >> lo) & ((1 << n) - 1);
+        Self {
+            row,
+            word,
+            size,
+            rd: field(7, 5) as u8,
+            rs1: field(15, 5) as u8,
+            rs2: field(20, 5) as u8,
+            imm: row.form.immediate(word),
+        }
+    }
+
+    /// Registers read, x0 included where a field says so; third is the accumulator or stored offset register.
+    #[must_use]
+    pub fn sources(&self) -> [u8; 3] {
+        let [a, b, c] = self.row.form.reads();
+        [if a { self.rs1 } else { 0 }, if b { self.rs2 } else { 0 }, if c { self.rd } else { 0 }]
+    }
+
+    /// Register written through the ALU port, even if it is x0.
+    #[must_use]
+    pub fn alu_dest(&self) -> Option<u8> {
+        use Form::{
+            B, BImm, Bits, BitsAcc, Csr, CsrI, I, Index, J, Jalr, Load, LoadPost, LoadReg, LoadRegPost, LoopAddr, LoopCount,
+            LoopCountI, LoopSetup, LoopSetupI, None as Nothing, Norm, NormAcc, R, R1, RAcc, Sci, SciAcc, SciU, SciUAcc,
+            Shamt, Store, StorePost, StoreReg, StoreRegPost, U,
+        };
+        match self.row.form {
+            R | R1 | RAcc | I | Shamt | U | J | Jalr | Csr | CsrI | Bits | BitsAcc | Norm | NormAcc | Sci | SciU | SciAcc
+            | SciUAcc | Index => Some(self.rd),
+            LoadPost | LoadRegPost | StorePost | StoreRegPost => Some(self.rs1),
+            B | BImm | Load | LoadReg | Store | StoreReg | Nothing | LoopAddr | LoopCount | LoopCountI | LoopSetup
+            | LoopSetupI => None,
+        }
+    }
+
+    /// Whether this is a `jal`, `jalr` or branch.
+    #[must_use]
+    pub fn is_jump(&self) -> bool {
+        matches!(self.row.unit, Unit::Branch | Unit::Jal | Unit::Jalr)
+    }
+}
+
+impl Form {
+    /// Which of rs1, rs2 and rd are read.
+    #[must_use]
+    pub fn reads(self) -> [bool; 3] {
+        use Form::{
+            B, BImm, Bits, BitsAcc, Csr, CsrI, I, Index, J, Jalr, Load, LoadPost, LoadReg, LoadRegPost, LoopAddr, LoopCount,
+            LoopCountI, LoopSetup, LoopSetupI, None, Norm, NormAcc, R, R1, RAcc, Sci, SciAcc, SciU, SciUAcc, Shamt, Store,
+            StorePost, StoreReg, StoreRegPost, U,
+        };
+        match self {
+            R | B | LoadReg | LoadRegPost | Store | StorePost | Norm => [true, true, false],
+            RAcc | NormAcc | StoreReg | StoreRegPost => [true, true, true],
+            R1 | I | Shamt | Jalr | BImm | Load | LoadPost | Csr | Bits | Sci | SciU | LoopCount | LoopSetup => {
+                [true, false, false]
+            }
+            BitsAcc | SciAcc | SciUAcc | Index => [true, false, true],
+            U | J | CsrI | None | LoopAddr | LoopCountI | LoopSetupI => [false, false, false],
+        }
+    }
+
+    /// The immediate in `word`.
+    #[must_use]
+    fn immediate(self, word: u32) -> i32 {
+        use Form::{
+            B, BImm, Bits, BitsAcc, Csr, CsrI, I, Index, J, Jalr, Load, LoadPost, LoadReg, LoadRegPost, LoopAddr, LoopCount,
+            LoopCountI, LoopSetup, LoopSetupI, None, Norm, NormAcc, R, R1, RAcc, Sci, SciAcc, SciU, SciUAcc, Shamt, Store,
+            StorePost, StoreReg, StoreRegPost, U,
+        };
+        let signed = word as i32;
+        let field = |lo: u32, n: u32| ((word >> lo) & ((1 << n) - 1)) as i32;
+        match self {
+            I | Jalr | Load | LoadPost => signed >> 20,
+            Store | StorePost => (signed >> 25) << 5 | field(7, 5),
+            U => (word & 0xFFFF_F000) as i32,
+            J => (signed >> 31) << 20 | field(12, 8) << 12 | field(20, 1) << 11 | field(21, 10) << 1,
+            B | BImm => (signed >> 31) << 12 | field(7, 1) << 11 | field(25, 6) << 5 | field(8, 4) << 1,
+            Csr | CsrI | LoopCountI | LoopSetupI => field(20, 12),
+            LoopAddr | LoopSetup => field(20, 12) * 2,
+            Shamt => field(20, 5),
+            Bits | BitsAcc | Norm | NormAcc => field(25, 5),
+            Sci | SciAcc => (field(20, 5) << 27 >> 26) | field(25, 1),
+            SciU | SciUAcc | Index => field(20, 5) << 1 | field(25, 1),
+            R | R1 | RAcc | LoadReg | LoadRegPost | StoreReg | StoreRegPost | None | LoopCount => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No word may belong to two rows, or the order of the table would decide what it means.
+    #[test]
+    fn no_two_encodings_overlap() {
+        let all: Vec<&Row> = OWN.iter().copied().flatten().collect();
+        for (i, a) in all.iter().enumerate() {
+            for b in &all[i + 1..] {
+                assert!((a.bits ^ b.bits) & a.mask & b.mask != 0, "{} and {} overlap", a.name, b.name);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<_> = rows().map(|r| r.name).collect();
+        names.sort_unstable();
+        let before = names.len();
+        names.dedup();
+        assert_eq!(before, names.len());
+    }
+}

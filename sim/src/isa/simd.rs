@@ -1,0 +1,239 @@
+//! Packed SIMD other than dot products (`riscv_decoder.sv`, `OPCODE_VECOP`; `riscv_alu.sv`).
+//!
+//! On MPIC the lane width comes from CSR 0x00D and bit 12 of the encoding means nothing; with `--core ri5cy` it comes
+//! from the encoding. Funct3 bit 2 replicates a scalar (`.sc`), bits 2 and 1 an immediate (`.sci`).
+//! In the mixed formats (5 to 10) and in format 0 the ALU is one 32-bit lane, and `.sc` replicates the low 16 bits.
+
+use super::rv32i::{alu, sra};
+use super::{Cpu, Flow, Form, Inst, Row, Unit, row};
+use crate::hart::Core;
+
+/// One lane of both operands, zero-extended, with its width in bits.
+#[derive(Clone, Copy)]
+struct Lane {
+    a: u32,
+    b: u32,
+    bits: u32,
+}
+
+impl Lane {
+    fn signed(self, v: u32) -> i32 {
+        (v << (32 - self.bits)) as i32 >> (32 - self.bits)
+    }
+    fn sa(self) -> i32 {
+        self.signed(self.a)
+    }
+    fn sb(self) -> i32 {
+        self.signed(self.b)
+    }
+    /// Shift amount: as many low bits as the lane can use.
+    fn amount(self) -> u32 {
+        self.b & (self.bits - 1)
+    }
+    /// The lane cut to its width, as an intermediate result of the partitioned adder.
+    fn wrap(self, v: u32) -> u32 {
+        v & (u32::MAX >> (32 - self.bits))
+    }
+    fn flag(self, v: bool) -> u32 {
+        if v { u32::MAX } else { 0 }
+    }
+}
+
+/// Rows of lane-wise operations: vector, `.sc` and `.sci` forms of each.
+macro_rules! lanewise {
+    ($($name:literal, $funct6:literal, $sci:ident, $f:expr;)*) => {
+        &[$(
+            row($name, concat!($funct6, "-_-----_-----_0--_-----_1010111"), Form::R, Unit::Alu, |c, i| lanes(c, i, $f)),
+            row(concat!($name, ".sc"), concat!($funct6, "-_-----_-----_10-_-----_1010111"), Form::R, Unit::Alu, |c, i| lanes(c, i, $f)),
+            row(concat!($name, ".sci"), concat!($funct6, "-_-----_-----_11-_-----_1010111"), Form::$sci, Unit::Alu, |c, i| lanes(c, i, $f)),
+        )*
+        row("pv.shuffle", "110000-_-----_-----_0--_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
+        row("pv.shuffle.sc", "110000-_-----_-----_10-_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
+        row("pv.shuffleI0", "110000-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, |c, i| shuffle(c, i, selectors(c, i))),
+        row("pv.shuffleI1", "111010-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, |c, i| shuffle(c, i, selectors(c, i))),
+        row("pv.shuffleI2", "111100-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, |c, i| shuffle(c, i, selectors(c, i))),
+        row("pv.shuffleI3", "111110-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, |c, i| shuffle(c, i, selectors(c, i))),
+        row("pv.shuffle2", "110010-_-----_-----_---_-----_1010111", Form::RAcc, Unit::Alu, shuffle2),
+        row("pv.pack", "1101000_-----_-----_---_-----_1010111", Form::R, Unit::Alu, |c, i| pack(c, i, false)),
+        row("pv.pack.h", "1101001_-----_-----_---_-----_1010111", Form::R, Unit::Alu, |c, i| pack(c, i, true)),
+        row("pv.packhi", "110110-_-----_-----_---_-----_1010111", Form::RAcc, Unit::Alu, |c, i| pack(c, i, true)),
+        row("pv.packlo", "111000-_-----_-----_---_-----_1010111", Form::RAcc, Unit::Alu, |c, i| pack(c, i, false)),
+        row("pv.extract", "011110-_-----_-----_---_-----_1010111", Form::SciU, Unit::Alu, |c, i| extract(c, i, true)),
+        row("pv.extractu", "100100-_-----_-----_---_-----_1010111", Form::SciU, Unit::Alu, |c, i| extract(c, i, false)),
+        row("pv.insert", "101100-_-----_-----_---_-----_1010111", Form::Index, Unit::Alu, insert),
+        ]
+    };
+}
+
+/// The rows.
+pub(super) static ROWS: &[Row] = lanewise! {
+    "pv.add", "000000", Sci, |l: Lane| l.a.wrapping_add(l.b);
+    "pv.sub", "000010", Sci, |l: Lane| l.a.wrapping_sub(l.b);
+    "pv.avg", "000100", Sci, |l: Lane| sra(l.signed(l.a.wrapping_add(l.b)) as u32, 1);
+    "pv.avgu", "000110", SciU, |l: Lane| l.wrap(l.a.wrapping_add(l.b)) >> 1;
+    "pv.min", "001000", Sci, |l: Lane| l.sa().min(l.sb()) as u32;
+    "pv.minu", "001010", SciU, |l: Lane| l.a.min(l.b);
+    "pv.max", "001100", Sci, |l: Lane| l.sa().max(l.sb()) as u32;
+    "pv.maxu", "001110", SciU, |l: Lane| l.a.max(l.b);
+    "pv.srl", "010000", Sci, |l: Lane| l.a >> l.amount();
+    "pv.sra", "010010", Sci, |l: Lane| (l.sa() >> l.amount()) as u32;
+    "pv.sll", "010100", Sci, |l: Lane| l.a << l.amount();
+    "pv.or", "010110", Sci, |l: Lane| l.a | l.b;
+    "pv.xor", "011000", Sci, |l: Lane| l.a ^ l.b;
+    "pv.and", "011010", Sci, |l: Lane| l.a & l.b;
+    "pv.abs", "011100", Sci, |l: Lane| l.sa().wrapping_abs() as u32;
+    "pv.cmpeq", "000001", Sci, |l: Lane| l.flag(l.a == l.b);
+    "pv.cmpne", "000011", Sci, |l: Lane| l.flag(l.a != l.b);
+    "pv.cmpgt", "000101", Sci, |l: Lane| l.flag(l.sa() > l.sb());
+    "pv.cmpge", "000111", Sci, |l: Lane| l.flag(l.sa() >= l.sb());
+    "pv.cmplt", "001001", Sci, |l: Lane| l.flag(l.sa() < l.sb());
+    "pv.cmple", "001011", Sci, |l: Lane| l.flag(l.sa() <= l.sb());
+    "pv.cmpgtu", "001101", SciU, |l: Lane| l.flag(l.a > l.b);
+    "pv.cmpgeu", "001111", SciU, |l: Lane| l.flag(l.a >= l.b);
+    "pv.cmpltu", "010001", SciU, |l: Lane| l.flag(l.a < l.b);
+    "pv.cmpleu", "010011", SciU, |l: Lane| l.flag(l.a <= l.b);
+};
+
+/// Format codes of CSR 0x00D: lane width of rs1 and of rs2 in bits; `None` for 0 and the undefined codes.
+#[must_use]
+pub(super) fn widths(format: u8) -> Option<(u32, u32)> {
+    match format {
+        1 => Some((16, 16)),
+        2 => Some((8, 8)),
+        3 => Some((4, 4)),
+        4 => Some((2, 2)),
+        5 => Some((4, 2)),
+        6 => Some((8, 2)),
+        7 => Some((16, 2)),
+        8 => Some((8, 4)),
+        9 => Some((16, 4)),
+        10 => Some((16, 8)),
+        0 | 11.. => None,
+    }
+}
+
+/// The format code that instruction `i` runs with.
+pub(super) fn format(c: &Cpu, i: &Inst) -> u8 {
+    match c.hart.core {
+        Core::Mpic if c.hart.quirks => c.hart.forward.old_format.unwrap_or(c.hart.simd.format),
+        Core::Mpic => c.hart.simd.format,
+        Core::Ri5cy => match i.word >> 12 & 7 {
+            0 | 4 | 6 => 1,
+            1 | 5 | 7 => 2,
+            _ => 3 + (i.word >> 25 & 1) as u8,
+        },
+    }
+}
+
+/// Lane width of the ALU in a format.
+fn alu_bits(format: u8) -> u32 {
+    match widths(format) {
+        Some((a, b)) if a == b => a,
+        _ => 32,
+    }
+}
+
+/// The second operand: rs2, its lowest lane replicated, or the immediate replicated.
+pub(super) fn operand_b(c: &Cpu, i: &Inst, format: u8) -> u32 {
+    let funct3 = i.word >> 12 & 7;
+    let scalar = match c.hart.core {
+        Core::Mpic => funct3 & 4 != 0,
+        Core::Ri5cy => funct3 & 4 != 0 || funct3 == 3,
+    };
+    let value = if funct3 & 6 == 6 { i.imm as u32 } else { c.hart.get(i.rs2) };
+    if !scalar {
+        return value;
+    }
+    match alu_bits(format) {
+        8 => (value & 0xFF) * 0x0101_0101,
+        4 => (value & 0xF) * 0x1111_1111,
+        2 => (value & 0x3) * 0x5555_5555,
+        _ => (value & 0xFFFF) * 0x0001_0001,
+    }
+}
+
+fn lanes(c: &mut Cpu, i: &Inst, f: fn(Lane) -> u32) -> Flow {
+    let format = format(c, i);
+    if c.hart.core == Core::Mpic && !matches!(format, 1 | 2) {
+        c.hart.note_quirk("a SIMD ALU instruction ran in a format other than 1 (16 bit) or 2 (8 bit): unspecified");
+    }
+    let (bits, a, b) = (alu_bits(format), c.hart.get(i.rs1), operand_b(c, i, format));
+    let mask = u32::MAX >> (32 - bits);
+    let mut out = 0;
+    let mut at = 0;
+    while at < 32 {
+        out |= (f(Lane { a: a >> at & mask, b: b >> at & mask, bits }) & mask) << at;
+        at += bits;
+    }
+    alu(c, i, out)
+}
+
+/// Whether lanes are bytes; everything else moves halfwords.
+fn bytes(c: &Cpu, i: &Inst) -> bool {
+    alu_bits(format(c, i)) == 8
+}
+
+/// Immediate selectors of the shuffles, spread to where a register operand has them.
+fn selectors(c: &Cpu, i: &Inst) -> u32 {
+    let field = |lo: u32, n: u32| i.word >> lo & ((1 << n) - 1);
+    if bytes(c, i) {
+        field(27, 2) << 24 | field(23, 2) << 16 | field(21, 2) << 8 | field(20, 1) << 1 | field(25, 1)
+    } else {
+        field(20, 1) << 16 | field(25, 1)
+    }
+}
+
+fn shuffle(c: &mut Cpu, i: &Inst, select: u32) -> Flow {
+    let a = c.hart.get(i.rs1);
+    let value = if bytes(c, i) {
+        (0..4).fold(0, |out, k| out | (a >> (8 * (select >> (8 * k) & 3)) & 0xFF) << (8 * k))
+    } else {
+        (0..2).fold(0, |out, k| out | (a >> (16 * (select >> (16 * k) & 1)) & 0xFFFF) << (16 * k))
+    };
+    alu(c, i, value)
+}
+
+/// As `pv.shuffle`, each selector having one more bit that takes the lane from rs1 (1) or rd (0).
+fn shuffle2(c: &mut Cpu, i: &Inst) -> Flow {
+    let (a, old, select) = (c.hart.get(i.rs1), c.hart.get(i.rd), c.hart.get(i.rs2));
+    let value = if bytes(c, i) {
+        (0..4).fold(0, |out, k| {
+            let s = select >> (8 * k);
+            let from = if s & 4 != 0 { a } else { old };
+            out | (from >> (8 * (s & 3)) & 0xFF) << (8 * k)
+        })
+    } else {
+        (0..2).fold(0, |out, k| {
+            let s = select >> (16 * k);
+            let from = if s & 2 != 0 { a } else { old };
+            out | (from >> (16 * (s & 1)) & 0xFFFF) << (16 * k)
+        })
+    };
+    alu(c, i, value)
+}
+
+/// Halfwords: both upper or both lower halves side by side. Bytes: two low bytes into the upper or lower half of rd.
+fn pack(c: &mut Cpu, i: &Inst, high: bool) -> Flow {
+    let (a, b, old) = (c.hart.get(i.rs1), c.hart.get(i.rs2), c.hart.get(i.rd));
+    let value = match (bytes(c, i), high) {
+        (true, true) => (a & 0xFF) << 24 | (b & 0xFF) << 16 | old & 0xFFFF,
+        (true, false) => old & 0xFFFF_0000 | (a & 0xFF) << 8 | b & 0xFF,
+        (false, true) => a & 0xFFFF_0000 | b >> 16,
+        (false, false) => a << 16 | b & 0xFFFF,
+    };
+    alu(c, i, value)
+}
+
+fn extract(c: &mut Cpu, i: &Inst, signed: bool) -> Flow {
+    let (bits, index) = if bytes(c, i) { (8, i.imm as u32 & 3) } else { (16, i.imm as u32 & 1) };
+    let lane = c.hart.get(i.rs1) >> (bits * index) & (u32::MAX >> (32 - bits));
+    let value = if signed { sra(lane << (32 - bits), 32 - bits) } else { lane };
+    alu(c, i, value)
+}
+
+fn insert(c: &mut Cpu, i: &Inst) -> Flow {
+    let (bits, index) = if bytes(c, i) { (8, i.imm as u32 & 3) } else { (16, i.imm as u32 & 1) };
+    let mask = (u32::MAX >> (32 - bits)) << (bits * index);
+    let value = c.hart.get(i.rd) & !mask | c.hart.get(i.rs1) << (bits * index) & mask;
+    alu(c, i, value)
+}

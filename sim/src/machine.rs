@@ -1,0 +1,483 @@
+//! The machine: a program loaded into memory, run to its end.
+
+use std::sync::Arc;
+
+use crate::decode;
+use crate::elf::Image;
+use crate::energy::{Energy, EventCounts};
+use crate::hart::{Core, Forward, Hart};
+use crate::isa::{Cause, Cpu, Flow, Inst, Unit};
+use crate::memory::device::Signal;
+use crate::memory::{DEFAULT_RAM, Fault, Memory, PAGE};
+use crate::observer::{Observer, Retired};
+use crate::report::{Event, Outcome, Region, Status, Trapped, Warning};
+use crate::timing::{Done, Pipeline, Stall, rules};
+
+/// What to simulate.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Which core.
+    pub core: Core,
+    /// Whether the RTL's corner behaviour is reproduced.
+    pub quirks: bool,
+    /// RAM regions as `(base, bytes)`.
+    pub ram: Vec<(u32, u32)>,
+    /// Serve `ecall` with a7 = 93 (exit) and 64 (write) on the host.
+    pub semihosting: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { core: Core::Mpic, quirks: true, ram: vec![DEFAULT_RAM], semihosting: false }
+    }
+}
+
+/// When to stop a program that does not end by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Cycles.
+    pub cycles: u64,
+    /// Instructions.
+    pub instructions: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { cycles: u64::MAX, instructions: u64::MAX }
+    }
+}
+
+/// Why a program cannot be loaded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// A segment lies outside RAM.
+    #[error(
+        "the segment 0x{address:08x}..0x{end:08x} lies outside memory ({ram}); link the program elsewhere or add memory \
+         with --ram 0x{address:x}:SIZE"
+    )]
+    OutsideMemory {
+        /// First byte of the segment.
+        address: u32,
+        /// One past its last byte.
+        end: u64,
+        /// The RAM there is.
+        ram: String,
+    },
+    /// The entry point cannot be executed.
+    #[error("the entry point 0x{0:08x} is not an even address inside memory")]
+    Entry(u32),
+}
+
+const SLOTS: usize = PAGE as usize / 2;
+type Page = [Option<Inst>; SLOTS];
+
+/// Decoded instructions by address, in pages filled on demand.
+#[derive(Clone, Default)]
+struct Decoded {
+    pages: Vec<(u32, Arc<Page>)>,
+    /// Index of the page used last.
+    recent: usize,
+}
+
+impl Decoded {
+    #[inline]
+    fn get(&mut self, mem: &mut Memory, pc: u32) -> Result<Inst, Fault> {
+        let (base, slot) = (pc & !(PAGE - 1), (pc % PAGE / 2) as usize);
+        if self.pages.get(self.recent).is_none_or(|p| p.0 != base) {
+            self.recent = self.pages.iter().position(|p| p.0 == base).unwrap_or_else(|| {
+                self.pages.push((base, Arc::new([None; SLOTS])));
+                self.pages.len() - 1
+            });
+        }
+        if let Some(inst) = self.pages[self.recent].1[slot] {
+            return Ok(inst);
+        }
+        let inst = decode::fetch(mem, pc)?;
+        mem.mark_code(pc);
+        mem.mark_code(pc.wrapping_add(u32::from(inst.size) - 1));
+        Arc::make_mut(&mut self.pages[self.recent].1)[slot] = Some(inst);
+        Ok(inst)
+    }
+
+    fn clear(&mut self) {
+        self.pages.clear();
+        self.recent = 0;
+    }
+}
+
+/// A core with its memory and a program.
+///
+/// ```no_run
+/// use mpic_sim::{Config, Image, Limits, Machine};
+/// let image = Image::parse(&std::fs::read("kernel.elf")?)?;
+/// let mut machine = Machine::new(&image, &Config::default())?;
+/// let outcome = machine.run(Limits::default());
+/// println!("{} cycles, {} instructions", outcome.cycles, outcome.instructions);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Machine {
+    cpu: Cpu,
+    decoded: Decoded,
+    pipeline: Pipeline,
+    counts: EventCounts,
+    instructions: u64,
+    macs: u64,
+    events: Vec<Event>,
+    marks: Vec<EventCounts>,
+    mark_macs: Vec<u64>,
+    warnings: Vec<Warning>,
+    first_trap: Option<Trapped>,
+    last_trap_pc: Option<u32>,
+    semihosting: bool,
+    calls: Vec<u32>,
+}
+
+/// How deep the call stack kept for backtraces goes.
+const BACKTRACE: usize = 64;
+
+impl Machine {
+    /// Loads `image` into fresh, zero-filled memory.
+    ///
+    /// # Errors
+    /// If a segment or the entry point lies outside memory.
+    pub fn new(image: &Image, config: &Config) -> Result<Self, LoadError> {
+        let mut mem = Memory::new(&config.ram);
+        for s in &image.segments {
+            let outside = || LoadError::OutsideMemory {
+                address: s.address,
+                end: u64::from(s.address) + u64::from(s.size),
+                ram: describe_ram(&config.ram),
+            };
+            let room = mem.slice_mut(s.address, s.size).ok_or_else(outside)?;
+            room[..s.data.len()].copy_from_slice(&s.data);
+        }
+        if image.entry & 1 != 0 || mem.fetch_half(image.entry).is_err() {
+            return Err(LoadError::Entry(image.entry));
+        }
+        let mut hart = Hart::new(image.entry, config.core, config.quirks);
+        hart.trap.mtvec_writable = image.symbol("tohost").is_some();
+        Ok(Self {
+            cpu: Cpu { hart, mem },
+            decoded: Decoded::default(),
+            pipeline: Pipeline::new(config.quirks),
+            counts: EventCounts::default(),
+            instructions: 0,
+            macs: 0,
+            events: Vec::new(),
+            marks: Vec::new(),
+            mark_macs: Vec::new(),
+            warnings: Vec::new(),
+            first_trap: None,
+            last_trap_pc: None,
+            semihosting: config.semihosting,
+            calls: Vec::new(),
+        })
+    }
+
+    /// `bytes` of memory from `address`, if RAM holds them.
+    #[must_use]
+    pub fn read(&self, address: u32, bytes: u32) -> Option<&[u8]> {
+        self.cpu.mem.slice(address, bytes)
+    }
+
+    /// Copies `data` to `address` and forgets decoded instructions; `false` if RAM does not hold that range.
+    #[must_use]
+    pub fn write(&mut self, address: u32, data: &[u8]) -> bool {
+        self.decoded.clear();
+        u32::try_from(data.len())
+            .ok()
+            .and_then(|n| self.cpu.mem.slice_mut(address, n))
+            .map(|room| room.copy_from_slice(data))
+            .is_some()
+    }
+
+    /// The architectural state.
+    #[must_use]
+    pub fn hart(&self) -> &Hart {
+        &self.cpu.hart
+    }
+
+    /// The memory.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.cpu.mem
+    }
+
+    /// Runs until the program ends, faults or meets a limit.
+    pub fn run(&mut self, limits: Limits) -> Outcome {
+        self.run_with(limits, &mut ())
+    }
+
+    /// As [`Machine::run`], watched.
+    pub fn run_with<O: Observer>(&mut self, limits: Limits, observer: &mut O) -> Outcome {
+        loop {
+            if self.instructions >= limits.instructions || self.pipeline.cycles() >= limits.cycles {
+                return self.outcome(Status::Limit);
+            }
+            match self.step(observer) {
+                Ok(None) => {}
+                Ok(Some(code)) => return self.outcome(Status::Exited(code)),
+                Err(stop) => return self.outcome(stop),
+            }
+        }
+    }
+
+    /// One instruction. `Some(code)` when the program ended.
+    fn step<O: Observer>(&mut self, observer: &mut O) -> Result<Option<u32>, Status> {
+        let pc = self.cpu.hart.pc;
+        let inst = self.decoded.get(&mut self.cpu.mem, pc).map_err(|f| Status::Fault { pc, fault: f, inst: None })?;
+        let ends_loop = self.ends_loop(pc);
+        let issue = self.pipeline.issue(&inst, &self.cpu.hart, ends_loop.is_some());
+        let divisor = self.cpu.hart.get(inst.rs2);
+        self.cpu.hart.waited = issue.waited() as u32;
+        let flow = (inst.row.exec)(&mut self.cpu, &inst);
+        if inst.row.unit != Unit::Csr {
+            self.cpu.hart.forward = Forward::default();
+        }
+        if let Flow::Fault(fault) = flow {
+            return Err(Status::Fault { pc, fault, inst: Some(inst) });
+        }
+        let ended = self.semihost(&inst, flow);
+        let next = self.next_pc(&inst, flow, ends_loop)?;
+        self.account(&inst, issue, flow, next, divisor);
+        self.instructions += 1;
+        self.cpu.hart.pc = next;
+        if O::WATCHES {
+            let data = matches!(inst.row.unit, Unit::Load | Unit::Store);
+            observer.retired(&Retired {
+                cycle: issue.cycle,
+                pc,
+                inst: &inst,
+                x: &self.cpu.hart.x,
+                address: data.then_some(self.cpu.mem.last_address),
+            });
+        }
+        if let Some(what) = self.cpu.hart.quirk_seen.take() {
+            self.warn(pc, what);
+        }
+        if self.cpu.mem.overwritten_code.take().is_some() {
+            self.decoded.clear();
+        }
+        match self.cpu.mem.device.signal.take() {
+            Some(Signal::Exit(code)) => Ok(Some(code)),
+            Some(Signal::Marker(id)) => {
+                self.mark(id);
+                Ok(ended)
+            }
+            None => Ok(ended),
+        }
+    }
+
+    /// The hardware loop that jumps back behind the instruction at `pc`, loop 0 looked at first.
+    #[inline]
+    fn ends_loop(&self, pc: u32) -> Option<usize> {
+        let loops = &self.cpu.hart.loops;
+        (0..2).find(|&l| loops[l].end == pc && loops[l].count > 1)
+    }
+
+    /// Serves `ecall` on the host; `Some(code)` if the program asked to exit.
+    fn semihost(&mut self, inst: &Inst, flow: Flow) -> Option<u32> {
+        if !self.semihosting || flow != Flow::Trap(Cause::EnvironmentCall) || inst.row.unit != Unit::Trap {
+            return None;
+        }
+        let x = self.cpu.hart.x;
+        match x[17] {
+            93 => Some(x[10]),
+            64 => {
+                let bytes = self.cpu.mem.slice(x[11], x[12]).map(<[u8]>::to_vec);
+                self.cpu.hart.set(10, bytes.as_ref().map_or(u32::MAX, |b| b.len() as u32));
+                self.cpu.mem.device.console.extend(bytes.unwrap_or_default());
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn next_pc(&mut self, inst: &Inst, flow: Flow, ends_loop: Option<usize>) -> Result<u32, Status> {
+        let h = &mut self.cpu.hart;
+        let pc = h.pc;
+        let after = pc.wrapping_add(u32::from(inst.size));
+        Ok(match flow {
+            Flow::Next => match ends_loop {
+                // A loop register written by the end instruction itself takes effect one pass later, as in the RTL's ID.
+                Some(l) if inst.row.unit != Unit::Loop => {
+                    h.loops[l].count -= 1;
+                    h.loops[l].start
+                }
+                _ => after,
+            },
+            Flow::Jump(target) => {
+                self.note_call(inst, after);
+                target
+            }
+            Flow::Trap(Cause::EnvironmentCall) if self.semihosting && matches!(h.get(17), 64 | 93) => after,
+            Flow::Trap(cause) => self.trap(pc, inst, cause)?,
+            Flow::Return => {
+                h.trap.mie = h.trap.mpie;
+                h.trap.mpie = true;
+                h.trap.mepc
+            }
+            Flow::Sleep => return Err(Status::Asleep { pc }),
+            Flow::Fault(fault) => return Err(Status::Fault { pc, fault, inst: Some(*inst) }),
+        })
+    }
+
+    fn trap(&mut self, pc: u32, inst: &Inst, cause: Cause) -> Result<u32, Status> {
+        let trapped = Trapped { cause, pc, inst: *inst };
+        let h = &mut self.cpu.hart;
+        let vector = h.trap.mtvec & !0xFF;
+        let lost = self.cpu.mem.fetch_half(vector).is_err();
+        // A trap at the vector itself, or twice in a row at one pc without a return, makes no progress.
+        if lost || pc == vector {
+            return Err(Status::Trap { trapped, delivered: !lost });
+        }
+        h.trap.mepc = pc;
+        h.trap.mcause = cause as u32;
+        h.trap.mpie = h.trap.mie;
+        h.trap.mie = false;
+        self.first_trap.get_or_insert(trapped);
+        self.last_trap_pc = Some(pc);
+        Ok(vector)
+    }
+
+    /// Keeps the return addresses of the last calls, for backtraces.
+    fn note_call(&mut self, inst: &Inst, after: u32) {
+        match inst.row.unit {
+            Unit::Jal | Unit::Jalr if inst.rd == 1 => {
+                if self.calls.len() == BACKTRACE {
+                    self.calls.remove(0);
+                }
+                self.calls.push(after);
+            }
+            Unit::Jalr if inst.rs1 == 1 => {
+                self.calls.pop();
+            }
+            _ => {}
+        }
+    }
+
+    /// Timing and event counts of the executed instruction.
+    #[inline]
+    fn account(&mut self, inst: &Inst, issue: crate::timing::Issue, flow: Flow, next: u32, divisor: u32) {
+        let pc = self.cpu.hart.pc;
+        let split = self.cpu.mem.split && matches!(inst.row.unit, Unit::Load | Unit::Store);
+        let mut shadow = None;
+        let mut target_straddles = false;
+        if inst.row.unit == Unit::Branch && next != pc.wrapping_add(u32::from(inst.size)) {
+            shadow = self.decoded.get(&mut self.cpu.mem, pc.wrapping_add(u32::from(inst.size))).ok();
+            target_straddles = self.decoded.get(&mut self.cpu.mem, next).is_ok_and(|i| rules::straddles(next, i.size));
+        }
+        let done = Done { flow, divisor, split, shadow, target_straddles, hart: &self.cpu.hart };
+        self.pipeline.complete(inst, issue, &done);
+        self.count(inst, flow, split, divisor);
+    }
+
+    #[inline]
+    fn count(&mut self, inst: &Inst, flow: Flow, split: bool, divisor: u32) {
+        let c = &mut self.counts;
+        let pc = self.cpu.hart.pc;
+        // A word is requested once for the instruction that starts it; a jump asks anew and drops what was prefetched.
+        c.fetch_words += u64::from(pc & 2 == 0 || inst.size == 4);
+        if flow != Flow::Next {
+            c.fetch_words += 1 + u64::from(inst.row.unit == Unit::Branch);
+        }
+        let accesses = 1 + u64::from(split);
+        match inst.row.unit {
+            Unit::Alu => c.alu += 1,
+            Unit::Mul => c.mul += 1,
+            Unit::Mac => {
+                c.mul += 1;
+                self.macs += 1;
+            }
+            Unit::Mulh => c.mulh += 1,
+            Unit::Div | Unit::Divu => c.div_cycles += rules::division(inst.row.unit == Unit::Div, divisor),
+            Unit::Load => {
+                c.loads += 1;
+                c.reads += accesses;
+            }
+            Unit::Store => {
+                c.stores += 1;
+                c.writes += accesses;
+            }
+            Unit::Branch | Unit::Jal | Unit::Jalr => c.branches += 1,
+            Unit::Loop => c.loop_setups += 1,
+            Unit::Dot => {
+                if let Some((wide, narrow)) = crate::isa::dot_widths(&self.cpu, inst) {
+                    self.macs += u64::from(32 / wide);
+                    c.dots[EventCounts::dot_index(wide)] += 1;
+                    c.mixed_dots += u64::from(wide != narrow);
+                }
+            }
+            Unit::Csr | Unit::Fence | Unit::Trap | Unit::Mret | Unit::Wfi => c.csr += 1,
+        }
+    }
+
+    fn mark(&mut self, id: u32) {
+        self.events.push(Event { id, cycle: self.pipeline.cycles(), instructions: self.instructions });
+        let snapshot = self.event_counts();
+        self.marks.push(snapshot);
+        self.mark_macs.push(self.macs);
+    }
+
+    /// Warns the first time something doubtful happens.
+    fn warn(&mut self, pc: u32, what: &'static str) {
+        if !self.warnings.iter().any(|w| w.what == what) {
+            self.warnings.push(Warning { pc, what });
+        }
+    }
+
+    /// Event counts so far, cycles and stalls filled in.
+    fn event_counts(&self) -> EventCounts {
+        let cycles = self.pipeline.cycles();
+        EventCounts { cycles, stalls: cycles - self.instructions.min(cycles), ..self.counts }
+    }
+
+    fn outcome(&self, status: Status) -> Outcome {
+        let counts = self.event_counts();
+        Outcome {
+            status,
+            cycles: self.pipeline.cycles(),
+            instructions: self.instructions,
+            stalls: Stall::ALL.map(|s| (s, self.pipeline.stalls[s as usize])).to_vec(),
+            macs: self.macs,
+            energy: Energy::of(&counts),
+            counts,
+            regions: self.regions(),
+            events: self.events.clone(),
+            results: self.cpu.mem.device.results.clone(),
+            console: self.cpu.mem.device.console.clone(),
+            warnings: self.warnings.clone(),
+            first_trap: self.first_trap,
+            backtrace: self.calls.iter().rev().copied().collect(),
+            mtvec_deviation: self.cpu.hart.trap.mtvec_writable,
+        }
+    }
+
+    /// Regions from the markers: odd id k to the next marker k + 1.
+    fn regions(&self) -> Vec<Region> {
+        self.events
+            .iter()
+            .enumerate()
+            .filter(|(_, e)| e.id % 2 == 1)
+            .map(|(at, begin)| {
+                let end_id = begin.id.wrapping_add(1);
+                let end = self.events[at + 1..].iter().position(|e| e.id == end_id).map(|n| at + 1 + n);
+                let energy = end.map(|end| Energy::of(&self.marks[end].since(&self.marks[at])));
+                Region {
+                    begin_id: begin.id,
+                    end_id,
+                    cycles: end.map(|e| self.events[e].cycle - begin.cycle),
+                    instructions: end.map(|e| self.events[e].instructions - begin.instructions),
+                    energy_pj: energy.map(|e| e.nominal_pj),
+                    macs: end.map(|e| self.mark_macs[e] - self.mark_macs[at]),
+                }
+            })
+            .collect()
+    }
+}
+
+fn describe_ram(regions: &[(u32, u32)]) -> String {
+    let each = regions.iter().map(|(b, n)| format!("0x{b:08x}..0x{:08x}", u64::from(*b) + u64::from(*n)));
+    format!("RAM is {}", each.collect::<Vec<_>>().join(", "))
+}

@@ -1,0 +1,7 @@
+//! The `mpic-sim` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mpic_sim::cli::main()
+}

@@ -1,0 +1,54 @@
+//! The host device: how a bare-metal program talks to whoever runs it. `firmware/include/host.h` has the same addresses.
+
+/// First address of the device.
+pub const BASE: u32 = 0x1A10_F000;
+/// Writing ends the program; the value is its exit code.
+pub const EXIT: u32 = BASE;
+/// Writing marks the begin (odd id) or end (that id plus one) of a region.
+pub const MARKER: u32 = BASE + 0x4;
+/// Writing prints a byte.
+pub const CONSOLE: u32 = BASE + 0x8;
+/// Writing appends a word to the program's results.
+pub const RESULT: u32 = BASE + 0xC;
+
+/// Results and console output are kept up to this many items, so that a runaway program cannot fill the host's memory.
+const LIMIT: usize = 1 << 22;
+
+/// Whether an address belongs to the device's page.
+#[must_use]
+pub(super) fn holds(address: u32) -> bool {
+    address & !0xFFF == BASE
+}
+
+/// A write the run loop must see at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// The program ended with this code.
+    Exit(u32),
+    /// A region marker.
+    Marker(u32),
+}
+
+/// State of the device.
+#[derive(Clone, Debug, Default)]
+pub struct Device {
+    /// Bytes printed.
+    pub console: Vec<u8>,
+    /// Words written to the result port.
+    pub results: Vec<u32>,
+    /// The last write that the run loop has not taken yet.
+    pub signal: Option<Signal>,
+}
+
+impl Device {
+    pub(super) fn write(&mut self, address: u32, value: u32) {
+        match address {
+            EXIT => self.signal = Some(Signal::Exit(value)),
+            MARKER => self.signal = Some(Signal::Marker(value)),
+            CONSOLE if self.console.len() < LIMIT => self.console.push(value as u8),
+            RESULT if self.results.len() < LIMIT => self.results.push(value),
+            // Other addresses of the page are write-ignored, as on the reference test bench.
+            _ => {}
+        }
+    }
+}

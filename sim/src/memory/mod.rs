@@ -1,0 +1,158 @@
+//! Memory map: RAM regions and the host device. Accesses to anything else are faults.
+
+pub mod device;
+
+use device::Device;
+
+/// Where RAM lies unless `--ram` says otherwise: 2 MiB at 0x1C000000.
+pub const DEFAULT_RAM: (u32, u32) = (0x1C00_0000, 2 << 20);
+
+/// Granularity at which cached decodings are dropped when code is overwritten.
+pub(crate) const PAGE: u32 = 4096;
+
+/// What an access wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Instruction fetch.
+    Fetch,
+    /// Data read.
+    Load,
+    /// Data write.
+    Store,
+}
+
+/// An access that nothing answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What was tried.
+    pub access: Access,
+    /// First byte.
+    pub address: u32,
+    /// Number of bytes.
+    pub bytes: u32,
+}
+
+/// One RAM region.
+#[derive(Clone, Debug)]
+struct Ram {
+    base: u32,
+    data: Vec<u8>,
+    /// Pages of which decoded instructions are cached.
+    code: Vec<bool>,
+}
+
+/// RAM and devices.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    rams: Vec<Ram>,
+    /// The host device.
+    pub device: Device,
+    /// Whether the last data access crossed a word boundary.
+    pub split: bool,
+    /// Address of the last data access.
+    pub last_address: u32,
+    /// Set when a store hit a page of cached code: its first address.
+    pub(crate) overwritten_code: Option<u32>,
+}
+
+impl Memory {
+    /// Zero-filled RAM at the given `(base, bytes)`.
+    #[must_use]
+    pub fn new(regions: &[(u32, u32)]) -> Self {
+        let rams = regions.iter().map(|&(base, bytes)| Ram {
+            base,
+            data: vec![0; bytes as usize],
+            code: vec![false; bytes.div_ceil(PAGE) as usize],
+        });
+        Self {
+            rams: rams.collect(),
+            device: Device::default(),
+            split: false,
+            last_address: 0,
+            overwritten_code: None,
+        }
+    }
+
+    /// The RAM regions as `(base, bytes)`.
+    pub fn regions(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        self.rams.iter().map(|r| (r.base, r.data.len() as u32))
+    }
+
+    /// `bytes` of RAM from `address`, if one region holds them all.
+    #[must_use]
+    pub fn slice(&self, address: u32, bytes: u32) -> Option<&[u8]> {
+        self.rams.iter().find_map(|r| {
+            let at = address.checked_sub(r.base)? as usize;
+            r.data.get(at..at.checked_add(bytes as usize)?)
+        })
+    }
+
+    /// As [`Memory::slice`], writable. Cached decodings of the touched pages are not dropped: for loading only.
+    pub fn slice_mut(&mut self, address: u32, bytes: u32) -> Option<&mut [u8]> {
+        self.rams.iter_mut().find_map(|r| {
+            let at = address.checked_sub(r.base)? as usize;
+            r.data.get_mut(at..at.checked_add(bytes as usize)?)
+        })
+    }
+
+    /// Marks the page of `address` as holding cached code.
+    pub(crate) fn mark_code(&mut self, address: u32) {
+        for r in &mut self.rams {
+            if let Some(at) = address.checked_sub(r.base)
+                && let Some(page) = r.code.get_mut((at / PAGE) as usize)
+            {
+                *page = true;
+            }
+        }
+    }
+
+    /// Reads `BYTES` (1, 2 or 4) at any alignment, zero-extended.
+    #[inline]
+    pub fn load<const BYTES: u32>(&mut self, address: u32) -> Result<u32, Fault> {
+        self.split = (address & 3) + BYTES > 4;
+        self.last_address = address;
+        for r in &self.rams {
+            let at = address.wrapping_sub(r.base) as usize;
+            if let Some(bytes) = r.data.get(at..at.wrapping_add(BYTES as usize)) {
+                let mut word = [0; 4];
+                word[..BYTES as usize].copy_from_slice(bytes);
+                return Ok(u32::from_le_bytes(word));
+            }
+        }
+        if device::holds(address) {
+            // The device has no readable register; the reference model reads 0.
+            return Ok(0);
+        }
+        Err(Fault { access: Access::Load, address, bytes: BYTES })
+    }
+
+    /// Writes the low `BYTES` (1, 2 or 4) of `value` at any alignment.
+    #[inline]
+    pub fn store<const BYTES: u32>(&mut self, address: u32, value: u32) -> Result<(), Fault> {
+        self.split = (address & 3) + BYTES > 4;
+        self.last_address = address;
+        for r in &mut self.rams {
+            let at = address.wrapping_sub(r.base) as usize;
+            if let Some(bytes) = r.data.get_mut(at..at.wrapping_add(BYTES as usize)) {
+                bytes.copy_from_slice(&value.to_le_bytes()[..BYTES as usize]);
+                let last = at + BYTES as usize - 1;
+                if r.code[at / PAGE as usize] || r.code[last / PAGE as usize] {
+                    self.overwritten_code = Some(address);
+                }
+                return Ok(());
+            }
+        }
+        if device::holds(address) {
+            self.device.write(address, value);
+            return Ok(());
+        }
+        Err(Fault { access: Access::Store, address, bytes: BYTES })
+    }
+
+    /// The 16 bits at a (2-aligned) instruction address.
+    pub fn fetch_half(&self, address: u32) -> Result<u16, Fault> {
+        self.slice(address, 2)
+            .map(|b| u16::from_le_bytes([b[0], b[1]]))
+            .ok_or(Fault { access: Access::Fetch, address, bytes: 2 })
+    }
+}

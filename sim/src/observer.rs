@@ -1,0 +1,31 @@
+//! Who may watch a run. An observer changes nothing but its own output.
+
+use crate::isa::Inst;
+
+/// One retired instruction.
+#[derive(Clone, Copy, Debug)]
+pub struct Retired<'a> {
+    /// Cycle it left ID, counted as the golden traces do: the first instruction is in cycle 4.
+    pub cycle: u64,
+    /// Its address.
+    pub pc: u32,
+    /// The instruction.
+    pub inst: &'a Inst,
+    /// Registers after it.
+    pub x: &'a [u32; 32],
+    /// Address of its data access, if it made one.
+    pub address: Option<u32>,
+}
+
+/// Watches a run. Every method has an empty default.
+pub trait Observer {
+    /// Whether [`Observer::retired`] wants to be called.
+    const WATCHES: bool = true;
+    /// After each instruction.
+    fn retired(&mut self, _: &Retired<'_>) {}
+}
+
+/// The silent observer.
+impl Observer for () {
+    const WATCHES: bool = false;
+}
