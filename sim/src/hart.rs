@@ -45,6 +45,15 @@ pub struct Forward {
     pub old_skip: Option<u8>,
 }
 
+/// Operands that the last scalar multiplication left in the multiplier's registers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Multiplier {
+    /// The instruction word.
+    pub word: u32,
+    /// rs1, rs2 and rd before it.
+    pub operands: [u32; 3],
+}
+
 /// Machine-mode trap CSRs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TrapCsrs {
@@ -100,6 +109,8 @@ pub struct Hart {
     pub forward: Forward,
     /// Cycles the instruction about to execute waited in ID (a quirk's input, set by the machine).
     pub waited: u32,
+    /// What the multiplier was last used for (a quirk's input).
+    pub multiplier: Multiplier,
     /// Trap CSRs.
     pub trap: TrapCsrs,
     /// Performance counters.
@@ -123,6 +134,7 @@ impl Hart {
             simd: Simd::default(),
             forward: Forward::default(),
             waited: 0,
+            multiplier: Multiplier::default(),
             // The boot address with its low 8 bits cleared; bit 0 says "vectored".
             trap: TrapCsrs { mtvec: entry & !0xFF | 1, ..TrapCsrs::default() },
             counters: Counters::default(),

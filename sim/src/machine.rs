@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::decode;
 use crate::elf::Image;
 use crate::energy::{Energy, EventCounts};
-use crate::hart::{Core, Forward, Hart};
+use crate::hart::{Core, Forward, Hart, Multiplier};
 use crate::isa::{Cause, Cpu, Flow, Inst, Unit};
 use crate::memory::device::Signal;
 use crate::memory::{DEFAULT_RAM, Fault, Memory, PAGE};
@@ -230,6 +230,10 @@ impl Machine {
         let ends_loop = self.ends_loop(pc);
         let issue = self.pipeline.issue(&inst, &self.cpu.hart, ends_loop.is_some());
         let divisor = self.cpu.hart.get(inst.rs2);
+        if matches!(inst.row.unit, Unit::Mul | Unit::Mac | Unit::Mulh) {
+            let h = &mut self.cpu.hart;
+            h.multiplier = Multiplier { word: inst.word, operands: [h.get(inst.rs1), divisor, h.get(inst.rd)] };
+        }
         self.cpu.hart.waited = issue.waited() as u32;
         let flow = (inst.row.exec)(&mut self.cpu, &inst);
         if inst.row.unit != Unit::Csr {
@@ -273,7 +277,8 @@ impl Machine {
     #[inline]
     fn ends_loop(&self, pc: u32) -> Option<usize> {
         let loops = &self.cpu.hart.loops;
-        (0..2).find(|&l| loops[l].end == pc && loops[l].count > 1)
+        // A body of one instruction runs once (measured; the manual forbids it).
+        (0..2).find(|&l| loops[l].end == pc && loops[l].count > 1 && loops[l].start != pc)
     }
 
     /// Serves `ecall` on the host; `Some(code)` if the program asked to exit.
@@ -364,7 +369,7 @@ impl Machine {
         let split = self.cpu.mem.split && matches!(inst.row.unit, Unit::Load | Unit::Store);
         let mut shadow = None;
         let mut target_straddles = false;
-        if inst.row.unit == Unit::Branch && next != pc.wrapping_add(u32::from(inst.size)) {
+        if inst.row.unit == Unit::Branch && matches!(flow, Flow::Jump(_)) {
             shadow = self.decoded.get(&mut self.cpu.mem, pc.wrapping_add(u32::from(inst.size))).ok();
             target_straddles = self.decoded.get(&mut self.cpu.mem, next).is_ok_and(|i| rules::straddles(next, i.size));
         }

@@ -1,6 +1,7 @@
 //! Dot products in all uniform and mixed formats, and the mixed-precision controller
 //! (`riscv_mult.sv`, `mixed_precision_controller.sv`; semantics measured on the RTL, 2103 of 2103 checks).
 
+use super::xpulp_mul::leftover;
 use super::simd::{format, operand_b, widths};
 use super::{Cpu, Flow, Form, Inst, Row, Unit, row};
 use crate::hart::Core;
@@ -31,6 +32,10 @@ fn dot<const SIGNED_A: bool, const SIGNED_B: bool>(c: &mut Cpu, i: &Inst) -> Flo
     let Some((wide, narrow)) = widths(format) else {
         c.hart.note_quirk("a dot product ran with SIMD format 0 or an undefined one: write CSR 0x00D first");
         advance(c, 1, 1);
+        if c.hart.quirks {
+            let left = leftover(&c.hart);
+            c.hart.set(i.rd, left);
+        }
         return Flow::Next;
     };
     let (a, b) = (c.hart.get(i.rs1), operand_b(c, i, format));

@@ -3,6 +3,7 @@
 
 use super::rv32i::alu;
 use super::{Cpu, Flow, Form, Inst, Row, Unit, row};
+use crate::hart::Hart;
 
 use Form::{Norm, NormAcc, RAcc};
 use Unit::{Mac, Mul};
@@ -51,4 +52,36 @@ fn short(c: &mut Cpu, i: &Inst, accumulate: bool) -> Flow {
     }
     // The signed forms shift the 32-bit sum arithmetically, its bit 31 being the sign.
     alu(c, i, if signed { (sum as i32 >> shift) as u32 } else { sum >> shift })
+}
+
+/// What a dot product in an undefined format writes (RTL): the 16-bit multiplier's result for the operands that the last
+/// scalar multiplication left in its registers, without rounding.
+pub(super) fn leftover(h: &Hart) -> u32 {
+    let (word, [a, b, rd]) = (h.multiplier.word, h.multiplier.operands);
+    let (funct3, short) = (word >> 12 & 7, word & 0x7F == 0x5B);
+    let mulh = !short && word >> 25 == 1 && funct3 != 0;
+    let [signed_a, signed_b] = match (short, mulh, funct3) {
+        (true, ..) => [word >> 31 == 1; 2],
+        (_, true, 1) => [true, true],
+        (_, true, 2) => [true, false],
+        _ => [false, false],
+    };
+    let half = |v: u32, upper: bool, signed: bool| {
+        let h = (v >> if upper { 16 } else { 0 }) as u16;
+        if signed { i64::from(h as i16) } else { i64::from(h) }
+    };
+    let upper = short && word >> 30 & 1 == 1;
+    // The partial sum before the last of mulh's steps is still the third operand.
+    let addend = if mulh {
+        let low = half(a, false, false) * half(b, false, false) >> 16;
+        let middle = low + half(a, false, false) * half(b, true, signed_b);
+        (middle + half(a, true, signed_a) * half(b, false, false)) >> 16
+    } else if (short && funct3 & 3 == 1) || (!short && word >> 25 != 1) {
+        i64::from(rd as i32)
+    } else {
+        0
+    };
+    let sum = (half(a, upper, signed_a) * half(b, upper, signed_b) + addend) as u32;
+    let shift = if short { word >> 25 & 31 } else { 0 };
+    if signed_a { (sum as i32 >> shift) as u32 } else { sum >> shift }
 }
