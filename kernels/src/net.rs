@@ -17,7 +17,7 @@
 //! ```
 //!
 //! where bias, output zero point and rounding (half a step) are inside `lambda`. All arithmetic is exact in 32-bit
-//! two's complement: [`IntNet::validate`] proves per channel that `acc * kappa + lambda` cannot leave the `i32` range.
+//! two's complement; it is proved per channel that `acc * kappa + lambda` cannot leave the `i32` range.
 //!
 //! Channels are in the order of training; reordering, grouping and packing for the core are the deployment's business.
 

@@ -69,7 +69,7 @@ pub enum LoadError {
 }
 
 const SLOTS: usize = PAGE as usize / 2;
-type Page = [Option<Inst>; SLOTS];
+type Page = [Option<Inst>];
 
 /// Decoded instructions by address, in pages filled on demand.
 #[derive(Clone, Default)]
@@ -85,7 +85,7 @@ impl Decoded {
         let (base, slot) = (pc & !(PAGE - 1), (pc % PAGE / 2) as usize);
         if self.pages.get(self.recent).is_none_or(|p| p.0 != base) {
             self.recent = self.pages.iter().position(|p| p.0 == base).unwrap_or_else(|| {
-                self.pages.push((base, Arc::new([None; SLOTS])));
+                self.pages.push((base, vec![None; SLOTS].into()));
                 self.pages.len() - 1
             });
         }
@@ -226,13 +226,18 @@ impl Machine {
     /// One instruction. `Some(code)` when the program ended.
     fn step<O: Observer>(&mut self, observer: &mut O) -> Result<Option<u32>, Status> {
         let pc = self.cpu.hart.pc;
-        let inst = self.decoded.get(&mut self.cpu.mem, pc).map_err(|f| Status::Fault { pc, fault: f, inst: None })?;
+        let inst = self.decoded.get(&mut self.cpu.mem, pc).map_err(|f| Status::Fault {
+            pc,
+            fault: f,
+            inst: None,
+        })?;
         let ends_loop = self.ends_loop(pc);
         let issue = self.pipeline.issue(&inst, &self.cpu.hart, ends_loop.is_some());
         let divisor = self.cpu.hart.get(inst.rs2);
         if matches!(inst.row.unit, Unit::Mul | Unit::Mac | Unit::Mulh) {
             let h = &mut self.cpu.hart;
-            h.multiplier = Multiplier { word: inst.word, operands: [h.get(inst.rs1), divisor, h.get(inst.rd)] };
+            h.multiplier =
+                Multiplier { word: inst.word, operands: [h.get(inst.rs1), divisor, h.get(inst.rd)] };
         }
         self.cpu.hart.waited = issue.waited() as u32;
         let flow = (inst.row.exec)(&mut self.cpu, &inst);
@@ -371,7 +376,8 @@ impl Machine {
         let mut target_straddles = false;
         if inst.row.unit == Unit::Branch && matches!(flow, Flow::Jump(_)) {
             shadow = self.decoded.get(&mut self.cpu.mem, pc.wrapping_add(u32::from(inst.size))).ok();
-            target_straddles = self.decoded.get(&mut self.cpu.mem, next).is_ok_and(|i| rules::straddles(next, i.size));
+            target_straddles =
+                self.decoded.get(&mut self.cpu.mem, next).is_ok_and(|i| rules::straddles(next, i.size));
         }
         let done = Done { flow, divisor, split, shadow, target_straddles, hart: &self.cpu.hart };
         self.pipeline.complete(inst, issue, &done);

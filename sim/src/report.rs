@@ -147,7 +147,9 @@ impl Outcome {
         let (pc, inst, what) = match self.status {
             Status::Exited(_) | Status::Limit => return None,
             Status::Fault { pc, fault, inst } => (pc, inst, fault_sentence(fault, ram)),
-            Status::Trap { trapped, delivered } => (trapped.pc, Some(trapped.inst), trap_sentence(trapped, delivered)),
+            Status::Trap { trapped, delivered } => {
+                (trapped.pc, Some(trapped.inst), trap_sentence(trapped, delivered))
+            }
             Status::Asleep { pc } => (pc, None, "the core sleeps (wfi) and nothing can wake it".to_owned()),
         };
         let mut text = format!("{what}\n  at pc 0x{pc:08x} in {}", symbols.locate(pc));
@@ -168,8 +170,10 @@ impl Outcome {
             Status::Limit => ("limit", None),
             Status::Fault { .. } | Status::Trap { .. } | Status::Asleep { .. } => ("fault", None),
         };
-        let stalls: serde_json::Map<_, _> = self.stalls.iter().map(|(s, n)| (s.name().into(), json!(n))).collect();
-        let events = self.events.iter().map(|e| json!({"id": e.id, "cycle": e.cycle, "instructions": e.instructions}));
+        let stalls: serde_json::Map<_, _> =
+            self.stalls.iter().map(|(s, n)| (s.name().into(), json!(n))).collect();
+        let events =
+            self.events.iter().map(|e| json!({"id": e.id, "cycle": e.cycle, "instructions": e.instructions}));
         let regions = self.regions.iter().map(|r| {
             json!({"begin_id": r.begin_id, "end_id": r.end_id, "cycles": r.cycles, "instructions": r.instructions,
                    "energy_pj": r.energy_pj, "macs": r.macs})
@@ -184,7 +188,9 @@ impl Outcome {
             .map(|w| format!("{} (first at pc 0x{:08x}, {})", w.what, w.pc, symbols.locate(w.pc)))
             .collect();
         if self.mtvec_deviation {
-            warnings.push("mtvec is writable for this program (it has a tohost symbol); on the core it is fixed".into());
+            warnings.push(
+                "mtvec is writable for this program (it has a tohost symbol); on the core it is fixed".into(),
+            );
         }
         let fault = self.fault_text(symbols, ram).map(|text| {
             let pc = match self.status {
@@ -192,7 +198,8 @@ impl Outcome {
                 Status::Trap { trapped, .. } => trapped.pc,
                 Status::Exited(_) | Status::Limit => 0,
             };
-            let address = if let Status::Fault { fault, .. } = self.status { Some(fault.address) } else { None };
+            let address =
+                if let Status::Fault { fault, .. } = self.status { Some(fault.address) } else { None };
             let mut parts = place(pc);
             parts["message"] = json!(text);
             parts["address"] = json!(address);
@@ -225,7 +232,10 @@ impl Outcome {
         };
         line("program", end);
         line("cycles", self.cycles.to_string());
-        line("instructions", format!("{} ({:.3} per cycle)", self.instructions, ratio(self.instructions, self.cycles)));
+        line(
+            "instructions",
+            format!("{} ({:.3} per cycle)", self.instructions, ratio(self.instructions, self.cycles)),
+        );
         let lost = self.cycles.saturating_sub(self.instructions);
         line("stall cycles", format!("{lost} ({:.1} %)", 100.0 * ratio(lost, self.cycles)));
         for (reason, n) in self.stalls.iter().filter(|s| s.1 > 0) {
@@ -242,25 +252,37 @@ impl Outcome {
         line("energy (constant)", format!("{:.4} uJ at 21.53 pJ per cycle", uj(e.constant_model_pj)));
         for r in &self.regions {
             let what = match (r.cycles, r.instructions, r.macs) {
-                (Some(c), Some(i), Some(m)) => format!("{c} cycles, {i} instructions, {:.3} MAC/cycle", ratio(m, c)),
+                (Some(c), Some(i), Some(m)) => {
+                    format!("{c} cycles, {i} instructions, {:.3} MAC/cycle", ratio(m, c))
+                }
                 _ => "never closed".to_owned(),
             };
             line(&format!("region {}", r.begin_id), what);
         }
         if !self.results.is_empty() {
             let shown: Vec<_> = self.results.iter().take(8).map(|r| format!("0x{r:08x}")).collect();
-            let more = if self.results.len() > 8 { format!(" ... ({} words)", self.results.len()) } else { String::new() };
+            let more = if self.results.len() > 8 {
+                format!(" ... ({} words)", self.results.len())
+            } else {
+                String::new()
+            };
             line("results", shown.join(" ") + &more);
         }
         for w in &self.warnings {
             line("warning", format!("{} (first at pc 0x{:08x} in {})", w.what, w.pc, symbols.locate(w.pc)));
         }
         if let Some(t) = self.first_trap {
-            line("first trap", format!("{} at pc 0x{:08x} in {}", cause_name(t.cause), t.pc, symbols.locate(t.pc)));
+            line(
+                "first trap",
+                format!("{} at pc 0x{:08x} in {}", cause_name(t.cause), t.pc, symbols.locate(t.pc)),
+            );
         }
         line(
             "host",
-            format!("{wall_seconds:.3} s, {:.1} M instructions/s", self.instructions as f64 / wall_seconds.max(1e-9) / 1e6),
+            format!(
+                "{wall_seconds:.3} s, {:.1} M instructions/s",
+                self.instructions as f64 / wall_seconds.max(1e-9) / 1e6
+            ),
         );
         out
     }
@@ -284,12 +306,19 @@ fn fault_sentence(fault: Fault, ram: &str) -> String {
         Access::Load => "load",
         Access::Store => "store",
     };
-    format!("{what} of {} bytes at 0x{:08x}, which is outside memory ({ram}); --ram BASE:SIZE adds memory", fault.bytes, fault.address)
+    format!(
+        "{what} of {} bytes at 0x{:08x}, which is outside memory ({ram}); --ram BASE:SIZE adds memory",
+        fault.bytes, fault.address
+    )
 }
 
 fn trap_sentence(trapped: Trapped, delivered: bool) -> String {
     let name = cause_name(trapped.cause);
-    let why = if delivered { "and the trap vector traps again" } else { "and there is no memory at the trap vector" };
+    let why = if delivered {
+        "and the trap vector traps again"
+    } else {
+        "and there is no memory at the trap vector"
+    };
     let hint = match trapped.cause {
         Cause::EnvironmentCall => "; --semihosting serves exit and write on the host",
         Cause::IllegalInstruction => "; SIMD and Xpulp need the encodings of RI5CY, not of later cores",

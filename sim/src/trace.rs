@@ -7,8 +7,8 @@ use crate::observer::{Observer, Retired};
 
 /// ABI names of the registers.
 pub const REGISTERS: [&str; 32] = [
-    "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "s2", "s3",
-    "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
+    "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5", "a6",
+    "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
 ];
 
 /// The instruction in assembly; jump targets are absolute for the given `pc`.
@@ -44,7 +44,9 @@ pub fn disassemble(inst: &Inst, pc: u32) -> String {
         Form::LoopCount => format!("{}, {rs1}", inst.rd & 1),
         Form::LoopCountI => format!("{}, {imm}", inst.rd & 1),
         Form::LoopSetup => format!("{}, {rs1}, 0x{target:x}", inst.rd & 1),
-        Form::LoopSetupI => format!("{}, {imm}, 0x{:x}", inst.rd & 1, pc.wrapping_add(2 * u32::from(inst.rs1))),
+        Form::LoopSetupI => {
+            format!("{}, {imm}, 0x{:x}", inst.rd & 1, pc.wrapping_add(2 * u32::from(inst.rs1)))
+        }
     };
     // The table tells post-increment and register forms apart by suffixes; in assembly the operands do.
     let name = inst.row.name.trim_end_matches('!').trim_end_matches(".r");

@@ -30,7 +30,12 @@ fn list<'a>(v: &'a Value, key: &str) -> &'a Vec<Value> {
 
 fn check_identity(name: &str, o: &Outcome) {
     let lost: u64 = o.stalls.iter().map(|s| s.1).sum();
-    assert_eq!(o.cycles, o.instructions + lost, "{name}: cycles are instructions plus named stalls: {:?}", o.stalls);
+    assert_eq!(
+        o.cycles,
+        o.instructions + lost,
+        "{name}: cycles are instructions plus named stalls: {:?}",
+        o.stalls
+    );
 }
 
 #[test]
@@ -76,19 +81,25 @@ fn micro_cases_are_exact() {
                 continue;
             }
             cases += 1;
-            let marks: Vec<_> = o.events.iter().filter(|e| Value::from(e.id) == case["id"]).collect();
+            let marks: Vec<_> = o.events.iter().filter(|e| e.id == case["id"]).collect();
             let got = match marks[..] {
                 [a, b] => (Value::from(b.cycle - a.cycle), Value::from(b.instructions - a.instructions)),
                 _ => (Value::Null, Value::Null),
             };
             if got != (case["cycles"].clone(), case["instructions"].clone()) {
-                bad.push(format!("{name}/{}: {got:?}, measured {}, {}", case["name"], case["cycles"], case["instructions"]));
+                bad.push(format!(
+                    "{name}/{}: {got:?}, measured {}, {}",
+                    case["name"], case["cycles"], case["instructions"]
+                ));
             }
         }
         let total = (Value::from(o.cycles), Value::from(o.instructions));
         let unspecified = list(group, "cases").iter().any(|c| c["unspecified"] == true);
         if !unspecified && total != (group["total_cycles"].clone(), group["total_instructions"].clone()) {
-            bad.push(format!("{name}: total {total:?}, measured {}, {}", group["total_cycles"], group["total_instructions"]));
+            bad.push(format!(
+                "{name}: total {total:?}, measured {}, {}",
+                group["total_cycles"], group["total_instructions"]
+            ));
         }
     }
     assert!(bad.is_empty(), "{} of {cases} differ:\n{}", bad.len(), bad.join("\n"));

@@ -30,7 +30,11 @@ pub(super) fn run(args: &Args) -> Result<u8> {
             if let Some((name, 0)) = program.symbols.locate(pc).symbol {
                 writeln!(out, "\n{pc:08x} <{name}>:")?;
             }
-            let word = if inst.size == 4 { format!("{:08x}", inst.word) } else { format!("{:04x}    ", mem.fetch_half(pc).unwrap_or(0)) };
+            let word = if inst.size == 4 {
+                format!("{:08x}", inst.word)
+            } else {
+                format!("{:04x}    ", mem.fetch_half(pc).unwrap_or(0))
+            };
             writeln!(out, "{pc:08x}:  {word}  {}", disassemble(&inst, pc))?;
             pc = pc.wrapping_add(u32::from(inst.size));
         }

@@ -18,7 +18,11 @@ const USAGE: u8 = 125;
 const LARGEST_ELF: u64 = 256 << 20;
 
 #[derive(Parser)]
-#[command(name = "mpic-sim", version, about = "Cycle-exact simulator of MPIC, the mixed-precision RI5CY core")]
+#[command(
+    name = "mpic-sim",
+    version,
+    about = "Cycle-exact simulator of MPIC, the mixed-precision RI5CY core"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -66,7 +70,9 @@ pub fn main() -> ExitCode {
 
 /// Whoever read our output has seen enough: no error.
 fn is_broken_pipe(e: &anyhow::Error) -> bool {
-    e.chain().any(|c| c.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+    e.chain().any(|c| {
+        c.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    })
 }
 
 /// An ELF with what can be read from it.
@@ -82,7 +88,11 @@ fn load(path: &Path) -> Result<Program> {
         bail!("{name} is a directory; name an ELF file");
     }
     if meta.len() > LARGEST_ELF {
-        bail!("{name} has {} MiB; programs for this core have at most {} MiB", meta.len() >> 20, LARGEST_ELF >> 20);
+        bail!(
+            "{name} has {} MiB; programs for this core have at most {} MiB",
+            meta.len() >> 20,
+            LARGEST_ELF >> 20
+        );
     }
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
     let image = Image::parse(&bytes).with_context(|| name.to_string())?;

@@ -1,5 +1,6 @@
 //! `mpic-sim run`.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -67,7 +68,7 @@ pub(super) struct Args {
     /// Trace only these cycles
     #[arg(long, value_name = "FROM:TO", value_parser = parse_window, requires = "trace")]
     trace_window: Option<(u64, u64)>,
-    /// Write the words between begin_signature and end_signature
+    /// Write the words between `begin_signature` and `end_signature`
     #[arg(long, value_name = "FILE")]
     signature: Option<PathBuf>,
     /// Where the program's console goes
@@ -137,12 +138,17 @@ fn prepare(args: &Args, program: &Program) -> Result<Machine> {
         ram: if args.ram.is_empty() { vec![DEFAULT_RAM] } else { args.ram.clone() },
         semihosting: args.semihosting,
     };
-    let mut machine = Machine::new(&program.image, &config).with_context(|| args.elf.display().to_string())?;
+    let mut machine =
+        Machine::new(&program.image, &config).with_context(|| args.elf.display().to_string())?;
     for (symbol, path) in &args.load {
         let address = address_of(program, symbol)?;
         let data = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         if !machine.write(address, &data) {
-            bail!("{} bytes of {} do not fit into memory at '{symbol}' (0x{address:08x})", data.len(), path.display());
+            bail!(
+                "{} bytes of {} do not fit into memory at '{symbol}' (0x{address:08x})",
+                data.len(),
+                path.display()
+            );
         }
     }
     Ok(machine)
@@ -155,7 +161,8 @@ fn address_of(program: &Program, symbol: &str) -> Result<u32> {
 /// The console goes to its file, to stdout, or to stderr if the JSON has stdout.
 fn write_console(args: &Args, outcome: &Outcome) -> Result<()> {
     match &args.stdout {
-        Some(path) => std::fs::write(path, &outcome.console).with_context(|| format!("cannot write {}", path.display()))?,
+        Some(path) => std::fs::write(path, &outcome.console)
+            .with_context(|| format!("cannot write {}", path.display()))?,
         None if json_on_stdout(args) => std::io::stderr().write_all(&outcome.console)?,
         None => std::io::stdout().write_all(&outcome.console)?,
     }
@@ -168,7 +175,10 @@ fn json_on_stdout(args: &Args) -> bool {
 
 fn report(args: &Args, program: &Program, machine: &Machine, outcome: &Outcome, seconds: f64) -> Result<()> {
     let regions = machine.memory().regions();
-    let ram = regions.map(|(b, n)| format!("0x{b:08x}..0x{:08x}", u64::from(b) + u64::from(n))).collect::<Vec<_>>().join(", ");
+    let ram = regions
+        .map(|(b, n)| format!("0x{b:08x}..0x{:08x}", u64::from(b) + u64::from(n)))
+        .collect::<Vec<_>>()
+        .join(", ");
     let ram = format!("RAM is {ram}");
     if let Some(path) = &args.json {
         let json = serde_json::to_string_pretty(&outcome.json(&program.symbols, &ram, seconds))?;
@@ -191,7 +201,8 @@ fn report(args: &Args, program: &Program, machine: &Machine, outcome: &Outcome, 
 
 /// `SYMBOL:BYTES`.
 fn dump(program: &Program, machine: &Machine, spec: &str, path: &Path) -> Result<()> {
-    let (symbol, bytes) = spec.split_once(':').ok_or_else(|| anyhow!("--dump {spec}=...: write SYMBOL:BYTES=FILE"))?;
+    let (symbol, bytes) =
+        spec.split_once(':').ok_or_else(|| anyhow!("--dump {spec}=...: write SYMBOL:BYTES=FILE"))?;
     let bytes = parse_size(bytes).map_err(|e| anyhow!("--dump {spec}: {e}"))?;
     let address = address_of(program, symbol)?;
     let data = machine
@@ -208,7 +219,7 @@ fn signature(program: &Program, machine: &Machine, path: &Path) -> Result<()> {
         .ok_or_else(|| anyhow!("the signature 0x{begin:08x}..0x{end:08x} does not lie in memory"))?;
     let mut out = String::new();
     for word in data.chunks_exact(4) {
-        out += &format!("{:08x}\n", u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
+        let _ = writeln!(out, "{:08x}", u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
     }
     std::fs::write(path, out).with_context(|| format!("cannot write {}", path.display()))
 }

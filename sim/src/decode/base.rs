@@ -68,5 +68,8 @@ pub(super) fn row_of(word: u32) -> Option<&'static Row> {
         _ => return None,
     };
     // The row's fixed bits are checked too: riscv-decode lets 6-bit shift amounts and any funct3 of jalr through.
-    [rv32i::ROWS, rv32m::ROWS, zicsr::ROWS].into_iter().flatten().find(|r| r.name == name && word & r.mask == r.bits)
+    [rv32i::ROWS, rv32m::ROWS, zicsr::ROWS]
+        .into_iter()
+        .flatten()
+        .find(|r| r.name == name && word & r.mask == r.bits)
 }

@@ -44,7 +44,12 @@ fn sw(imm: u32, rs2: u32, rs1: u32) -> u32 {
     bits(imm, 5, 7) << 25 | rs2 << 20 | rs1 << 15 | 2 << 12 | bits(imm, 0, 5) << 7 | 0x23
 }
 fn jal(offset: u32, rd: u32) -> u32 {
-    bits(offset, 20, 1) << 31 | bits(offset, 1, 10) << 21 | bits(offset, 11, 1) << 20 | bits(offset, 12, 8) << 12 | rd << 7 | 0x6F
+    bits(offset, 20, 1) << 31
+        | bits(offset, 1, 10) << 21
+        | bits(offset, 11, 1) << 20
+        | bits(offset, 12, 8) << 12
+        | rd << 7
+        | 0x6F
 }
 fn branch(offset: u32, rs1: u32, funct3: u32) -> u32 {
     bits(offset, 12, 1) << 31
@@ -88,10 +93,14 @@ fn quadrant1(h: u32, funct3: u32) -> Option<u32> {
         }
         2 => Some(itype(imm6, 0, 0, rd, OP_IMM)),
         3 if rd == 2 => {
-            let imm = bits(h, 12, 1) << 9 | bits(h, 3, 2) << 7 | bits(h, 5, 1) << 6 | bits(h, 2, 1) << 5 | bits(h, 6, 1) << 4;
+            let imm = bits(h, 12, 1) << 9
+                | bits(h, 3, 2) << 7
+                | bits(h, 5, 1) << 6
+                | bits(h, 2, 1) << 5
+                | bits(h, 6, 1) << 4;
             (imm != 0).then(|| itype(sext(imm, 10), 2, 0, 2, OP_IMM))
         }
-        3 => (imm6 != 0).then(|| (imm6 & 0xF_FFFF) << 12 | rd << 7 | 0x37),
+        3 => (imm6 != 0).then_some((imm6 & 0xF_FFFF) << 12 | rd << 7 | 0x37),
         4 => arithmetic(h, imm6),
         _ => {
             let offset = bits(h, 12, 1) << 8

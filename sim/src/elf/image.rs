@@ -33,7 +33,9 @@ pub enum ImageError {
     #[error("the file is empty; expected a 32-bit RISC-V ELF executable")]
     Empty,
     /// No ELF magic.
-    #[error("this is not an ELF file (it does not start with 0x7F 'ELF'); expected a 32-bit RISC-V ELF executable")]
+    #[error(
+        "this is not an ELF file (it does not start with 0x7F 'ELF'); expected a 32-bit RISC-V ELF executable"
+    )]
     NotElf,
     /// Header or tables point outside the file.
     #[error("the ELF file is truncated or damaged ({0}); build or copy it again")]
@@ -45,7 +47,9 @@ pub enum ImageError {
     #[error("this ELF is big-endian; the core is little-endian")]
     BigEndian,
     /// Another architecture.
-    #[error("this ELF is for {0}; expected RISC-V (compile with riscv64-unknown-elf-gcc -march=rv32imc -mabi=ilp32)")]
+    #[error(
+        "this ELF is for {0}; expected RISC-V (compile with riscv64-unknown-elf-gcc -march=rv32imc -mabi=ilp32)"
+    )]
     Machine(String),
     /// Not an executable.
     #[error("this ELF is not an executable (type {0}); link it first")]
@@ -78,7 +82,9 @@ impl Image {
         }
         let elf = Elf::parse(bytes).map_err(|e| ImageError::Damaged(e.to_string()))?;
         if elf.header.e_machine != header::EM_RISCV {
-            return Err(ImageError::Machine(header::machine_to_str(elf.header.e_machine).trim_start_matches("EM_").into()));
+            return Err(ImageError::Machine(
+                header::machine_to_str(elf.header.e_machine).trim_start_matches("EM_").into(),
+            ));
         }
         if elf.header.e_type != header::ET_EXEC {
             return Err(ImageError::NotExecutable(header::et_to_str(elf.header.e_type)));
@@ -91,9 +97,16 @@ impl Image {
                 .and_then(|(at, n)| bytes.get(at..at.checked_add(n)?))
                 .ok_or_else(|| ImageError::Damaged("a segment reaches beyond the end of the file".into()))?;
             if ph.p_filesz > ph.p_memsz {
-                return Err(ImageError::Damaged("a segment has more bytes in the file than in memory".into()));
+                return Err(ImageError::Damaged(
+                    "a segment has more bytes in the file than in memory".into(),
+                ));
             }
-            segments.push(Segment { address: ph.p_paddr as u32, data: data.to_vec(), size: ph.p_memsz as u32, executable: ph.is_executable() });
+            segments.push(Segment {
+                address: ph.p_paddr as u32,
+                data: data.to_vec(),
+                size: ph.p_memsz as u32,
+                executable: ph.is_executable(),
+            });
         }
         if segments.is_empty() {
             return Err(ImageError::NothingToLoad);

@@ -50,7 +50,8 @@ impl Symbols {
             .collect();
         names.sort();
         let section = |id: gimli::SectionId| -> Result<_, gimli::Error> {
-            let data = file.section_by_name(id.name()).and_then(|s| s.uncompressed_data().ok()).unwrap_or_default();
+            let data =
+                file.section_by_name(id.name()).and_then(|s| s.uncompressed_data().ok()).unwrap_or_default();
             Ok(EndianArcSlice::new(data.into(), LittleEndian))
         };
         let dwarf = gimli::Dwarf::load(section).ok().and_then(|d| Context::from_dwarf(d).ok());

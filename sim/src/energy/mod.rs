@@ -60,7 +60,10 @@ impl EventCounts {
     /// Where dot products with lanes of `bits` are counted.
     #[must_use]
     pub fn dot_index(bits: u32) -> usize {
-        Self::DOT_WIDTHS.iter().position(|&w| u32::from(w) == bits).expect("SIMD lanes are 16, 8, 4 or 2 bits wide")
+        Self::DOT_WIDTHS
+            .iter()
+            .position(|&w| u32::from(w) == bits)
+            .expect("SIMD lanes are 16, 8, 4 or 2 bits wide")
     }
 
     /// What happened after `earlier`.

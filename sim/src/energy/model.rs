@@ -80,7 +80,8 @@ impl Prices {
     #[must_use]
     pub fn breakdown(&self, counts: &EventCounts) -> Breakdown {
         let n = |count: u64| count as f64;
-        let dots: f64 = EventCounts::DOT_WIDTHS.iter().zip(counts.dots).map(|(&bits, c)| n(c) * self.dot(bits)).sum();
+        let dots: f64 =
+            EventCounts::DOT_WIDTHS.iter().zip(counts.dots).map(|(&bits, c)| n(c) * self.dot(bits)).sum();
         Breakdown {
             leakage: n(counts.cycles) * self.of(Price::Leakage),
             background: n(counts.cycles - counts.sleep) * self.background
@@ -131,9 +132,30 @@ impl Breakdown {
     /// Sum over the components, pJ.
     #[must_use]
     pub fn total(&self) -> Picojoules {
-        let Self { leakage, background, fetch, data_memory, load_store, alu, multiply, divide, dot_product, control, stall } =
-            *self;
-        leakage + background + fetch + data_memory + load_store + alu + multiply + divide + dot_product + control + stall
+        let Self {
+            leakage,
+            background,
+            fetch,
+            data_memory,
+            load_store,
+            alu,
+            multiply,
+            divide,
+            dot_product,
+            control,
+            stall,
+        } = *self;
+        leakage
+            + background
+            + fetch
+            + data_memory
+            + load_store
+            + alu
+            + multiply
+            + divide
+            + dot_product
+            + control
+            + stall
     }
 }
 
@@ -176,7 +198,8 @@ impl Energy {
     #[must_use]
     pub fn less_than(&self, other: &Self) -> Option<bool> {
         let ratio = self.nominal_pj / other.nominal_pj;
-        let same_order = (self.nominal_pj < other.nominal_pj) == (self.constant_model_pj < other.constant_model_pj);
+        let same_order =
+            (self.nominal_pj < other.nominal_pj) == (self.constant_model_pj < other.constant_model_pj);
         (same_order && (ratio - 1.0).abs() > 0.10).then_some(ratio < 1.0)
     }
 }
@@ -225,7 +248,8 @@ impl SplitMix {
 mod tests {
     use super::*;
 
-    fn mix(cycles: u64, alu: f64, mul: f64, load: f64, store: f64, branch: f64, stall: f64, words: f64) -> EventCounts {
+    /// Event counts of a mix: shares of alu, mul, load, store, branch and stall, and fetched words per instruction.
+    fn mix(cycles: u64, [alu, mul, load, store, branch, stall]: [f64; 6], words: f64) -> EventCounts {
         let share = |x: f64| (x * cycles as f64).round() as u64;
         EventCounts {
             cycles,
@@ -246,7 +270,8 @@ mod tests {
     #[test]
     fn meets_its_anchors() {
         for (i, (bits, milliwatt)) in ANCHORS.into_iter().enumerate() {
-            let mut counts = EventCounts { cycles: 14, fetch_words: 14, loads: 6, reads: 6, ..EventCounts::default() };
+            let mut counts =
+                EventCounts { cycles: 14, fetch_words: 14, loads: 6, reads: 6, ..EventCounts::default() };
             counts.dots[i] = 8;
             let energy = Energy::of(&counts);
             for pj in [energy.nominal_pj, energy.low_pj, energy.high_pj] {
@@ -261,11 +286,11 @@ mod tests {
     #[test]
     fn ranges_of_known_mixes() {
         let cases = [
-            ("requantisation", mix(100_000, 0.55, 0.15, 0.08, 0.12, 0.02, 0.08, 1.0), [18.9, 17.6, 21.0]),
-            ("plain copy", mix(100_000, 0.10, 0.0, 0.42, 0.42, 0.03, 0.03, 1.0), [21.3, 20.4, 23.0]),
-            ("sub-byte unpack", mix(100_000, 0.70, 0.0, 0.08, 0.17, 0.02, 0.03, 1.0), [19.3, 17.7, 21.5]),
-            ("control", mix(100_000, 0.50, 0.02, 0.18, 0.08, 0.10, 0.12, 0.75), [17.6, 16.1, 19.5]),
-            ("all stall", mix(100_000, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0), [11.1, 8.1, 13.3]),
+            ("requantisation", mix(100_000, [0.55, 0.15, 0.08, 0.12, 0.02, 0.08], 1.0), [18.9, 17.6, 21.0]),
+            ("plain copy", mix(100_000, [0.10, 0.0, 0.42, 0.42, 0.03, 0.03], 1.0), [21.3, 20.4, 23.0]),
+            ("sub-byte unpack", mix(100_000, [0.70, 0.0, 0.08, 0.17, 0.02, 0.03], 1.0), [19.3, 17.7, 21.5]),
+            ("control", mix(100_000, [0.50, 0.02, 0.18, 0.08, 0.10, 0.12], 0.75), [17.6, 16.1, 19.5]),
+            ("all stall", mix(100_000, [0.0, 0.0, 0.0, 0.0, 0.0, 1.0], 1.0), [11.1, 8.1, 13.3]),
         ];
         for (name, counts, expected) in cases {
             let e = Energy::of(&counts);
@@ -278,7 +303,7 @@ mod tests {
 
     #[test]
     fn says_undecided_where_it_must() {
-        let at = |cycles| Energy::of(&mix(cycles, 0.5, 0.1, 0.2, 0.1, 0.05, 0.05, 1.0));
+        let at = |cycles| Energy::of(&mix(cycles, [0.5, 0.1, 0.2, 0.1, 0.05, 0.05], 1.0));
         assert_eq!(at(100_000).less_than(&at(105_000)), None);
         assert_eq!(at(100_000).less_than(&at(200_000)), Some(true));
         assert_eq!(at(200_000).less_than(&at(100_000)), Some(false));

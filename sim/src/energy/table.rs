@@ -74,20 +74,53 @@ use Status::{Assumed, Scaled};
 
 /// Every price, in the order of [`Price`].
 pub const PRICES: [(Price, Row); 17] = [
-    (Price::Leakage, row(1.0, 0.2, 2.4, Scaled, "22 nm SRAM at 0.8 to 1.0 nW per byte, 64 to 512 KiB; midpoint, memory size unknown")),
-    (Price::Fetch, row(5.0, 2.2, 8.6, Scaled, "low: 22 nm SRAM word read; high: 41 % of cluster power for fetch and private cache (Dustin)")),
-    (Price::Read, row(3.0, 2.05, 6.0, Scaled, "22 nm SRAM word read 2.05 to 2.18, plus interconnect (assumed 0.9)")),
+    (
+        Price::Leakage,
+        row(
+            1.0,
+            0.2,
+            2.4,
+            Scaled,
+            "22 nm SRAM at 0.8 to 1.0 nW per byte, 64 to 512 KiB; midpoint, memory size unknown",
+        ),
+    ),
+    (
+        Price::Fetch,
+        row(
+            5.0,
+            2.2,
+            8.6,
+            Scaled,
+            "low: 22 nm SRAM word read; high: 41 % of cluster power for fetch and private cache (Dustin)",
+        ),
+    ),
+    (
+        Price::Read,
+        row(3.0, 2.05, 6.0, Scaled, "22 nm SRAM word read 2.05 to 2.18, plus interconnect (assumed 0.9)"),
+    ),
     (Price::Write, row(3.3, 2.05, 6.5, Scaled, "read plus 10 %, assumed; GVSoC has write = read")),
-    (Price::Alu, row(3.0, 1.1, 7.0, Assumed, "low: GVSoC's flat instruction price scaled by voltage squared")),
-    (Price::Mul, row(4.5, 3.0, 9.0, Scaled, "ALU plus a 32-bit multiply from Horowitz 2014 to Aladdin, scaled by 0.4")),
+    (
+        Price::Alu,
+        row(3.0, 1.1, 7.0, Assumed, "low: GVSoC's flat instruction price scaled by voltage squared"),
+    ),
+    (
+        Price::Mul,
+        row(4.5, 3.0, 9.0, Scaled, "ALU plus a 32-bit multiply from Horowitz 2014 to Aladdin, scaled by 0.4"),
+    ),
     (Price::Mulh, row(6.5, 3.0, 12.0, Assumed, "multiply plus 0.5 for each of four extra cycles")),
     (Price::DivCycle, row(2.5, 1.0, 5.0, Assumed, "no number found")),
     (Price::Load, row(3.5, 2.0, 6.0, Assumed, "address, post-increment and result write; no number found")),
     (Price::Store, row(3.0, 1.5, 5.0, Assumed, "no number found")),
-    (Price::Branch, row(3.0, 1.1, 7.0, Assumed, "as ALU; penalty cycles are stalls, dropped words are fetches")),
+    (
+        Price::Branch,
+        row(3.0, 1.1, 7.0, Assumed, "as ALU; penalty cycles are stalls, dropped words are fetches"),
+    ),
     (Price::Csr, row(3.0, 1.1, 7.0, Assumed, "as ALU")),
     (Price::LoopSetup, row(3.0, 1.1, 7.0, Assumed, "as ALU")),
-    (Price::Dot8, row(5.5, 3.0, 8.0, Assumed, "level trades with the background; the anchors fix only their sum")),
+    (
+        Price::Dot8,
+        row(5.5, 3.0, 8.0, Assumed, "level trades with the background; the anchors fix only their sum"),
+    ),
     (Price::Mixed, row(0.2, 0.0, 0.8, Assumed, "slicer and counter; no mixed-format power was published")),
     (Price::Stall, row(0.5, 0.0, 2.0, Assumed, "no number found")),
     (Price::Sleep, row(0.1, 0.0, 1.0, Assumed, "clock gating unknown")),

@@ -257,9 +257,10 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
 }
 
 /// An undefined word: executes as an illegal-instruction exception.
-pub static ILLEGAL: Row = row("illegal", "--------------------------------", Form::None, Unit::Trap, |_, _| {
-    Flow::Trap(Cause::IllegalInstruction)
-});
+pub static ILLEGAL: Row =
+    row("illegal", "--------------------------------", Form::None, Unit::Trap, |_, _| {
+        Flow::Trap(Cause::IllegalInstruction)
+    });
 
 /// Lane widths in bits of both operands of a dot product as `i` would run now; `None` if the format has none.
 #[must_use]
@@ -294,16 +295,16 @@ impl Inst {
     #[must_use]
     pub fn alu_dest(&self) -> Option<u8> {
         use Form::{
-            B, BImm, Bits, BitsAcc, Csr, CsrI, I, Index, J, Jalr, Load, LoadPost, LoadReg, LoadRegPost, LoopAddr, LoopCount,
-            LoopCountI, LoopSetup, LoopSetupI, None as Nothing, Norm, NormAcc, R, R1, RAcc, Sci, SciAcc, SciU, SciUAcc,
-            Shamt, Store, StorePost, StoreReg, StoreRegPost, U,
+            B, BImm, Bits, BitsAcc, Csr, CsrI, I, Index, J, Jalr, Load, LoadPost, LoadReg, LoadRegPost,
+            LoopAddr, LoopCount, LoopCountI, LoopSetup, LoopSetupI, None as Nothing, Norm, NormAcc, R, R1,
+            RAcc, Sci, SciAcc, SciU, SciUAcc, Shamt, Store, StorePost, StoreReg, StoreRegPost, U,
         };
         match self.row.form {
-            R | R1 | RAcc | I | Shamt | U | J | Jalr | Csr | CsrI | Bits | BitsAcc | Norm | NormAcc | Sci | SciU | SciAcc
-            | SciUAcc | Index => Some(self.rd),
+            R | R1 | RAcc | I | Shamt | U | J | Jalr | Csr | CsrI | Bits | BitsAcc | Norm | NormAcc | Sci
+            | SciU | SciAcc | SciUAcc | Index => Some(self.rd),
             LoadPost | LoadRegPost | StorePost | StoreRegPost => Some(self.rs1),
-            B | BImm | Load | LoadReg | Store | StoreReg | Nothing | LoopAddr | LoopCount | LoopCountI | LoopSetup
-            | LoopSetupI => None,
+            B | BImm | Load | LoadReg | Store | StoreReg | Nothing | LoopAddr | LoopCount | LoopCountI
+            | LoopSetup | LoopSetupI => None,
         }
     }
 
@@ -319,16 +320,15 @@ impl Form {
     #[must_use]
     pub fn reads(self) -> [bool; 3] {
         use Form::{
-            B, BImm, Bits, BitsAcc, Csr, CsrI, I, Index, J, Jalr, Load, LoadPost, LoadReg, LoadRegPost, LoopAddr, LoopCount,
-            LoopCountI, LoopSetup, LoopSetupI, None, Norm, NormAcc, R, R1, RAcc, Sci, SciAcc, SciU, SciUAcc, Shamt, Store,
-            StorePost, StoreReg, StoreRegPost, U,
+            B, BImm, Bits, BitsAcc, Csr, CsrI, I, Index, J, Jalr, Load, LoadPost, LoadReg, LoadRegPost,
+            LoopAddr, LoopCount, LoopCountI, LoopSetup, LoopSetupI, None, Norm, NormAcc, R, R1, RAcc, Sci,
+            SciAcc, SciU, SciUAcc, Shamt, Store, StorePost, StoreReg, StoreRegPost, U,
         };
         match self {
             R | B | LoadReg | LoadRegPost | Store | StorePost | Norm => [true, true, false],
             RAcc | NormAcc | StoreReg | StoreRegPost => [true, true, true],
-            R1 | I | Shamt | Jalr | BImm | Load | LoadPost | Csr | Bits | Sci | SciU | LoopCount | LoopSetup => {
-                [true, false, false]
-            }
+            R1 | I | Shamt | Jalr | BImm | Load | LoadPost | Csr | Bits | Sci | SciU | LoopCount
+            | LoopSetup => [true, false, false],
             BitsAcc | SciAcc | SciUAcc | Index => [true, false, true],
             U | J | CsrI | None | LoopAddr | LoopCountI | LoopSetupI => [false, false, false],
         }
@@ -338,9 +338,9 @@ impl Form {
     #[must_use]
     fn immediate(self, word: u32) -> i32 {
         use Form::{
-            B, BImm, Bits, BitsAcc, Csr, CsrI, I, Index, J, Jalr, Load, LoadPost, LoadReg, LoadRegPost, LoopAddr, LoopCount,
-            LoopCountI, LoopSetup, LoopSetupI, None, Norm, NormAcc, R, R1, RAcc, Sci, SciAcc, SciU, SciUAcc, Shamt, Store,
-            StorePost, StoreReg, StoreRegPost, U,
+            B, BImm, Bits, BitsAcc, Csr, CsrI, I, Index, J, Jalr, Load, LoadPost, LoadReg, LoadRegPost,
+            LoopAddr, LoopCount, LoopCountI, LoopSetup, LoopSetupI, None, Norm, NormAcc, R, R1, RAcc, Sci,
+            SciAcc, SciU, SciUAcc, Shamt, Store, StorePost, StoreReg, StoreRegPost, U,
         };
         let signed = word as i32;
         let field = |lo: u32, n: u32| ((word >> lo) & ((1 << n) - 1)) as i32;

@@ -1,8 +1,8 @@
 //! Dot products in all uniform and mixed formats, and the mixed-precision controller
 //! (`riscv_mult.sv`, `mixed_precision_controller.sv`; semantics measured on the RTL, 2103 of 2103 checks).
 
-use super::xpulp_mul::leftover;
 use super::simd::{format, operand_b, widths};
+use super::xpulp_mul::leftover;
 use super::{Cpu, Flow, Form, Inst, Row, Unit, row};
 use crate::hart::Core;
 
@@ -62,7 +62,7 @@ fn dot<const SIGNED_A: bool, const SIGNED_B: bool>(c: &mut Cpu, i: &Inst) -> Flo
 }
 
 /// Sum of the lane products, modulo 2^32. Constant widths let the compiler unroll.
-#[inline(always)]
+#[inline]
 fn sum<const A: u32, const B: u32, const SIGNED_A: bool, const SIGNED_B: bool>(a: u32, b: u32) -> u32 {
     let lane = |v: u32, k: u32, bits: u32, signed: bool| -> u32 {
         let top = (v >> (k * bits)) << (32 - bits);
@@ -94,7 +94,9 @@ fn advance(c: &mut Cpu, wide: u32, narrow: u32) {
             h.simd.skip_count = if h.simd.skip_count + 1 < skip { h.simd.skip_count + 1 } else { 0 };
         }
         if h.waited > 0 && skip > 1 {
-            h.note_quirk("a dot product waited for an operand with SKIP > 1, which moves the skip count an extra time");
+            h.note_quirk(
+                "a dot product waited for an operand with SKIP > 1, which moves the skip count an extra time",
+            );
         }
         skip = h.forward.old_skip.unwrap_or(skip);
         group = h.forward.group_from.unwrap_or(group);
@@ -107,7 +109,9 @@ fn advance(c: &mut Cpu, wide: u32, narrow: u32) {
     if wide != narrow {
         let next = if u32::from(group) >= wide / narrow - 1 { 0 } else { group + 1 };
         if group != h.simd.group {
-            h.note_quirk("a mixed dot product right behind a write of CSR 0x00D or 0x00E updates a stale sub-group");
+            h.note_quirk(
+                "a mixed dot product right behind a write of CSR 0x00D or 0x00E updates a stale sub-group",
+            );
         }
         h.simd.group = next;
     }

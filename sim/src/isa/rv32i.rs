@@ -9,25 +9,33 @@ use Unit::{Alu, Branch, Fence, Trap};
 /// The rows, in the order of the manual.
 pub(crate) static ROWS: &[Row] = &[
     row("lui", "--------------------_-----_0110111", U, Alu, |c, i| alu(c, i, i.imm as u32)),
-    row("auipc", "--------------------_-----_0010111", U, Alu, |c, i| alu(c, i, c.hart.pc.wrapping_add(i.imm as u32))),
-    row("jal", "--------------------_-----_1101111", J, Unit::Jal, |c, i| jump(c, i, c.hart.pc.wrapping_add(i.imm as u32))),
+    row("auipc", "--------------------_-----_0010111", U, Alu, |c, i| {
+        alu(c, i, c.hart.pc.wrapping_add(i.imm as u32))
+    }),
+    row("jal", "--------------------_-----_1101111", J, Unit::Jal, |c, i| {
+        jump(c, i, c.hart.pc.wrapping_add(i.imm as u32))
+    }),
     row("jalr", "------------_-----_000_-----_1100111", Jalr, Unit::Jalr, |c, i| {
         jump(c, i, c.hart.get(i.rs1).wrapping_add(i.imm as u32) & !1)
     }),
     row("beq", "-------_-----_-----_000_-----_1100011", B, Branch, |c, i| branch(c, i, |a, b| a == b)),
     row("bne", "-------_-----_-----_001_-----_1100011", B, Branch, |c, i| branch(c, i, |a, b| a != b)),
-    row("blt", "-------_-----_-----_100_-----_1100011", B, Branch, |c, i| branch(c, i, |a, b| (a as i32) < b as i32)),
-    row("bge", "-------_-----_-----_101_-----_1100011", B, Branch, |c, i| branch(c, i, |a, b| a as i32 >= b as i32)),
+    row("blt", "-------_-----_-----_100_-----_1100011", B, Branch, |c, i| {
+        branch(c, i, |a, b| (a as i32) < b as i32)
+    }),
+    row("bge", "-------_-----_-----_101_-----_1100011", B, Branch, |c, i| {
+        branch(c, i, |a, b| a as i32 >= b as i32)
+    }),
     row("bltu", "-------_-----_-----_110_-----_1100011", B, Branch, |c, i| branch(c, i, |a, b| a < b)),
     row("bgeu", "-------_-----_-----_111_-----_1100011", B, Branch, |c, i| branch(c, i, |a, b| a >= b)),
-    row("lb", "------------_-----_000_-----_0000011", Load, Unit::Load, |c, i| load::<1, true>(c, i)),
-    row("lh", "------------_-----_001_-----_0000011", Load, Unit::Load, |c, i| load::<2, true>(c, i)),
-    row("lw", "------------_-----_010_-----_0000011", Load, Unit::Load, |c, i| load::<4, true>(c, i)),
-    row("lbu", "------------_-----_100_-----_0000011", Load, Unit::Load, |c, i| load::<1, false>(c, i)),
-    row("lhu", "------------_-----_101_-----_0000011", Load, Unit::Load, |c, i| load::<2, false>(c, i)),
-    row("sb", "-------_-----_-----_000_-----_0100011", Store, Unit::Store, |c, i| store::<1>(c, i)),
-    row("sh", "-------_-----_-----_001_-----_0100011", Store, Unit::Store, |c, i| store::<2>(c, i)),
-    row("sw", "-------_-----_-----_010_-----_0100011", Store, Unit::Store, |c, i| store::<4>(c, i)),
+    row("lb", "------------_-----_000_-----_0000011", Load, Unit::Load, load::<1, true>),
+    row("lh", "------------_-----_001_-----_0000011", Load, Unit::Load, load::<2, true>),
+    row("lw", "------------_-----_010_-----_0000011", Load, Unit::Load, load::<4, true>),
+    row("lbu", "------------_-----_100_-----_0000011", Load, Unit::Load, load::<1, false>),
+    row("lhu", "------------_-----_101_-----_0000011", Load, Unit::Load, load::<2, false>),
+    row("sb", "-------_-----_-----_000_-----_0100011", Store, Unit::Store, store::<1>),
+    row("sh", "-------_-----_-----_001_-----_0100011", Store, Unit::Store, store::<2>),
+    row("sw", "-------_-----_-----_010_-----_0100011", Store, Unit::Store, store::<4>),
     row("addi", "------------_-----_000_-----_0010011", I, Alu, |c, i| imm(c, i, u32::wrapping_add)),
     row("slti", "------------_-----_010_-----_0010011", I, Alu, |c, i| imm(c, i, slt)),
     row("sltiu", "------------_-----_011_-----_0010011", I, Alu, |c, i| imm(c, i, |a, b| u32::from(a < b))),
@@ -47,8 +55,12 @@ pub(crate) static ROWS: &[Row] = &[
     row("sra", "0100000_-----_-----_101_-----_0110011", R, Alu, |c, i| reg(c, i, sra)),
     row("or", "0000000_-----_-----_110_-----_0110011", R, Alu, |c, i| reg(c, i, |a, b| a | b)),
     row("and", "0000000_-----_-----_111_-----_0110011", R, Alu, |c, i| reg(c, i, |a, b| a & b)),
-    row("ecall", "000000000000_00000_000_00000_1110011", Form::None, Trap, |_, _| Flow::Trap(Cause::EnvironmentCall)),
-    row("ebreak", "000000000001_00000_000_00000_1110011", Form::None, Trap, |_, _| Flow::Trap(Cause::Breakpoint)),
+    row("ecall", "000000000000_00000_000_00000_1110011", Form::None, Trap, |_, _| {
+        Flow::Trap(Cause::EnvironmentCall)
+    }),
+    row("ebreak", "000000000001_00000_000_00000_1110011", Form::None, Trap, |_, _| {
+        Flow::Trap(Cause::Breakpoint)
+    }),
     row("mret", "001100000010_00000_000_00000_1110011", Form::None, Unit::Mret, |_, _| Flow::Return),
     row("wfi", "000100000101_00000_000_00000_1110011", Form::None, Unit::Wfi, |_, _| Flow::Sleep),
 ];

@@ -5,7 +5,9 @@ use super::{Form, Row, Unit, row};
 
 /// The rows, in the order of the manual.
 pub(crate) static ROWS: &[Row] = &[
-    row("mul", "0000001_-----_-----_000_-----_0110011", Form::R, Unit::Mul, |c, i| reg(c, i, u32::wrapping_mul)),
+    row("mul", "0000001_-----_-----_000_-----_0110011", Form::R, Unit::Mul, |c, i| {
+        reg(c, i, u32::wrapping_mul)
+    }),
     row("mulh", "0000001_-----_-----_001_-----_0110011", Form::R, Unit::Mulh, |c, i| {
         reg(c, i, |a, b| ((i64::from(a as i32) * i64::from(b as i32)) >> 32) as u32)
     }),

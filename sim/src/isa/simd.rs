@@ -34,9 +34,11 @@ impl Lane {
     fn wrap(self, v: u32) -> u32 {
         v & (u32::MAX >> (32 - self.bits))
     }
-    fn flag(self, v: bool) -> u32 {
-        if v { u32::MAX } else { 0 }
-    }
+}
+
+/// All ones for true.
+fn flag(v: bool) -> u32 {
+    if v { u32::MAX } else { 0 }
 }
 
 /// Rows of lane-wise operations: vector, `.sc` and `.sci` forms of each.
@@ -82,16 +84,16 @@ pub(super) static ROWS: &[Row] = lanewise! {
     "pv.xor", "011000", Sci, |l: Lane| l.a ^ l.b;
     "pv.and", "011010", Sci, |l: Lane| l.a & l.b;
     "pv.abs", "011100", Sci, |l: Lane| l.sa().wrapping_abs() as u32;
-    "pv.cmpeq", "000001", Sci, |l: Lane| l.flag(l.a == l.b);
-    "pv.cmpne", "000011", Sci, |l: Lane| l.flag(l.a != l.b);
-    "pv.cmpgt", "000101", Sci, |l: Lane| l.flag(l.sa() > l.sb());
-    "pv.cmpge", "000111", Sci, |l: Lane| l.flag(l.sa() >= l.sb());
-    "pv.cmplt", "001001", Sci, |l: Lane| l.flag(l.sa() < l.sb());
-    "pv.cmple", "001011", Sci, |l: Lane| l.flag(l.sa() <= l.sb());
-    "pv.cmpgtu", "001101", SciU, |l: Lane| l.flag(l.a > l.b);
-    "pv.cmpgeu", "001111", SciU, |l: Lane| l.flag(l.a >= l.b);
-    "pv.cmpltu", "010001", SciU, |l: Lane| l.flag(l.a < l.b);
-    "pv.cmpleu", "010011", SciU, |l: Lane| l.flag(l.a <= l.b);
+    "pv.cmpeq", "000001", Sci, |l: Lane| flag(l.a == l.b);
+    "pv.cmpne", "000011", Sci, |l: Lane| flag(l.a != l.b);
+    "pv.cmpgt", "000101", Sci, |l: Lane| flag(l.sa() > l.sb());
+    "pv.cmpge", "000111", Sci, |l: Lane| flag(l.sa() >= l.sb());
+    "pv.cmplt", "001001", Sci, |l: Lane| flag(l.sa() < l.sb());
+    "pv.cmple", "001011", Sci, |l: Lane| flag(l.sa() <= l.sb());
+    "pv.cmpgtu", "001101", SciU, |l: Lane| flag(l.a > l.b);
+    "pv.cmpgeu", "001111", SciU, |l: Lane| flag(l.a >= l.b);
+    "pv.cmpltu", "010001", SciU, |l: Lane| flag(l.a < l.b);
+    "pv.cmpleu", "010011", SciU, |l: Lane| flag(l.a <= l.b);
 };
 
 /// Format codes of CSR 0x00D: lane width of rs1 and of rs2 in bits; `None` for 0 and the undefined codes.
@@ -155,7 +157,9 @@ pub(super) fn operand_b(c: &Cpu, i: &Inst, format: u8) -> u32 {
 fn lanes(c: &mut Cpu, i: &Inst, f: fn(Lane) -> u32) -> Flow {
     let format = format(c, i);
     if c.hart.core == Core::Mpic && !matches!(format, 1 | 2) {
-        c.hart.note_quirk("a SIMD ALU instruction ran in a format other than 1 (16 bit) or 2 (8 bit): unspecified");
+        c.hart.note_quirk(
+            "a SIMD ALU instruction ran in a format other than 1 (16 bit) or 2 (8 bit): unspecified",
+        );
     }
     let (bits, a, b) = (alu_bits(format), c.hart.get(i.rs1), operand_b(c, i, format));
     let mask = u32::MAX >> (32 - bits);

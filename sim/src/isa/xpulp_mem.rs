@@ -9,30 +9,46 @@ use Unit::{Load, Store};
 
 /// The rows. The manual writes the post-increment forms `p.lw rd, imm(rs1!)`.
 pub(super) static ROWS: &[Row] = &[
-    row("p.lb!", "------------_-----_000_-----_0001011", LoadPost, Load, |c, i| post_load::<1, true>(c, i)),
-    row("p.lh!", "------------_-----_001_-----_0001011", LoadPost, Load, |c, i| post_load::<2, true>(c, i)),
-    row("p.lw!", "------------_-----_010_-----_0001011", LoadPost, Load, |c, i| post_load::<4, true>(c, i)),
-    row("p.lbu!", "------------_-----_100_-----_0001011", LoadPost, Load, |c, i| post_load::<1, false>(c, i)),
-    row("p.lhu!", "------------_-----_101_-----_0001011", LoadPost, Load, |c, i| post_load::<2, false>(c, i)),
-    row("p.lb.r!", "0000000_-----_-----_111_-----_0001011", LoadRegPost, Load, |c, i| post_load::<1, true>(c, i)),
-    row("p.lh.r!", "0001000_-----_-----_111_-----_0001011", LoadRegPost, Load, |c, i| post_load::<2, true>(c, i)),
-    row("p.lw.r!", "0010000_-----_-----_111_-----_0001011", LoadRegPost, Load, |c, i| post_load::<4, true>(c, i)),
-    row("p.lbu.r!", "0100000_-----_-----_111_-----_0001011", LoadRegPost, Load, |c, i| post_load::<1, false>(c, i)),
-    row("p.lhu.r!", "0101000_-----_-----_111_-----_0001011", LoadRegPost, Load, |c, i| post_load::<2, false>(c, i)),
-    row("p.lb", "0000000_-----_-----_111_-----_0000011", LoadReg, Load, |c, i| reg_load::<1, true>(c, i)),
-    row("p.lh", "0001000_-----_-----_111_-----_0000011", LoadReg, Load, |c, i| reg_load::<2, true>(c, i)),
-    row("p.lw", "0010000_-----_-----_111_-----_0000011", LoadReg, Load, |c, i| reg_load::<4, true>(c, i)),
-    row("p.lbu", "0100000_-----_-----_111_-----_0000011", LoadReg, Load, |c, i| reg_load::<1, false>(c, i)),
-    row("p.lhu", "0101000_-----_-----_111_-----_0000011", LoadReg, Load, |c, i| reg_load::<2, false>(c, i)),
-    row("p.sb!", "-------_-----_-----_000_-----_0101011", StorePost, Store, |c, i| post_store::<1>(c, i)),
-    row("p.sh!", "-------_-----_-----_001_-----_0101011", StorePost, Store, |c, i| post_store::<2>(c, i)),
-    row("p.sw!", "-------_-----_-----_010_-----_0101011", StorePost, Store, |c, i| post_store::<4>(c, i)),
-    row("p.sb.r!", "-------_-----_-----_100_-----_0101011", StoreRegPost, Store, |c, i| post_store::<1>(c, i)),
-    row("p.sh.r!", "-------_-----_-----_101_-----_0101011", StoreRegPost, Store, |c, i| post_store::<2>(c, i)),
-    row("p.sw.r!", "-------_-----_-----_110_-----_0101011", StoreRegPost, Store, |c, i| post_store::<4>(c, i)),
-    row("p.sb", "-------_-----_-----_100_-----_0100011", StoreReg, Store, |c, i| reg_store::<1>(c, i)),
-    row("p.sh", "-------_-----_-----_101_-----_0100011", StoreReg, Store, |c, i| reg_store::<2>(c, i)),
-    row("p.sw", "-------_-----_-----_110_-----_0100011", StoreReg, Store, |c, i| reg_store::<4>(c, i)),
+    row("p.lb!", "------------_-----_000_-----_0001011", LoadPost, Load, post_load::<1, true>),
+    row("p.lh!", "------------_-----_001_-----_0001011", LoadPost, Load, post_load::<2, true>),
+    row("p.lw!", "------------_-----_010_-----_0001011", LoadPost, Load, post_load::<4, true>),
+    row("p.lbu!", "------------_-----_100_-----_0001011", LoadPost, Load, post_load::<1, false>),
+    row("p.lhu!", "------------_-----_101_-----_0001011", LoadPost, Load, post_load::<2, false>),
+    row("p.lb.r!", "0000000_-----_-----_111_-----_0001011", LoadRegPost, Load, |c, i| {
+        post_load::<1, true>(c, i)
+    }),
+    row("p.lh.r!", "0001000_-----_-----_111_-----_0001011", LoadRegPost, Load, |c, i| {
+        post_load::<2, true>(c, i)
+    }),
+    row("p.lw.r!", "0010000_-----_-----_111_-----_0001011", LoadRegPost, Load, |c, i| {
+        post_load::<4, true>(c, i)
+    }),
+    row("p.lbu.r!", "0100000_-----_-----_111_-----_0001011", LoadRegPost, Load, |c, i| {
+        post_load::<1, false>(c, i)
+    }),
+    row("p.lhu.r!", "0101000_-----_-----_111_-----_0001011", LoadRegPost, Load, |c, i| {
+        post_load::<2, false>(c, i)
+    }),
+    row("p.lb", "0000000_-----_-----_111_-----_0000011", LoadReg, Load, reg_load::<1, true>),
+    row("p.lh", "0001000_-----_-----_111_-----_0000011", LoadReg, Load, reg_load::<2, true>),
+    row("p.lw", "0010000_-----_-----_111_-----_0000011", LoadReg, Load, reg_load::<4, true>),
+    row("p.lbu", "0100000_-----_-----_111_-----_0000011", LoadReg, Load, reg_load::<1, false>),
+    row("p.lhu", "0101000_-----_-----_111_-----_0000011", LoadReg, Load, reg_load::<2, false>),
+    row("p.sb!", "-------_-----_-----_000_-----_0101011", StorePost, Store, post_store::<1>),
+    row("p.sh!", "-------_-----_-----_001_-----_0101011", StorePost, Store, post_store::<2>),
+    row("p.sw!", "-------_-----_-----_010_-----_0101011", StorePost, Store, post_store::<4>),
+    row("p.sb.r!", "-------_-----_-----_100_-----_0101011", StoreRegPost, Store, |c, i| {
+        post_store::<1>(c, i)
+    }),
+    row("p.sh.r!", "-------_-----_-----_101_-----_0101011", StoreRegPost, Store, |c, i| {
+        post_store::<2>(c, i)
+    }),
+    row("p.sw.r!", "-------_-----_-----_110_-----_0101011", StoreRegPost, Store, |c, i| {
+        post_store::<4>(c, i)
+    }),
+    row("p.sb", "-------_-----_-----_100_-----_0100011", StoreReg, Store, reg_store::<1>),
+    row("p.sh", "-------_-----_-----_101_-----_0100011", StoreReg, Store, reg_store::<2>),
+    row("p.sw", "-------_-----_-----_110_-----_0100011", StoreReg, Store, reg_store::<4>),
 ];
 
 /// rs1 plus the increment: an immediate, rs2 (loads) or the register in the rd field (stores).

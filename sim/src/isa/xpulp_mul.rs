@@ -10,8 +10,12 @@ use Unit::{Mac, Mul};
 
 /// The rows. In the 16-bit forms bit 31 means signed, bit 30 upper halves, bit 14 rounding, 29:25 the shift.
 pub(super) static ROWS: &[Row] = &[
-    row("p.mac", "0100001_-----_-----_000_-----_0110011", RAcc, Mac, |c, i| accumulate(c, i, u32::wrapping_add)),
-    row("p.msu", "0100001_-----_-----_001_-----_0110011", RAcc, Mac, |c, i| accumulate(c, i, u32::wrapping_sub)),
+    row("p.mac", "0100001_-----_-----_000_-----_0110011", RAcc, Mac, |c, i| {
+        accumulate(c, i, u32::wrapping_add)
+    }),
+    row("p.msu", "0100001_-----_-----_001_-----_0110011", RAcc, Mac, |c, i| {
+        accumulate(c, i, u32::wrapping_sub)
+    }),
     row("p.muluN", "00-----_-----_-----_000_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
     row("p.mulhhuN", "01-----_-----_-----_000_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
     row("p.mulsN", "10-----_-----_-----_000_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),

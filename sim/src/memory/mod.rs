@@ -151,8 +151,10 @@ impl Memory {
 
     /// The 16 bits at a (2-aligned) instruction address.
     pub fn fetch_half(&self, address: u32) -> Result<u16, Fault> {
-        self.slice(address, 2)
-            .map(|b| u16::from_le_bytes([b[0], b[1]]))
-            .ok_or(Fault { access: Access::Fetch, address, bytes: 2 })
+        self.slice(address, 2).map(|b| u16::from_le_bytes([b[0], b[1]])).ok_or(Fault {
+            access: Access::Fetch,
+            address,
+            bytes: 2,
+        })
     }
 }

@@ -190,7 +190,8 @@ impl Pipeline {
             } else {
                 self.stored + arriving >= 1
             };
-            let go = valid && (self.fetch == self.last || (self.fetch > self.last && self.fetch >= self.ex_free));
+            let go =
+                valid && (self.fetch == self.last || (self.fetch > self.last && self.fetch >= self.ex_free));
             let asks = self.stored <= 2;
             let late = self.redirected && first && at_half;
             match self.loop_fetch {
@@ -243,23 +244,40 @@ impl Pipeline {
         self.results(inst, t, latency);
         self.loop_fetch = LoopFetch::Idle;
         self.fetch_reason = Stall::HardwareLoop;
-        match (inst.row.unit, done.flow) {
-            (Unit::Branch, Flow::Jump(_)) => self.taken_branch(t, done),
-            (Unit::Jal, _) => self.redirect(issue.entered + 1, Stall::Jump),
+        match inst.row.unit {
+            Unit::Branch if matches!(done.flow, Flow::Jump(_)) => self.taken_branch(t, done),
+            Unit::Jal => self.redirect(issue.entered + 1, Stall::Jump),
             // The target is asked for once the register is there, though the jump may still wait for EX.
-            (Unit::Jalr, _) => self.redirect(issue.resolved + 1, Stall::Jump),
-            (Unit::Trap | Unit::Mret, _) | (_, Flow::Trap(_)) => {
+            Unit::Jalr => self.redirect(issue.resolved + 1, Stall::Jump),
+            Unit::Trap | Unit::Mret => {
                 let end = flush_end + u64::from(inst.row.unit == Unit::Mret);
                 self.redirect(end + 1, Stall::Trap);
                 self.last = end;
                 self.busy_until(end, Stall::Trap);
             }
-            (Unit::Fence | Unit::Wfi, _) => {
+            Unit::Fence | Unit::Wfi => {
                 self.redirect(flush_end + 1, Stall::Fence);
                 self.last = flush_end;
                 self.busy_until(flush_end, Stall::Fence);
             }
-            _ => {}
+            // An access to a CSR that the core turns down.
+            Unit::Csr if matches!(done.flow, Flow::Trap(_)) => {
+                self.redirect(flush_end + 1, Stall::Trap);
+                self.last = flush_end;
+                self.busy_until(flush_end, Stall::Trap);
+            }
+            Unit::Alu
+            | Unit::Mul
+            | Unit::Mac
+            | Unit::Mulh
+            | Unit::Div
+            | Unit::Divu
+            | Unit::Load
+            | Unit::Store
+            | Unit::Branch
+            | Unit::Csr
+            | Unit::Loop
+            | Unit::Dot => {}
         }
         if rules::csr_flushes(inst) {
             self.fetch = self.fetch.max(t + 3);
@@ -311,7 +329,9 @@ impl Pipeline {
         self.last = t + 1;
         self.ex_free = t + 2;
         self.ex_reason = Stall::TakenBranch;
-        if let Some(division) = done.shadow.filter(|d| self.quirks && matches!(d.row.unit, Unit::Div | Unit::Divu)) {
+        if let Some(division) =
+            done.shadow.filter(|d| self.quirks && matches!(d.row.unit, Unit::Div | Unit::Divu))
+        {
             let signed = division.row.unit == Unit::Div;
             let length = rules::division(signed, done.hart.get(division.rs2));
             let mut until = t + 2 + length;
