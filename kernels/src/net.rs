@@ -17,11 +17,18 @@
 //! ```
 //!
 //! where bias, output zero point and rounding (half a step) are inside `lambda`. All arithmetic is exact in 32-bit
-//! two's complement; it is proved per channel that `acc * kappa + lambda` cannot leave the `i32` range.
+//! two's complement: [`IntNet::validate`] proves per channel that `acc * kappa + lambda` cannot leave the `i32` range.
 //!
 //! Channels are in the order of training; reordering, grouping and packing for the core are the deployment's business.
 
+mod validate;
+
+use std::io::Write as _;
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
+
+pub use validate::NetError;
 
 /// Index of a tensor in [`IntNet::tensors`].
 pub type TensorId = usize;
@@ -163,9 +170,100 @@ pub struct Add {
     pub shift: u8,
 }
 
+impl Tensor {
+    /// Smallest and largest code.
+    #[must_use]
+    pub fn range(&self) -> (i32, i32) {
+        let half = 1i64 << (self.bits - 1);
+        ((-half) as i32, (half - 1) as i32)
+    }
+
+    /// Number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Whether there is no element.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Requant {
+    /// `(acc * kappa + lambda) >> shift`, modulo 2^32 as on the core.
+    #[must_use]
+    pub fn apply(self, acc: i32) -> i32 {
+        acc.wrapping_mul(self.kappa).wrapping_add(self.lambda) >> self.shift
+    }
+}
+
+impl IntLayer {
+    /// Name of the layer.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Conv2d(l) => &l.name,
+            Self::Linear(l) => &l.name,
+            Self::AvgPool(l) => &l.name,
+            Self::Add(l) => &l.name,
+        }
+    }
+
+    /// The tensors it reads.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<TensorId> {
+        match self {
+            Self::Conv2d(l) => vec![l.input],
+            Self::Linear(l) => vec![l.input],
+            Self::AvgPool(l) => vec![l.input],
+            Self::Add(l) => l.inputs.to_vec(),
+        }
+    }
+
+    /// The tensor it writes.
+    #[must_use]
+    pub fn output(&self) -> TensorId {
+        match self {
+            Self::Conv2d(l) => l.output,
+            Self::Linear(l) => l.output,
+            Self::AvgPool(l) => l.output,
+            Self::Add(l) => l.output,
+        }
+    }
+}
+
 impl IntNet {
     /// Value of [`IntNet::format`].
     pub const FORMAT: &str = "mpic-intnet";
     /// Value of [`IntNet::version`].
     pub const VERSION: u32 = 1;
+
+    /// Reads and validates a `network.json`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is no such JSON, or does not [validate](IntNet::validate).
+    pub fn load(path: &Path) -> Result<Self, NetError> {
+        let text =
+            std::fs::read(path).map_err(|e| NetError::Read(path.display().to_string(), e.to_string()))?;
+        let net: Self = serde_json::from_slice(&text)
+            .map_err(|e| NetError::Json(path.display().to_string(), e.to_string()))?;
+        net.validate()?;
+        Ok(net)
+    }
+
+    /// Writes the network as JSON; an existing file is replaced at once or not at all.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), NetError> {
+        let failed = |e: &dyn std::fmt::Display| NetError::Write(path.display().to_string(), e.to_string());
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|e| failed(&e))?;
+        serde_json::to_writer(&mut file, self).map_err(|e| failed(&e))?;
+        file.flush().map_err(|e| failed(&e))?;
+        file.persist(path).map_err(|e| failed(&e))?;
+        Ok(())
+    }
 }

@@ -1,0 +1,240 @@
+//! Whether a network makes sense, and the proof that 32 bits suffice for all of its arithmetic.
+
+use super::{Add, AvgPool, Conv2d, IntLayer, IntNet, Linear, Requant, Tensor, TensorId};
+
+/// What is wrong with a network or its file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NetError {
+    /// The file cannot be read.
+    #[error("cannot read {0}: {1}")]
+    Read(String, String),
+    /// The file cannot be written.
+    #[error("cannot write {0}: {1}")]
+    Write(String, String),
+    /// The file is not a network.
+    #[error("{0} is not a network.json ({1}); write it again with nas-search")]
+    Json(String, String),
+    /// Another format or version.
+    #[error("this is '{0}' version {1}; this program reads '{format}' version {known}", format = IntNet::FORMAT, known = IntNet::VERSION)]
+    Format(String, u32),
+    /// Something about a tensor.
+    #[error("tensor '{0}': {1}")]
+    Tensor(String, String),
+    /// Something about a layer.
+    #[error("layer '{0}': {1}")]
+    Layer(String, String),
+}
+
+impl IntNet {
+    /// Checks ids, shapes, bit widths and code ranges, that every tensor is written before it is read, and that no
+    /// accumulator and no `acc * kappa + lambda` can leave the `i32` range for any input.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, naming the layer or tensor and the channel.
+    pub fn validate(&self) -> Result<(), NetError> {
+        if self.format != Self::FORMAT || self.version != Self::VERSION {
+            return Err(NetError::Format(self.format.clone(), self.version));
+        }
+        for (id, t) in self.tensors.iter().enumerate() {
+            self.check_tensor(id, t).map_err(|why| NetError::Tensor(t.name.clone(), why))?;
+        }
+        let mut written = vec![false; self.tensors.len()];
+        *written
+            .get_mut(self.input)
+            .ok_or_else(|| NetError::Tensor("input".into(), no_tensor(self.input)))? = true;
+        for layer in &self.layers {
+            self.check_layer(layer, &mut written).map_err(|why| NetError::Layer(layer.name().into(), why))?;
+        }
+        match written.get(self.output) {
+            Some(true) => Ok(()),
+            Some(false) => Err(NetError::Tensor(
+                self.tensors[self.output].name.clone(),
+                "no layer writes the output".into(),
+            )),
+            None => Err(NetError::Tensor("output".into(), no_tensor(self.output))),
+        }
+    }
+
+    fn check_tensor(&self, id: TensorId, t: &Tensor) -> Result<(), String> {
+        let wide = t.bits == 32 && id == self.output && id != self.input;
+        if !matches!(t.bits, 2 | 4 | 8) && !wide {
+            return Err(format!("{} bits; a tensor has 2, 4 or 8, the network output also 32", t.bits));
+        }
+        if t.is_empty() || t.len() > 1 << 24 {
+            return Err(format!("shape {}x{}x{} is empty or too large", t.height, t.width, t.channels));
+        }
+        let (low, high) = t.range();
+        if t.zero_point < low || t.zero_point > high {
+            return Err(format!("zero point {} is no {}-bit code", t.zero_point, t.bits));
+        }
+        Ok(())
+    }
+
+    fn check_layer(&self, layer: &IntLayer, written: &mut [bool]) -> Result<(), String> {
+        for id in layer.inputs() {
+            match written.get(id) {
+                Some(true) => {}
+                Some(false) => {
+                    return Err(format!("reads tensor '{}' before it is written", self.tensors[id].name));
+                }
+                None => return Err(no_tensor(id)),
+            }
+        }
+        let output = layer.output();
+        match written.get_mut(output) {
+            Some(done @ false) => *done = true,
+            Some(true) => return Err(format!("writes tensor '{}' a second time", self.tensors[output].name)),
+            None => return Err(no_tensor(output)),
+        }
+        match layer {
+            IntLayer::Conv2d(l) => self.check_conv(l),
+            IntLayer::Linear(l) => self.check_linear(l),
+            IntLayer::AvgPool(l) => self.check_pool(l),
+            IntLayer::Add(l) => self.check_add(l),
+        }
+    }
+
+    fn check_conv(&self, l: &Conv2d) -> Result<(), String> {
+        let (x, y) = (&self.tensors[l.input], &self.tensors[l.output]);
+        let [top, left, bottom, right] = l.pad;
+        let out = |size: usize, before: usize, after: usize, k: usize, stride: usize| {
+            (k > 0 && stride > 0 && before < k && after < k && size + before + after >= k)
+                .then(|| (size + before + after - k) / stride + 1)
+        };
+        let height = out(x.height, top, bottom, l.kernel[0], l.stride[0]);
+        let width = out(x.width, left, right, l.kernel[1], l.stride[1]);
+        if (height, width) != (Some(y.height), Some(y.width)) {
+            return Err(format!(
+                "kernel {:?}, stride {:?}, padding {:?} do not make {}x{} into {}x{}",
+                l.kernel, l.stride, l.pad, x.height, x.width, y.height, y.width
+            ));
+        }
+        check_weights(
+            &l.weight_bits,
+            &l.weights,
+            &l.requant,
+            y.channels,
+            l.kernel[0] * l.kernel[1] * x.channels,
+            x,
+            y,
+        )
+    }
+
+    fn check_linear(&self, l: &Linear) -> Result<(), String> {
+        let (x, y) = (&self.tensors[l.input], &self.tensors[l.output]);
+        if (y.height, y.width) != (1, 1) {
+            return Err(format!("its output is {}x{}, expected 1x1", y.height, y.width));
+        }
+        check_weights(&l.weight_bits, &l.weights, &l.requant, y.channels, x.len(), x, y)
+    }
+
+    fn check_pool(&self, l: &AvgPool) -> Result<(), String> {
+        let (x, y) = (&self.tensors[l.input], &self.tensors[l.output]);
+        let out = |size: usize, k: usize, stride: usize| {
+            (k > 0 && stride > 0 && size >= k).then(|| (size - k) / stride + 1)
+        };
+        let shape =
+            (out(x.height, l.kernel[0], l.stride[0]), out(x.width, l.kernel[1], l.stride[1]), x.channels);
+        if shape != (Some(y.height), Some(y.width), y.channels) {
+            return Err(format!(
+                "window {:?}, stride {:?} do not make {}x{}x{} into {}x{}x{}",
+                l.kernel, l.stride, x.height, x.width, x.channels, y.height, y.width, y.channels
+            ));
+        }
+        let (low, high) = centred(x);
+        let n = (l.kernel[0] * l.kernel[1]) as i64;
+        check_range(l.requant, n * low, n * high)
+    }
+
+    fn check_add(&self, l: &Add) -> Result<(), String> {
+        let y = &self.tensors[l.output];
+        let (mut low, mut high) = (i64::from(l.lambda), i64::from(l.lambda));
+        for (id, kappa) in l.inputs.into_iter().zip(l.kappa) {
+            let x = &self.tensors[id];
+            if (x.height, x.width, x.channels) != (y.height, y.width, y.channels) {
+                return Err(format!("'{}' and '{}' have different shapes", x.name, y.name));
+            }
+            let ends = centred(x);
+            let products = [ends.0 * i64::from(kappa), ends.1 * i64::from(kappa)];
+            low += products[0].min(products[1]);
+            high += products[0].max(products[1]);
+        }
+        fits(low, high, "the sum")?;
+        check_shift(l.shift)
+    }
+}
+
+fn no_tensor(id: TensorId) -> String {
+    format!("there is no tensor number {id}")
+}
+
+/// Smallest and largest `code - zero_point`.
+fn centred(x: &Tensor) -> (i64, i64) {
+    let (low, high) = x.range();
+    (i64::from(low) - i64::from(x.zero_point), i64::from(high) - i64::from(x.zero_point))
+}
+
+fn fits(low: i64, high: i64, what: &str) -> Result<(), String> {
+    if low < i64::from(i32::MIN) || high > i64::from(i32::MAX) {
+        return Err(format!(
+            "{what} can reach {low}..={high}, which 32 bits cannot hold; make kappa smaller"
+        ));
+    }
+    Ok(())
+}
+
+fn check_shift(shift: u8) -> Result<(), String> {
+    if shift > 31 { Err(format!("shift {shift} is not 0..=31")) } else { Ok(()) }
+}
+
+/// `acc` in `low..=high` must fit, and so must `acc * kappa + lambda`.
+fn check_range(q: Requant, low: i64, high: i64) -> Result<(), String> {
+    check_shift(q.shift)?;
+    fits(low, high, "the accumulator")?;
+    let ends = [low * i64::from(q.kappa), high * i64::from(q.kappa)].map(|p| p + i64::from(q.lambda));
+    fits(ends[0].min(ends[1]), ends[0].max(ends[1]), "acc * kappa + lambda")
+}
+
+/// Counts, ranges and overflow of a layer with weights; `k` is the number of weights of an output channel.
+fn check_weights(
+    bits: &[u8],
+    weights: &[i8],
+    requant: &[Requant],
+    channels: usize,
+    k: usize,
+    x: &Tensor,
+    y: &Tensor,
+) -> Result<(), String> {
+    if x.bits == 32 {
+        return Err("its input has 32 bits".into());
+    }
+    if bits.len() != channels || requant.len() != channels || weights.len() != channels * k {
+        return Err(format!(
+            "{channels} output channels '{}' of {k} weights need as many weight bits and requantisations; there are {}, {} \
+             and {} weights",
+            y.name,
+            bits.len(),
+            requant.len(),
+            weights.len()
+        ));
+    }
+    let (low, high) = centred(x);
+    for (c, row) in weights.chunks_exact(k.max(1)).enumerate() {
+        let at = |why: String| format!("output channel {c}: {why}");
+        if !matches!(bits[c], 2 | 4 | 8) {
+            return Err(at(format!("{} weight bits; 2, 4 or 8 are possible", bits[c])));
+        }
+        let half = 1i16 << (bits[c] - 1);
+        if let Some(w) = row.iter().find(|w| i16::from(**w) < -half || i16::from(**w) >= half) {
+            return Err(at(format!("weight {w} is no {}-bit code", bits[c])));
+        }
+        let (mut least, mut most) = (0, 0);
+        for &w in row {
+            let ends = [low * i64::from(w), high * i64::from(w)];
+            least += ends[0].min(ends[1]);
+            most += ends[0].max(ends[1]);
+        }
+        check_range(requant[c], least, most).map_err(at)?;
+    }
+    Ok(())
+}
