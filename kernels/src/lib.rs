@@ -2,8 +2,16 @@
 //!
 //! * [`net`]: the integer network and its layers; the file format of `network.json`.
 //! * [`golden`]: the scalar Rust reference that defines every layer.
+//! * [`plan`], [`pack`], [`deploy`]: from a network to an ELF; [`simulate`]: that ELF on the simulator.
+//!
+//! * [`random`]: seeded random layers and networks.
 //!
 //! This crate knows nothing of training; it can be built and tested without libtorch.
 
+pub mod deploy;
 pub mod golden;
 pub mod net;
+pub mod pack;
+pub mod plan;
+pub mod random;
+pub mod simulate;

@@ -86,6 +86,9 @@ impl IntNet {
             Some(true) => return Err(format!("writes tensor '{}' a second time", self.tensors[output].name)),
             None => return Err(no_tensor(output)),
         }
+        if self.tensors[output].bits == 32 && !matches!(layer, IntLayer::Linear(_)) {
+            return Err("only a linear layer can have a 32-bit output".into());
+        }
         match layer {
             IntLayer::Conv2d(l) => self.check_conv(l),
             IntLayer::Linear(l) => self.check_linear(l),

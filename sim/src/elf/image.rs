@@ -118,6 +118,11 @@ impl Image {
         Ok(Self { entry: elf.entry as u32, segments, symbols: symbols.collect() })
     }
 
+    /// Every named symbol: name, address, size in bytes.
+    pub fn symbols(&self) -> impl Iterator<Item = (&str, u32, u32)> {
+        self.symbols.iter().map(|(name, address, size)| (name.as_str(), *address, *size))
+    }
+
     /// Address of a symbol.
     #[must_use]
     pub fn symbol(&self, name: &str) -> Option<u32> {

@@ -1,0 +1,67 @@
+//! Deployed networks on the simulator: outputs, cycles and energy.
+
+use mpic_sim::{Config, Image, Limits, Machine, Status};
+use rayon::prelude::*;
+
+use crate::deploy::Deployment;
+
+/// One inference on the simulator.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Output codes in natural order.
+    pub output: Vec<i32>,
+    /// Cycles of the whole program, start-up included.
+    pub cycles: u64,
+    /// Instructions of the whole program.
+    pub instructions: u64,
+    /// Cycles of each layer.
+    pub layer_cycles: Vec<u64>,
+    /// Multiply-accumulates executed, dead lanes included.
+    pub macs: u64,
+    /// Energy of the whole program: nominal, low, high, constant model; pJ.
+    pub energy_pj: [f64; 4],
+    /// Doubtful things the simulator saw; a kernel must cause none.
+    pub warnings: Vec<&'static str>,
+}
+
+/// Why a deployed network did not run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulateError {
+    /// The ELF does not load.
+    #[error("the deployed ELF does not load: {0}")]
+    Load(String),
+    /// It faulted or met the limit.
+    #[error("the deployed network did not end: {0}")]
+    Stopped(String),
+}
+
+/// Runs `deployment` on every input, over all cores of the host; results are in input order.
+///
+/// # Errors
+/// The first run that does not end with exit code 0.
+pub fn run(deployment: &Deployment, inputs: &[Vec<i32>], quirks: bool) -> Result<Vec<Run>, SimulateError> {
+    let image = Image::parse(&deployment.elf).map_err(|e| SimulateError::Load(e.to_string()))?;
+    let config = Config { quirks, ..Config::default() };
+    let loaded = Machine::new(&image, &config).map_err(|e| SimulateError::Load(e.to_string()))?;
+    inputs.par_iter().map(|codes| one(loaded.clone(), deployment, codes)).collect()
+}
+
+fn one(mut machine: Machine, deployment: &Deployment, codes: &[i32]) -> Result<Run, SimulateError> {
+    if !machine.write(deployment.input_address, &deployment.pack_input(codes)) {
+        return Err(SimulateError::Load("the input buffer lies outside memory".into()));
+    }
+    let outcome = machine.run(Limits { cycles: 20_000_000_000, ..Limits::default() });
+    if !matches!(outcome.status, Status::Exited(0)) {
+        return Err(SimulateError::Stopped(format!("{:?}", outcome.status)));
+    }
+    let e = &outcome.energy;
+    Ok(Run {
+        output: outcome.results.iter().map(|&w| w as i32).collect(),
+        cycles: outcome.cycles,
+        instructions: outcome.instructions,
+        layer_cycles: outcome.regions.iter().filter_map(|r| r.cycles).collect(),
+        macs: outcome.macs,
+        energy_pj: [e.nominal_pj, e.low_pj, e.high_pj, e.constant_model_pj],
+        warnings: outcome.warnings.iter().map(|w| w.what).collect(),
+    })
+}
