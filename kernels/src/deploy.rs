@@ -4,6 +4,7 @@
 mod elf;
 
 use mpic_sim::{Image, ImageError};
+use sha2::Digest as _;
 
 use crate::net::{Conv2d, IntLayer, IntNet, Linear, NetError, Requant, Tensor, TensorId};
 use crate::pack::{self, Pair};
@@ -17,6 +18,13 @@ const RAM_END: u32 = 0x1C20_0000;
 
 /// Bytes that an inner loop may read beyond the end of a tensor (its last pass is padded with zero weights).
 const OVERREAD: usize = 64;
+
+/// Identifies the kernels: measured costs hold only for the runtime they were measured with.
+#[must_use]
+pub fn kernels_hash() -> String {
+    let digest = sha2::Sha256::digest(RUNTIME);
+    format!("{:016x}", u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes")))
+}
 
 /// Why a network cannot be deployed.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +104,15 @@ impl Deployment {
 /// # Errors
 /// If the network does not validate or does not fit.
 pub fn deploy(net: &IntNet, sample: &[i32]) -> Result<Deployment, DeployError> {
+    assemble(net, sample, true)
+}
+
+/// As [`deploy`], with layers that only prepare their output: for measuring that part alone.
+pub(crate) fn deploy_empty(net: &IntNet, sample: &[i32]) -> Result<Deployment, DeployError> {
+    assemble(net, sample, false)
+}
+
+fn assemble(net: &IntNet, sample: &[i32], complete: bool) -> Result<Deployment, DeployError> {
     net.validate()?;
     let expected = net.tensors[net.input].len();
     if sample.len() != expected {
@@ -107,10 +124,11 @@ pub fn deploy(net: &IntNet, sample: &[i32]) -> Result<Deployment, DeployError> {
     let (offsets, buffer_bytes) = plan::buffers(net, &layouts);
     // The tables' size does not depend on addresses, so a first pass tells where the buffers begin.
     let tables =
-        Assembly { net, layouts: &layouts, offsets: &offsets, base, buffers: 0 }.assemble().0.len() * 4;
+        Assembly { net, layouts: &layouts, offsets: &offsets, base, buffers: 0, complete }.assemble().0.len()
+            * 4;
     let buffers = base + tables.next_multiple_of(16) as u32;
     let (words, mut memory) =
-        Assembly { net, layouts: &layouts, offsets: &offsets, base, buffers }.assemble();
+        Assembly { net, layouts: &layouts, offsets: &offsets, base, buffers, complete }.assemble();
     memory.code = runtime.segments.iter().map(|s| s.data.len()).sum();
     memory.buffers = buffer_bytes;
 
@@ -170,6 +188,8 @@ struct Assembly<'a> {
     base: u32,
     /// Address of the activation buffers.
     buffers: u32,
+    /// Whether convolutions run their groups.
+    complete: bool,
 }
 
 impl Assembly<'_> {
@@ -252,7 +272,7 @@ impl Assembly<'_> {
                     next_row: x.row,
                 };
                 self.place_groups(blob, l.input, l.output, &window, placed);
-                [KIND_CONV, body, placed.len() as u32]
+                [KIND_CONV, body, if self.complete { placed.len() as u32 } else { 0 }]
             }
             // A convolution whose kernel is the whole input.
             IntLayer::Linear(l) => {
@@ -266,7 +286,7 @@ impl Assembly<'_> {
                     next_row: x.row,
                 };
                 self.place_groups(blob, l.input, l.output, &window, placed);
-                [KIND_CONV, body, placed.len() as u32]
+                [KIND_CONV, body, if self.complete { placed.len() as u32 } else { 0 }]
             }
             IntLayer::AvgPool(l) => {
                 let q = l.requant;

@@ -3,13 +3,16 @@
 //! * [`net`]: the integer network and its layers; the file format of `network.json`.
 //! * [`golden`]: the scalar Rust reference that defines every layer.
 //! * [`plan`], [`pack`], [`deploy`]: from a network to an ELF; [`simulate`]: that ELF on the simulator.
-//!
+//! * [`lut`]: measured costs, `lut.json`; [`measure`]: where they come from.
 //! * [`random`]: seeded random layers and networks.
 //!
 //! This crate knows nothing of training; it can be built and tested without libtorch.
 
+pub mod cli;
 pub mod deploy;
 pub mod golden;
+pub mod lut;
+pub mod measure;
 pub mod net;
 pub mod pack;
 pub mod plan;

@@ -1,9 +1,11 @@
 //! Deployed networks on the simulator: outputs, cycles and energy.
 
+use mpic_sim::report::Region;
 use mpic_sim::{Config, Image, Limits, Machine, Status};
 use rayon::prelude::*;
 
 use crate::deploy::Deployment;
+use crate::lut::Cost;
 
 /// One inference on the simulator.
 #[derive(Clone, Debug)]
@@ -14,8 +16,8 @@ pub struct Run {
     pub cycles: u64,
     /// Instructions of the whole program.
     pub instructions: u64,
-    /// Cycles of each layer.
-    pub layer_cycles: Vec<u64>,
+    /// What each layer cost.
+    pub layers: Vec<Cost>,
     /// Multiply-accumulates executed, dead lanes included.
     pub macs: u64,
     /// Energy of the whole program: nominal, low, high, constant model; pJ.
@@ -59,9 +61,20 @@ fn one(mut machine: Machine, deployment: &Deployment, codes: &[i32]) -> Result<R
         output: outcome.results.iter().map(|&w| w as i32).collect(),
         cycles: outcome.cycles,
         instructions: outcome.instructions,
-        layer_cycles: outcome.regions.iter().filter_map(|r| r.cycles).collect(),
+        layers: outcome.regions.iter().filter_map(Cost::of).collect(),
         macs: outcome.macs,
         energy_pj: [e.nominal_pj, e.low_pj, e.high_pj, e.constant_model_pj],
         warnings: outcome.warnings.iter().map(|w| w.what).collect(),
     })
+}
+
+impl Cost {
+    /// What a closed region cost.
+    fn of(region: &Region) -> Option<Self> {
+        Some(Self {
+            cycles: region.cycles? as f64,
+            instructions: region.instructions? as f64,
+            energy_pj: region.energy_pj?,
+        })
+    }
 }

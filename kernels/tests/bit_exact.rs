@@ -17,7 +17,7 @@ fn check(name: &str, net: &IntNet, rng: &mut ChaCha8Rng) {
         for (run, want) in runs.iter().zip(&expected) {
             assert_eq!(run.output, *want, "{name}, quirks {quirks}:\n{}", describe(net));
             assert!(run.warnings.is_empty(), "{name}: a kernel met a corner of the core: {:?}", run.warnings);
-            assert_eq!(run.layer_cycles.len(), net.layers.len());
+            assert_eq!(run.layers.len(), net.layers.len());
         }
     }
 }

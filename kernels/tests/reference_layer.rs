@@ -31,10 +31,10 @@ fn beats_the_published_table() {
         let deployed = deploy::deploy(&net, &x).expect("fits");
         let run = simulate::run(&deployed, std::slice::from_ref(&x), true).expect("runs").swap_remove(0);
         assert_eq!(run.output, golden::run(&net, &x).swap_remove(net.output), "{pair:?}");
-        let speed = MACS / run.layer_cycles[0] as f64;
+        let speed = MACS / run.layers[0].cycles;
         println!(
             "a{} w{}: {} cycles, {speed:.2} MAC/cycle, published {published}",
-            pair.a, pair.w, run.layer_cycles[0]
+            pair.a, pair.w, run.layers[0].cycles
         );
         assert!(speed > published, "{pair:?}: {speed:.2} MAC/cycle, published {published}");
     }

@@ -1,0 +1,82 @@
+//! The subcommands of `mpic-kernels`.
+
+mod deploy;
+mod lut;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::pack::Pair;
+
+/// Exit status for usage, I/O and file errors.
+const USAGE: u8 = 125;
+
+#[derive(Parser)]
+#[command(
+    name = "mpic-kernels",
+    version,
+    about = "Integer networks on MPIC: kernels, deployment, measured costs"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List the kernels with their precisions and limits
+    List,
+    /// Measure layers into lut.json; adds only what is missing
+    Lut(lut::Args),
+    /// Write a saved integer network as an ELF
+    Deploy(deploy::Args),
+    /// Run the Rust reference; with --check also an ELF on the simulator
+    Run(run::Args),
+    /// Print a completion script
+    Completions {
+        /// Shell to complete for
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Parses the command line, runs it, and turns errors into one message and an exit status.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            let _ = e.print();
+            return ExitCode::from(if e.use_stderr() { USAGE } else { 0 });
+        }
+    };
+    let done = match cli.command {
+        Command::List => {
+            list();
+            Ok(0)
+        }
+        Command::Lut(args) => lut::run(&args),
+        Command::Deploy(args) => deploy::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "mpic-kernels", &mut std::io::stdout());
+            Ok(0)
+        }
+    };
+    ExitCode::from(done.unwrap_or_else(|e| {
+        eprintln!("mpic-kernels: {e:#}");
+        USAGE
+    }))
+}
+
+fn list() {
+    println!("kernel     precisions (activations x weights)        limits");
+    let pairs: Vec<_> = Pair::ALL.iter().map(|p| format!("{}x{}", p.a, p.w)).collect();
+    println!("conv2d     {}   any kernel, stride, padding; output 2, 4, 8 bit", pairs.join(" "));
+    println!(
+        "linear     the same                                  whole input per output; output 2, 4, 8, 32 bit"
+    );
+    println!("avg_pool   2, 4, 8 bit in and out                    any window and stride, no padding");
+    println!("add        2, 4, 8 bit in and out                    two tensors of one shape");
+}
