@@ -12,6 +12,10 @@
 .macro p_lw_post rd, imm, rs1
     .insn i 0x0b, 2, \rd, \imm(\rs1)
 .endm
+/* rd = *rs1; rs1 += rs2 */
+.macro p_lw_rpost rd, rs2, rs1
+    .insn r 0x0b, 7, 0x10, \rd, \rs1, \rs2
+.endm
 /* *rs1 = rs2; rs1 += imm */
 .macro p_sw_post rs2, imm, rs1
     .insn s 0x2b, 2, \rs2, \imm(\rs1)
@@ -20,6 +24,10 @@
 .macro pv_sdotsp rd, rs1, rs2
     .insn r 0x57, 1, 0x5c, \rd, \rs1, \rs2
 .endm
+/* rd += rs1 * rs2 */
+.macro p_mac rd, rs1, rs2
+    .insn r 0x33, 0, 0x21, \rd, \rs1, \rs2
+.endm
 /* rd = (rd + rs1) >> rs2, arithmetic */
 .macro p_addNr rd, rs1, rs2
     .insn r 0x5b, 2, 0x20, \rd, \rs1, \rs2
@@ -27,6 +35,10 @@
 /* rd = clip(rs1, -(rs2 + 1), rs2) */
 .macro p_clipr rd, rs1, rs2
     .insn r 0x33, 5, 0x0a, \rd, \rs1, \rs2
+.endm
+/* rd = rs1[lsb + width - 1 : lsb], sign-extended; lsb in rs2[4:0], width - 1 in rs2[9:5] */
+.macro p_extractr rd, rs1, rs2
+    .insn r 0x33, 0, 0x40, \rd, \rs1, \rs2
 .endm
 /* rd[lsb + width - 1 : lsb] = rs1 */
 .macro p_insert rd, rs1, width, lsb

@@ -14,6 +14,7 @@
  */
 #include "mpic.h"
 #include "layers.h"
+#include "pack.h"
     .option norelax
     .option norvc
     .altmacro
@@ -185,30 +186,6 @@
     p_clipr \b, \b, t3
     p_clipr \c, \c, t3
     p_clipr \d, \d, t3
-.endm
-.macro pack bits, a, b, c, d
-    .if \bits == 8
-    p_insert \a, \b, 8, 8
-    p_insert \a, \c, 8, 16
-    p_insert \a, \d, 8, 24
-    .elseif \bits == 4
-    p_insert \a, \b, 4, 4
-    p_insert \a, \c, 4, 8
-    p_insert \a, \d, 4, 12
-    .else
-    p_insert \a, \b, 2, 2
-    p_insert \a, \c, 2, 4
-    p_insert \a, \d, 2, 6
-    .endif
-.endm
-.macro store bits, reg, at
-    .if \bits == 8
-    sw \reg, 0(\at)
-    .elseif \bits == 4
-    sh \reg, 0(\at)
-    .else
-    sb \reg, 0(\at)
-    .endif
 .endm
 .macro store_all bits, pixels
     pack \bits, s0, s1, s2, s3

@@ -25,6 +25,43 @@
 #define CONV_SKIP 72
 #define CONV_BYTES 76
 
+/* offsets into struct add_row */
+#define ADD_A 0
+#define ADD_B 4
+#define ADD_OUT 8
+#define ADD_WIDTH 12
+#define ADD_BLOCKS 16
+#define ADD_SKIP_A 20
+#define ADD_SKIP_B 24
+#define ADD_SKIP_OUT 28
+#define ADD_BITS_A 32
+#define ADD_BITS_B 36
+#define ADD_STORE 40
+#define ADD_BOUND 44
+#define ADD_KAPPA_A 48
+#define ADD_KAPPA_B 52
+#define ADD_LAMBDA 56
+#define ADD_SHIFT 60
+
+/* offsets into struct pool_row */
+#define POOL_IN 0
+#define POOL_OUT 4
+#define POOL_WIDTH 8
+#define POOL_BLOCKS 12
+#define POOL_STRIDE 16
+#define POOL_PIXEL 20
+#define POOL_ROWS 24
+#define POOL_COLUMNS 28
+#define POOL_ROW_SKIP 32
+#define POOL_SKIP_OUT 36
+#define POOL_BITS 40
+#define POOL_FORMAT 44
+#define POOL_STORE 48
+#define POOL_BOUND 52
+#define POOL_KAPPA 56
+#define POOL_LAMBDA 60
+#define POOL_SHIFT 64
+
 #ifndef __ASSEMBLER__
 #include <stdint.h>
 
@@ -87,6 +124,36 @@ struct network {
     const struct tensor *output;
     const uint32_t *order;    /* slot of each output channel in natural order */
 };
+
+/* One row of an addition. */
+struct add_row {
+    const int8_t *a, *b;
+    int8_t *out;
+    uint32_t width, blocks;           /* pixels; blocks of four channels */
+    uint32_t skip_a, skip_b, skip_out; /* from the last block of a pixel to the next pixel */
+    uint32_t bits_a, bits_b, store;   /* store: output bits */
+    int32_t bound;                    /* largest output code */
+    int32_t kappa_a, kappa_b, lambda, shift;
+};
+extern void add_row(const struct add_row *);
+
+/* One row of an average pooling. */
+struct pool_row {
+    const int8_t *in;
+    int8_t *out;
+    uint32_t width, blocks;
+    uint32_t stride;        /* from one output pixel's window to the next */
+    uint32_t pixel;         /* bytes of an input pixel */
+    uint32_t rows, columns; /* of the window */
+    int32_t row_skip;       /* from the end of a window row to the next */
+    uint32_t skip_out;
+    uint32_t bits, format, store;
+    int32_t bound, kappa, lambda, shift;
+};
+extern void pool_row(const struct pool_row *);
+
+/* Writes `word` to 2 x `pairs` words. */
+extern void fill_pairs(int8_t *from, uint32_t pairs, uint32_t word);
 
 typedef void conv_kernel(const struct conv *);
 extern conv_kernel conv_u_4, conv_m2_4, conv_m4_4, conv_s2_4, conv_s4_4;

@@ -23,8 +23,7 @@ static conv_kernel *const one_pixel[] = {conv_u_1, conv_m2_1, conv_m4_1, conv_s2
 /* The border must hold the zero point, and what is not written later must not be left from another tensor. */
 static void fill(const struct tensor *t)
 {
-    uint32_t *p = (uint32_t *)t->base, *end = (uint32_t *)(t->base + t->bytes);
-    while (p < end) *p++ = t->border;
+    fill_pairs(t->base, (t->bytes + 4) / 8, t->border); /* buffers begin 16 bytes apart, so there is room for a pair */
 }
 
 static void conv(const struct conv *c, uint32_t groups)
@@ -39,61 +38,46 @@ static int32_t get(const int8_t *p, uint32_t c, uint32_t bits)
     return (int32_t)(word << (32 - bits - (at & 31))) >> (32 - bits);
 }
 
-static int32_t clip(int32_t v, uint32_t bits)
-{
-    int32_t high = (1 << (bits - 1)) - 1;
-    return v > high ? high : v < -high - 1 ? -high - 1 : v;
-}
+static uint32_t blocks(const struct tensor *t) { return (t->channels + 3) / 4; }
 
-/* writes channels one after another into the words of a pixel */
-struct packer { uint32_t *p, word, used; };
-static inline void put(struct packer *k, int32_t code, uint32_t bits)
-{
-    k->word |= ((uint32_t)code & ((2u << (bits - 1)) - 1)) << k->used;
-    k->used += bits;
-    if (k->used == 32) {
-        *k->p++ = k->word;
-        k->word = k->used = 0;
-    }
-}
-static inline void flush(struct packer *k)
-{
-    if (k->used) *k->p = k->word;
-}
+/* bytes of a pixel behind its last block */
+static uint32_t skip(const struct tensor *t) { return t->pixel - blocks(t) * t->bits / 2; }
+
+static int32_t bound(const struct tensor *t) { return (int32_t)((1u << (t->bits - 1)) - 1); }
 
 static void pool(const struct pool *l)
 {
     const struct tensor *in = l->in, *out = l->out;
     int32_t offset = (int32_t)(l->kernel_height * l->kernel_width) * l->zero_point;
-    for (uint32_t y = 0; y < out->height; y++)
-        for (uint32_t x = 0; x < out->width; x++) {
-            struct packer k = {(uint32_t *)(out->first + y * out->row + x * out->pixel), 0, 0};
-            const int8_t *window = in->first + y * l->stride_height * in->row + x * l->stride_width * in->pixel;
-            for (uint32_t c = 0; c < out->channels; c++) {
-                int32_t sum = -offset;
-                for (uint32_t i = 0; i < l->kernel_height; i++)
-                    for (uint32_t j = 0; j < l->kernel_width; j++)
-                        sum += get(window + i * in->row + j * in->pixel, c, in->bits);
-                put(&k, clip((sum * l->kappa + l->lambda) >> l->shift, out->bits), out->bits);
-            }
-            flush(&k);
-        }
+    struct pool_row row = {
+        .in = in->first, .out = out->first, .width = out->width, .blocks = blocks(out),
+        .stride = l->stride_width * in->pixel, .pixel = in->pixel, .rows = l->kernel_height, .columns = l->kernel_width,
+        .row_skip = (int32_t)(in->row - l->kernel_width * in->pixel), .skip_out = skip(out),
+        .bits = in->bits, .format = in->bits == 8 ? 2 : in->bits == 4 ? 3 : 4, .store = out->bits, .bound = bound(out),
+        .kappa = l->kappa, .lambda = l->lambda - offset * l->kappa, .shift = l->shift,
+    };
+    for (uint32_t y = out->height; y; y--) {
+        pool_row(&row);
+        row.in += l->stride_height * in->row;
+        row.out += out->row;
+    }
 }
 
 static void add(const struct add *l)
 {
     const struct tensor *a = l->a, *b = l->b, *out = l->out;
-    int32_t lambda = l->lambda - l->zero_a * l->kappa_a - l->zero_b * l->kappa_b;
-    for (uint32_t y = 0; y < out->height; y++)
-        for (uint32_t x = 0; x < out->width; x++) {
-            struct packer k = {(uint32_t *)(out->first + y * out->row + x * out->pixel), 0, 0};
-            const int8_t *p = a->first + y * a->row + x * a->pixel, *q = b->first + y * b->row + x * b->pixel;
-            for (uint32_t c = 0; c < out->channels; c++) {
-                int32_t sum = get(p, c, a->bits) * l->kappa_a + get(q, c, b->bits) * l->kappa_b + lambda;
-                put(&k, clip(sum >> l->shift, out->bits), out->bits);
-            }
-            flush(&k);
-        }
+    struct add_row row = {
+        .a = a->first, .b = b->first, .out = out->first, .width = out->width, .blocks = blocks(out),
+        .skip_a = skip(a), .skip_b = skip(b), .skip_out = skip(out), .bits_a = a->bits, .bits_b = b->bits,
+        .store = out->bits, .bound = bound(out), .kappa_a = l->kappa_a, .kappa_b = l->kappa_b,
+        .lambda = l->lambda - l->zero_a * l->kappa_a - l->zero_b * l->kappa_b, .shift = l->shift,
+    };
+    for (uint32_t y = out->height; y; y--) {
+        add_row(&row);
+        row.a += a->row;
+        row.b += b->row;
+        row.out += out->row;
+    }
 }
 
 int main(void)

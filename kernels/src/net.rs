@@ -192,6 +192,27 @@ impl Tensor {
 }
 
 impl Requant {
+    /// The requantisation nearest to `acc * scale + offset` (rounded half up) for accumulators in `range`: the largest
+    /// shift, and with it the finest `kappa`, for which nothing can leave the `i32` range. `None` if there is none, which
+    /// takes a scale or offset of about 2^30.
+    ///
+    /// The error against exact arithmetic is at most half a unit of `kappa`, so `|acc| / 2^(shift + 1)` output steps.
+    #[must_use]
+    pub fn from_real(scale: f64, offset: f64, range: (i64, i64)) -> Option<Self> {
+        (0..=31u8).rev().find_map(|shift| {
+            let unit = f64::from(shift).exp2();
+            let (kappa, lambda) = ((scale * unit).round(), ((offset + 0.5) * unit).round());
+            let ends = [range.0, range.1].map(|acc| acc as f64 * kappa + lambda);
+            let limit = f64::from(1 << 30) * 2.0 - 1.0;
+            let fits = |v: f64| v.abs() < limit;
+            (fits(kappa) && fits(lambda) && ends.into_iter().all(fits)).then_some(Self {
+                kappa: kappa as i32,
+                lambda: lambda as i32,
+                shift,
+            })
+        })
+    }
+
     /// `(acc * kappa + lambda) >> shift`, modulo 2^32 as on the core.
     #[must_use]
     pub fn apply(self, acc: i32) -> i32 {
@@ -265,5 +286,28 @@ impl IntNet {
         file.flush().map_err(|e| failed(&e))?;
         file.persist(path).map_err(|e| failed(&e))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Within the range nothing overflows, and the result is the exact one up to the stated error.
+        #[test]
+        fn requantisation_is_near_and_never_overflows(
+            scale in 1e-6f64..4.0, offset in -300.0f64..300.0, low in -5_000_000i64..=0, high in 0i64..5_000_000, at in 0.0f64..=1.0,
+        ) {
+            let q = Requant::from_real(scale, offset, (low, high)).expect("moderate values have one");
+            let acc = low + ((high - low) as f64 * at) as i64;
+            let wide = acc * i64::from(q.kappa) + i64::from(q.lambda);
+            prop_assert!(i32::try_from(wide).is_ok());
+            let exact = acc as f64 * scale + offset;
+            let error = acc.abs() as f64 / f64::from(q.shift + 1).exp2() + 1.0 / f64::from(q.shift).exp2();
+            let got = f64::from(q.apply(acc as i32));
+            prop_assert!((got - (exact + 0.5).floor()).abs() <= 1.0 + error, "{got} for {exact}");
+        }
     }
 }

@@ -14,7 +14,7 @@ fn prebuilt_runtime_is_current() {
     let toolchain = Toolchain::find().unwrap_or_else(|e| panic!("{e} (or run ./setup.sh packages)"));
     toolchain
         .include(&here.join("c"))
-        .link(&[here.join("c/runtime.c"), here.join("c/conv.S")], &elf)
+        .link(&["runtime.c", "conv.S", "pointwise.S"].map(|f| here.join("c").join(f)), &elf)
         .unwrap_or_else(|e| panic!("{e}"));
     let built = std::fs::read(&elf).expect("linked");
     if std::env::var_os("UPDATE_RUNTIME").is_some() {

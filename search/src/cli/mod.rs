@@ -1,0 +1,71 @@
+//! The command line of `nas-search`.
+
+mod report;
+mod search;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Exit status for usage, I/O and file errors.
+const USAGE: u8 = 125;
+
+/// Exit status after an interruption, as shells have it for SIGINT.
+const INTERRUPTED: u8 = 130;
+
+#[derive(Parser)]
+#[command(
+    name = "nas-search",
+    version,
+    about = "Searches mixed-precision networks by accuracy and measured cost, deploys and simulates every one it finds",
+    args_conflicts_with_subcommands = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    search: search::Args,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Merge runs into one report: table, pareto.json, pareto.csv, pareto.svg, report.html
+    Report(report::Args),
+    /// List the tasks
+    Tasks,
+    /// Print a completion script
+    Completions {
+        /// Shell to complete for
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Parses the command line, runs it, and turns errors into one message and an exit status.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            let _ = e.print();
+            return ExitCode::from(if e.use_stderr() { USAGE } else { 0 });
+        }
+    };
+    let done = match cli.command {
+        None => search::run(&cli.search),
+        Some(Command::Report(args)) => report::run(&args),
+        Some(Command::Tasks) => {
+            for task in crate::task::TASKS {
+                println!("{:10} {}", task.name, task.about);
+            }
+            Ok(0)
+        }
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Cli::command(), "nas-search", &mut std::io::stdout());
+            Ok(0)
+        }
+    };
+    ExitCode::from(done.unwrap_or_else(|e| {
+        eprintln!("nas-search: {e:#}");
+        USAGE
+    }))
+}

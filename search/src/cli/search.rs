@@ -1,0 +1,190 @@
+//! `nas-search`: a search.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use super::INTERRUPTED;
+use crate::cost::Objective;
+use crate::report::{Report, table};
+use crate::run::{Config, Granularity, Run};
+use crate::task;
+use crate::train::{Epochs, TrainError};
+
+/// Arguments of a search.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Measured cost table (mpic-kernels lut); without it cycles are those of the published MPIC table
+    #[arg(long, value_name = "LUT.JSON")]
+    cost: Option<PathBuf>,
+    /// Task, see `nas-search tasks`
+    #[arg(long, default_value = "fashion")]
+    task: String,
+    /// Data folder, for tasks whose data are not embedded
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Folder of the run [default: runs/TASK-GRANULARITY-SEED]
+    #[arg(long, value_name = "RUN")]
+    out: Option<PathBuf>,
+    /// How finely widths are chosen
+    #[arg(long, value_enum, default_value = "channel")]
+    granularity: Granularity,
+    /// Widths of a fixed network, as w4a8; several with commas
+    #[arg(long, value_delimiter = ',', value_parser = parse_fixed)]
+    fixed: Vec<(u8, u8)>,
+    /// Weight widths to choose from
+    #[arg(long, value_delimiter = ',', default_value = "2,4,8", value_parser = parse_width)]
+    weights: Vec<u8>,
+    /// Activation widths to choose from
+    #[arg(long, value_delimiter = ',', default_value = "2,4,8", value_parser = parse_width)]
+    activations: Vec<u8>,
+    /// What to minimise beside the loss
+    #[arg(long, value_enum, default_value = "cycles")]
+    objective: Objective,
+    /// Strengths of the cost, relative to the cost of 8 bits everywhere; one network each
+    #[arg(long, value_delimiter = ',', default_value = "0.1,0.3,1,3", value_parser = parse_lambda)]
+    lambda: Vec<f64>,
+    /// Epochs as WARMUP/SEARCH/FINETUNE [default: the task's]
+    #[arg(long, value_parser = parse_epochs)]
+    epochs: Option<Epochs>,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Threads of libtorch [default: all cores]; results are repeatable for one number
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Test inputs of every found network to run on the simulator
+    #[arg(long, default_value_t = 100, value_parser = parse_count)]
+    simulate: usize,
+    /// Continue a run that was interrupted; everything else is as it was asked for then
+    #[arg(long, value_name = "RUN")]
+    resume: Option<PathBuf>,
+}
+
+fn parse_width(text: &str) -> Result<u8, String> {
+    match text {
+        "2" => Ok(2),
+        "4" => Ok(4),
+        "8" => Ok(8),
+        _ => Err(format!("'{text}' is not a width of the kernels: 2, 4 or 8")),
+    }
+}
+
+fn parse_fixed(text: &str) -> Result<(u8, u8), String> {
+    let wrong = || format!("'{text}' is not a pair of widths; write for example w4a8");
+    let (w, a) = text.strip_prefix('w').and_then(|t| t.split_once('a')).ok_or_else(wrong)?;
+    Ok((parse_width(w)?, parse_width(a)?))
+}
+
+fn parse_lambda(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| format!("'{text}' is not a number"))?;
+    if value.is_finite() && value >= 0.0 {
+        Ok(value)
+    } else {
+        Err(format!("'{text}' is not a strength >= 0"))
+    }
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|n| *n > 0)
+        .ok_or_else(|| format!("'{text}' is not a number of inputs, at least 1"))
+}
+
+fn parse_epochs(text: &str) -> Result<Epochs, String> {
+    let numbers: Option<Vec<usize>> = text.split('/').map(|n| n.parse().ok()).collect();
+    match numbers.as_deref() {
+        Some(&[warm_up, search, fine_tune]) => Ok(Epochs { warm_up, search, fine_tune }),
+        _ => Err(format!("'{text}' is not WARMUP/SEARCH/FINETUNE; write for example 16/8/8")),
+    }
+}
+
+/// Set by Ctrl-C.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn run(args: &Args) -> Result<u8> {
+    let run = match &args.resume {
+        Some(folder) => Run::open(folder)?,
+        None => start(args)?,
+    };
+    let folder = run.folder.display();
+    ctrlc::set_handler(|| {
+        // The second time there is no waiting for a good moment.
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+        eprintln!("\nstopping after this step; once more to stop at once");
+    })
+    .context("cannot watch for Ctrl-C")?;
+    if !run.config.measured && run.config.objective == Objective::Cycles {
+        eprintln!(
+            "cost: the published MPIC table; measure this core with: mpic-kernels lut -o lut.json, then --cost lut.json"
+        );
+    }
+    eprintln!("run {folder}: {} by {:?}, seed {}", run.config.task, run.config.granularity, run.config.seed);
+    let done = run
+        .execute(&STOP, |points| Report::new(vec![run.config.clone()], points.to_vec()).write(&run.folder));
+    match done {
+        Ok(()) => {
+            print!("{}", table(&run.points()?));
+            eprintln!("written: {folder}/report.html, pareto.json, pareto.csv, pareto.svg, points/");
+            Ok(0)
+        }
+        Err(e) if matches!(e.downcast_ref(), Some(TrainError::Interrupted)) => {
+            eprintln!("interrupted; continue with: nas-search --resume {folder}");
+            Ok(INTERRUPTED)
+        }
+        Err(e) => Err(e),
+    }
+}
+
+fn start(args: &Args) -> Result<Run> {
+    let Some(task) = task::find(&args.task) else {
+        let names: Vec<_> = task::TASKS.iter().map(|t| t.name).collect();
+        bail!("there is no task '{}'; there are: {}", args.task, names.join(", "));
+    };
+    let fixed = args.granularity == Granularity::Fixed;
+    ensure!(fixed || args.fixed.is_empty(), "--fixed needs --granularity fixed");
+    ensure!(!fixed || !args.fixed.is_empty(), "--granularity fixed needs widths, for example --fixed w4a8");
+    for (name, values) in [("lambda", &args.lambda)] {
+        let mut sorted = values.clone();
+        sorted.sort_by(f64::total_cmp);
+        ensure!(sorted.windows(2).all(|w| w[0] != w[1]), "--{name} names a value twice");
+    }
+    if let Some(path) = &args.cost {
+        // Before anything is written: a wrong table is the commonest mistake.
+        crate::cost::Measured::load(path)?;
+    }
+    let granularity = match args.granularity {
+        Granularity::Channel => "channel",
+        Granularity::Layer => "layer",
+        Granularity::Fixed => "fixed",
+    };
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let config = Config {
+        format: Config::FORMAT.into(),
+        version: Config::VERSION,
+        task: task.name.into(),
+        data: args.data.clone(),
+        granularity: args.granularity,
+        weights: args.weights.clone(),
+        activations: args.activations.clone(),
+        objective: args.objective,
+        measured: args.cost.is_some(),
+        lambdas: if fixed { vec![] } else { args.lambda.clone() },
+        fixed: args.fixed.clone(),
+        epochs: args.epochs.unwrap_or(task.recipe.epochs),
+        seed: args.seed,
+        threads: args.threads.map_or(cores, usize::from),
+        simulate: args.simulate,
+        command: std::iter::once("nas-search".to_owned())
+            .chain(std::env::args().skip(1))
+            .collect::<Vec<_>>()
+            .join(" "),
+    };
+    let default = || PathBuf::from(format!("runs/{}-{granularity}-{}", task.name, args.seed));
+    let folder = args.out.clone().unwrap_or_else(default);
+    Run::create(&folder, config, args.cost.as_deref().map(Path::new))
+}

@@ -1,0 +1,5 @@
+//! `nas-search`.
+
+fn main() -> std::process::ExitCode {
+    nas_search::cli::main()
+}

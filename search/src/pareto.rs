@@ -1,0 +1,156 @@
+//! Points, fronts, and how to compare them. Plain numbers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::space::Assignment;
+
+/// A found network and everything measured of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Name, unique in its run.
+    pub id: String,
+    /// The run it comes from.
+    pub run: String,
+    /// `channel`, `layer` or `fixed`.
+    pub granularity: String,
+    /// What the search minimised beside the loss.
+    pub objective: String,
+    /// Strength of that; `null` for fixed widths.
+    pub lambda: Option<f64>,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Percent of the whole test set classified rightly by the integer network.
+    pub accuracy: f64,
+    /// The same for the fake-quantised network it was lowered from.
+    pub accuracy_fake_quantised: f64,
+    /// The same for the floating-point network after warm-up.
+    pub accuracy_float: f64,
+    /// Packed weights, bytes.
+    pub weight_bytes: usize,
+    /// Weights, requantisation data and tables, bytes.
+    pub flash_bytes: usize,
+    /// Activation buffers, bytes.
+    pub ram_peak_bytes: usize,
+    /// Simulated cycles of an inference: all layers.
+    pub cycles: u64,
+    /// Simulated cycles of the whole program, start-up and reporting of results included.
+    pub program_cycles: u64,
+    /// Nominal energy of an inference program, microjoules, by the class model.
+    pub energy_uj: f64,
+    /// Range of that.
+    pub energy_uj_range: [f64; 2],
+    /// Energy by the constant model.
+    pub energy_uj_constant: f64,
+    /// Cycles the cost model predicted; `null` if it does not price every layer.
+    pub predicted_cycles: Option<f64>,
+    /// The cost model.
+    pub cost_model: String,
+    /// Test inputs run on the simulator.
+    pub simulated_inputs: usize,
+    /// Whether all their outputs equal the reference.
+    pub bit_exact: bool,
+    /// Multiply-accumulates of the network, without padding to whole blocks.
+    pub macs: u64,
+    /// Layers in execution order.
+    pub layers: Vec<LayerPoint>,
+    /// The widths.
+    pub assignment: Assignment,
+}
+
+/// One layer of a point.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerPoint {
+    /// Name.
+    pub name: String,
+    /// Bits of its input.
+    pub input_bits: u8,
+    /// Output channels by weight bits, as `[bits, channels]`, widest first; empty without weights.
+    pub channels: Vec<(u8, usize)>,
+    /// Simulated cycles.
+    pub cycles: u64,
+    /// Predicted cycles.
+    pub predicted_cycles: Option<f64>,
+}
+
+impl Point {
+    /// |predicted - simulated| / simulated.
+    #[must_use]
+    pub fn prediction_error(&self) -> Option<f64> {
+        Some((self.predicted_cycles? - self.cycles as f64).abs() / self.cycles as f64)
+    }
+}
+
+/// Indices of the points that no other one beats in both `cost` (less is better) and `gain` (more is better), by rising
+/// cost. Of equal points the first stays.
+#[must_use]
+pub fn front(points: &[(f64, f64)]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    order.sort_by(|&a, &b| {
+        points[a].0.total_cmp(&points[b].0).then(points[b].1.total_cmp(&points[a].1)).then(a.cmp(&b))
+    });
+    let mut best = f64::NEG_INFINITY;
+    order.retain(|&i| {
+        let better = points[i].1 > best;
+        best = best.max(points[i].1);
+        better
+    });
+    order
+}
+
+/// Least cost at which a front has at least `gain`; `None` if it never does.
+#[must_use]
+pub fn cost_at(points: &[(f64, f64)], gain: f64) -> Option<f64> {
+    points.iter().filter(|p| p.1 >= gain).map(|p| p.0).min_by(f64::total_cmp)
+}
+
+/// Area between a front and the corner (`cost`, `gain`), for comparing fronts with one number (hypervolume indicator).
+#[must_use]
+pub fn hypervolume(points: &[(f64, f64)], corner: (f64, f64)) -> f64 {
+    let inside: Vec<_> = points.iter().copied().filter(|p| p.0 <= corner.0 && p.1 >= corner.1).collect();
+    let order = front(&inside);
+    let mut area = 0.0;
+    for (n, &i) in order.iter().enumerate() {
+        let until = order.get(n + 1).map_or(corner.0, |&next| inside[next].0);
+        area += (until - inside[i].0) * (inside[i].1 - corner.1);
+    }
+    area
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn dominates(a: (f64, f64), b: (f64, f64)) -> bool {
+        a.0 <= b.0 && a.1 >= b.1 && a != b
+    }
+
+    proptest! {
+        #[test]
+        fn the_front_is_what_nothing_dominates(points in prop::collection::vec((0i8..8, 0i8..8), 0..20)) {
+            let points: Vec<(f64, f64)> = points.into_iter().map(|(a, b)| (f64::from(a), f64::from(b))).collect();
+            let front = front(&points);
+            for (i, p) in points.iter().enumerate() {
+                let beaten = points.iter().any(|q| dominates(*q, *p));
+                let twin_kept = front.iter().any(|&f| points[f] == *p);
+                prop_assert_eq!(twin_kept, !beaten, "point {}", i);
+            }
+            prop_assert!(front.windows(2).all(|w| points[w[0]].0 < points[w[1]].0 && points[w[0]].1 < points[w[1]].1));
+        }
+
+        #[test]
+        fn hypervolume_counts_the_dominated_cells(points in prop::collection::vec((0i8..8, 0i8..8), 0..12)) {
+            let points: Vec<(f64, f64)> = points.into_iter().map(|(a, b)| (f64::from(a), f64::from(b))).collect();
+            let cells = (0..8).flat_map(|x| (0..8).map(move |y| (f64::from(x), f64::from(y))))
+                .filter(|&(x, y)| points.iter().any(|p| p.0 <= x && p.1 >= y + 1.0)).count();
+            prop_assert!((hypervolume(&points, (8.0, 0.0)) - cells as f64).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn least_cost_at_a_gain() {
+        let points = [(3.0, 80.0), (1.0, 70.0), (2.0, 80.0)];
+        assert_eq!(cost_at(&points, 75.0), Some(2.0));
+        assert_eq!(cost_at(&points, 81.0), None);
+    }
+}

@@ -1,0 +1,76 @@
+//! The state of training in a file (safetensors), replaced at once or not at all.
+
+use std::path::Path;
+
+use tch::Tensor;
+
+use super::{Network, Phase};
+
+/// How far training has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The phase.
+    pub phase: Phase,
+    /// Whole epochs of it.
+    pub epochs: usize,
+}
+
+/// What is wrong with a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CheckpointError {
+    /// It cannot be read.
+    #[error("checkpoint {path} is damaged or of another network ({why}); remove it to train that part anew")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// It cannot be written.
+    #[error("cannot write checkpoint {path}: {why}")]
+    Write {
+        /// The file.
+        path: String,
+        /// Why.
+        why: String,
+    },
+}
+
+const PHASES: [Phase; 3] = [Phase::WarmUp, Phase::Search, Phase::FineTune];
+
+/// Loads a state into `net` if there is one.
+///
+/// # Errors
+/// If the file is there and no state of this network.
+pub(super) fn load(net: &mut Network, path: &Path) -> Result<Option<Progress>, CheckpointError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let damaged = |why: &str| CheckpointError::Damaged { path: path.display().to_string(), why: why.into() };
+    let state = Tensor::read_safetensors(path).map_err(|e| damaged(&e.to_string()))?;
+    let progress = state.iter().find(|(n, _)| n == "progress").map(|(_, t)| t);
+    let progress =
+        progress.filter(|t| t.size() == [2]).ok_or_else(|| damaged("it does not say how far it got"))?;
+    let phase = usize::try_from(progress.int64_value(&[0])).ok().and_then(|i| PHASES.get(i));
+    let phase = *phase.ok_or_else(|| damaged("it names no phase"))?;
+    if !net.restore(&state) {
+        return Err(damaged("its tensors do not fit"));
+    }
+    Ok(Some(Progress { phase, epochs: progress.int64_value(&[1]) as usize }))
+}
+
+/// Saves the state of `net`.
+///
+/// # Errors
+/// If the file cannot be written.
+pub(super) fn save(net: &Network, progress: Progress, path: &Path) -> Result<(), CheckpointError> {
+    let failed = |why: String| CheckpointError::Write { path: path.display().to_string(), why };
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = tempfile::NamedTempFile::new_in(folder).map_err(|e| failed(e.to_string()))?;
+    let mut state = net.state();
+    let at = PHASES.iter().position(|p| *p == progress.phase).expect("every phase is listed");
+    state.push(("progress".into(), Tensor::from_slice(&[at as i64, progress.epochs as i64])));
+    Tensor::write_safetensors(&state, file.path()).map_err(|e| failed(e.to_string()))?;
+    file.persist(path).map_err(|e| failed(e.to_string()))?;
+    Ok(())
+}

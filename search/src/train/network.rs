@@ -1,0 +1,419 @@
+//! A graph with trained numbers: what it computes in floating point and with quantised weights and activations.
+
+use rand::Rng;
+use tch::{Device, Kind, Tensor};
+
+use super::params::{ParamId, Params, ParamsBuilder, Role};
+use crate::export::Frozen;
+use crate::model::{Graph, NodeId, Op};
+use crate::quant;
+use crate::space::{Assignment, INPUT_BITS, Space};
+
+/// Real value of one step of the network's input: pixels are 0 ..= 1.
+pub const INPUT_SCALE: f64 = 1.0 / 255.0;
+
+/// Normalisation: momentum of the running statistics, and what keeps the variance from 0.
+const NORM: (f64, f64) = (0.1, 1e-5);
+
+/// Parameters of a node with weights.
+#[derive(Debug)]
+struct Weighted {
+    /// `[channels, fan-in]`, fan-in as input channel, kernel row, kernel column.
+    weight: ParamId,
+    /// `[channels]`.
+    bias: ParamId,
+    /// Gain of the normalisation, `[channels]`; 1 after folding.
+    gain: ParamId,
+    /// Log scales `[widths, channels]`.
+    scales: ParamId,
+    /// Choice logits `[widths, channels or 1]`; tied nodes share them.
+    choice: ParamId,
+    /// Running mean and variance.
+    statistics: [Tensor; 2],
+}
+
+/// Parameters of a quantised tensor.
+#[derive(Debug)]
+struct Quantised {
+    /// Log scales `[widths]`.
+    scales: ParamId,
+    /// Choice logits `[widths]`.
+    choice: ParamId,
+}
+
+/// A trainable network.
+#[derive(Debug)]
+pub struct Network {
+    /// Its graph.
+    pub graph: Graph,
+    /// The widths it may choose from.
+    pub space: Space,
+    /// Everything that is trained.
+    pub params: Params,
+    weighted: Vec<Option<Weighted>>,
+    quantised: Vec<Option<Quantised>>,
+}
+
+/// How the forward pass computes.
+#[derive(Clone, Copy, Debug)]
+pub enum Arithmetic<'a> {
+    /// Floating point with batch normalisation; `true` normalises with the batch and updates the running statistics.
+    Normalised(bool),
+    /// Floating point after folding.
+    Float,
+    /// Fake-quantised by choices.
+    Fake(&'a Choices),
+}
+
+/// Which width every channel and tensor has, as factors for a sum over widths.
+#[derive(Debug)]
+pub struct Choices {
+    /// By node with weights: the choice of each channel.
+    pub weights: Vec<Option<Choice>>,
+    /// By quantised node: the choice of its output.
+    pub activations: Vec<Option<Choice>>,
+}
+
+/// A choice of widths.
+#[derive(Debug)]
+pub enum Choice {
+    /// Factors `[widths, channels]` for weights and `[widths]` for activations: forward one-hot, with the gradient of the
+    /// softmax.
+    Soft(Tensor),
+    /// Indices of the width of each channel, `[channels]` or one.
+    Hard(Vec<i64>),
+}
+
+fn column(values: impl Iterator<Item = f64>) -> Tensor {
+    Tensor::from_slice(&values.map(|v| v as f32).collect::<Vec<_>>())
+}
+
+impl Network {
+    /// A network with random weights (He et al. 2015, uniform).
+    pub fn new(graph: Graph, space: Space, rng: &mut impl Rng) -> Self {
+        let mut b = ParamsBuilder::default();
+        let ties = graph.ties();
+        let widths = space.weights.len();
+        // The widest starts ahead, so that the search starts from an accurate network.
+        let ahead = |bits: &[u8]| -> Vec<f32> {
+            let most = f32::from(bits.iter().copied().max().unwrap_or(1));
+            bits.iter().map(|&b| f32::from(b) / most).collect()
+        };
+        let mut shared: Vec<Option<ParamId>> = vec![None; graph.nodes.len()];
+        let (mut weighted, mut quantised) = (Vec::new(), Vec::new());
+        for (id, node) in graph.nodes.iter().enumerate() {
+            let channels = node.shape[2];
+            weighted.push(node.has_weights().then(|| {
+                let fan_in = graph.fan_in(id);
+                let bound = (6.0 / fan_in as f32).sqrt();
+                let values: Vec<f32> =
+                    (0..channels * fan_in).map(|_| rng.random_range(-bound..bound)).collect();
+                // Without a decision per channel nothing needs to be shared: layers of any width meet in an addition.
+                let (decides, at) = if space.per_channel { (channels, ties[id]) } else { (1, id) };
+                let choice = *shared[at].get_or_insert_with(|| {
+                    let logits: Vec<f32> = ahead(&space.weights)
+                        .into_iter()
+                        .flat_map(|l| std::iter::repeat_n(l, decides))
+                        .collect();
+                    b.add(Role::Choice, &[widths, decides], &logits)
+                });
+                Weighted {
+                    weight: b.add(Role::Weight, &[channels, fan_in], &values),
+                    bias: b.add(Role::Weight, &[channels], &vec![0.0; channels]),
+                    gain: b.add(Role::Weight, &[channels], &vec![1.0; channels]),
+                    scales: b.add(Role::Scale, &[widths, channels], &vec![0.0; widths * channels]),
+                    choice,
+                    statistics: [0.0, 1.0]
+                        .map(|v| Tensor::full([channels as i64], v, (Kind::Float, Device::Cpu))),
+                }
+            }));
+            let searched = id != 0 && id + 1 != graph.nodes.len();
+            quantised.push(searched.then(|| {
+                let n = space.activations.len();
+                Quantised {
+                    scales: b.add(Role::Scale, &[n], &vec![0.0; n]),
+                    choice: b.add(Role::Choice, &[n], &ahead(&space.activations)),
+                }
+            }));
+        }
+        Self { params: b.build(), graph, space, weighted, quantised }
+    }
+
+    /// Logits `[batch, classes]` for images `[batch, channels, height, width]` with values 0 ..= 1.
+    #[must_use]
+    pub fn forward(&self, p: &[Tensor], x: &Tensor, how: Arithmetic) -> Tensor {
+        self.trace(p, x, how).pop().expect("a network has nodes")
+    }
+
+    /// The output of every node.
+    #[must_use]
+    pub fn trace(&self, p: &[Tensor], x: &Tensor, how: Arithmetic) -> Vec<Tensor> {
+        let mut values: Vec<Tensor> = vec![x.shallow_clone()];
+        for (id, node) in self.graph.nodes.iter().enumerate().skip(1) {
+            let input = &values[node.inputs[0]];
+            let y = match node.op {
+                Op::Conv { kernel, stride, pad, relu } => {
+                    let w = self.weighted[id].as_ref().expect("a convolution has weights");
+                    let channels = self.graph.nodes[node.inputs[0]].shape[2];
+                    let shape = [node.shape[2], channels, kernel, kernel].map(|n| n as i64);
+                    let weight = self.weight(p, id, how).view(shape);
+                    let normalised = matches!(how, Arithmetic::Normalised(_));
+                    let bias = (!normalised).then(|| &p[w.bias]);
+                    let y = input.conv2d(&weight, bias, [stride as i64], [pad as i64], [1i64], 1);
+                    let y = match how {
+                        Arithmetic::Normalised(training) => {
+                            let [mean, var] = &w.statistics;
+                            let (gain, bias) = (Some(&p[w.gain]), Some(&p[w.bias]));
+                            y.batch_norm(gain, bias, Some(mean), Some(var), training, NORM.0, NORM.1, false)
+                        }
+                        Arithmetic::Float | Arithmetic::Fake(_) => y,
+                    };
+                    // Quantising without sign rectifies.
+                    if relu && !matches!(how, Arithmetic::Fake(_)) { y.relu() } else { y }
+                }
+                Op::Linear => {
+                    let w = self.weighted[id].as_ref().expect("a linear layer has weights");
+                    let flat = input.flatten(1, -1);
+                    flat.linear(&self.weight(p, id, how), Some(&p[w.bias]))
+                }
+                Op::Add => {
+                    let y = input + &values[node.inputs[1]];
+                    if matches!(how, Arithmetic::Fake(_)) { y } else { y.relu() }
+                }
+                Op::GlobalAvgPool => input.mean_dim([2i64, 3].as_slice(), true, Kind::Float),
+                Op::Input => unreachable!("node 0 is the only input"),
+            };
+            values.push(self.output(p, id, y, how));
+        }
+        values
+    }
+
+    /// The weights of a node as they take part in the computation, `[channels, fan-in]`.
+    fn weight(&self, p: &[Tensor], id: NodeId, how: Arithmetic) -> Tensor {
+        let w = self.weighted[id].as_ref().expect("asked of nodes with weights");
+        let Arithmetic::Fake(choices) = how else { return p[w.weight].shallow_clone() };
+        match choices.weights[id].as_ref().expect("a choice for every node with weights") {
+            Choice::Hard(index) => {
+                let (scale, low, high) = self.chosen(p, w, index);
+                quant::weights(&p[w.weight], &scale.unsqueeze(0), &low.unsqueeze(0), &high.unsqueeze(0))
+                    .squeeze_dim(0)
+            }
+            Choice::Soft(factors) => {
+                let channels = self.graph.nodes[id].shape[2] as i64;
+                let per = |f: fn((f64, f64)) -> f64| {
+                    let ends = column(self.space.weights.iter().map(|&b| f(quant::range(b, false))));
+                    ends.unsqueeze(1).expand([-1, channels], false)
+                };
+                let all = quant::weights(&p[w.weight], &p[w.scales], &per(|r| r.0), &per(|r| r.1));
+                (all * factors.unsqueeze(-1)).sum_dim_intlist([0i64].as_slice(), false, Kind::Float)
+            }
+        }
+    }
+
+    /// Log scale, lowest and highest code of each channel for chosen widths.
+    fn chosen(&self, p: &[Tensor], w: &Weighted, index: &[i64]) -> (Tensor, Tensor, Tensor) {
+        let scale = p[w.scales].gather(0, &Tensor::from_slice(index).unsqueeze(0), false).squeeze_dim(0);
+        let range = |i: &i64| quant::range(self.space.weights[*i as usize], false);
+        (scale, column(index.iter().map(|i| range(i).0)), column(index.iter().map(|i| range(i).1)))
+    }
+
+    /// Quantises the output of a node if that is asked for.
+    fn output(&self, p: &[Tensor], id: NodeId, y: Tensor, how: Arithmetic) -> Tensor {
+        let (Arithmetic::Fake(choices), Some(q)) = (how, &self.quantised[id]) else { return y };
+        let unsigned = self.graph.nodes[id].unsigned(&self.graph);
+        let branch =
+            |i: usize| quant::activation(&y, &p[q.scales].get(i as i64), self.space.activations[i], unsigned);
+        match choices.activations[id].as_ref().expect("a choice for every quantised node") {
+            Choice::Hard(index) => branch(index[0] as usize),
+            Choice::Soft(factors) => (0..self.space.activations.len())
+                .map(|i| branch(i) * factors.get(i as i64))
+                .reduce(|a, b| a + b)
+                .expect("a space has widths"),
+        }
+    }
+
+    /// The choices of the search: argmax forward, gradient of the softmax at `temperature` (straight-through).
+    #[must_use]
+    pub fn soft_choices(&self, p: &[Tensor], temperature: f64) -> Choices {
+        let one_hot = |logits: &Tensor| {
+            let soft = (logits / temperature).softmax(0, Kind::Float);
+            let hard = soft.zeros_like().scatter_value(0, &logits.argmax(0, true), 1.0);
+            &soft + (hard - &soft).detach()
+        };
+        let per_node = |id: NodeId, w: &Weighted| {
+            let channels = self.graph.nodes[id].shape[2] as i64;
+            Choice::Soft(one_hot(&p[w.choice]).expand([-1, channels], false))
+        };
+        Choices {
+            weights: self
+                .weighted
+                .iter()
+                .enumerate()
+                .map(|(id, w)| w.as_ref().map(|w| per_node(id, w)))
+                .collect(),
+            activations: self
+                .quantised
+                .iter()
+                .map(|q| q.as_ref().map(|q| Choice::Soft(one_hot(&p[q.choice]))))
+                .collect(),
+        }
+    }
+
+    /// The choices of an assignment.
+    ///
+    /// # Panics
+    /// If it has widths that are not in the space.
+    #[must_use]
+    pub fn hard_choices(&self, assignment: &Assignment) -> Choices {
+        let index =
+            |all: &[u8], b: u8| all.iter().position(|&x| x == b).expect("a width of the space") as i64;
+        let weights = |id: NodeId| {
+            Choice::Hard(assignment.weights[id].iter().map(|&b| index(&self.space.weights, b)).collect())
+        };
+        let activation =
+            |id: NodeId| Choice::Hard(vec![index(&self.space.activations, assignment.activations[id])]);
+        Choices {
+            weights: self
+                .weighted
+                .iter()
+                .enumerate()
+                .map(|(id, w)| w.as_ref().map(|_| weights(id)))
+                .collect(),
+            activations: self
+                .quantised
+                .iter()
+                .enumerate()
+                .map(|(id, q)| q.as_ref().map(|_| activation(id)))
+                .collect(),
+        }
+    }
+
+    /// The widths with the largest logits.
+    #[must_use]
+    pub fn argmax(&self) -> Assignment {
+        let p = self.params.views();
+        let chosen = |logits: &Tensor, widths: &[u8]| -> Vec<u8> {
+            let index = Vec::<i64>::try_from(logits.argmax(0, false).flatten(0, -1)).expect("indices");
+            index.into_iter().map(|i| widths[i as usize]).collect()
+        };
+        let mut out = Assignment::uniform(&self.graph, 8, INPUT_BITS);
+        for id in 0..self.graph.nodes.len() {
+            if let Some(w) = &self.weighted[id] {
+                let bits = chosen(&p[w.choice], &self.space.weights);
+                let channels = self.graph.nodes[id].shape[2];
+                out.weights[id] = if bits.len() == 1 { vec![bits[0]; channels] } else { bits };
+            }
+            if let Some(q) = &self.quantised[id] {
+                out.activations[id] = chosen(&p[q.choice], &self.space.activations)[0];
+            }
+        }
+        out
+    }
+
+    /// Folds the normalisation into weights and biases: [`Arithmetic::Float`] then equals `Normalised(false)`.
+    pub fn fold(&mut self) {
+        let p: Vec<_> = self.params.views().iter().map(Tensor::detach).collect();
+        for (id, w) in self.weighted.iter().enumerate() {
+            let Some(w) = w else { continue };
+            if self.graph.nodes[id].op == Op::Linear {
+                continue;
+            }
+            let [mean, var] = &w.statistics;
+            let factor = &p[w.gain] / (var + NORM.1).sqrt();
+            self.params.set(w.weight, &(&p[w.weight] * factor.unsqueeze(1)));
+            self.params.set(w.bias, &(&p[w.bias] - mean * &factor));
+            self.params.set(w.gain, &factor.ones_like());
+        }
+    }
+
+    /// Sets every quantiser's scale to the one with the least squared error: weights by channel, activations on a batch.
+    pub fn calibrate(&mut self, x: &Tensor) {
+        let _guard = tch::no_grad_guard();
+        let p = self.params.views();
+        let values = self.trace(&p, x, Arithmetic::Float);
+        for id in 0..self.graph.nodes.len() {
+            if let Some(w) = &self.weighted[id] {
+                let per: Vec<_> = self
+                    .space
+                    .weights
+                    .iter()
+                    .map(|&b| quant::best_log_scale(&p[w.weight], b, false))
+                    .collect();
+                self.params.set(w.scales, &Tensor::stack(&per, 0));
+            }
+            if let Some(q) = &self.quantised[id] {
+                let unsigned = self.graph.nodes[id].unsigned(&self.graph);
+                let row = values[id].flatten(0, -1).unsqueeze(0);
+                let per: Vec<_> = self
+                    .space
+                    .activations
+                    .iter()
+                    .map(|&b| quant::best_log_scale(&row, b, unsigned))
+                    .collect();
+                self.params.set(q.scales, &Tensor::cat(&per, 0));
+            }
+        }
+    }
+
+    /// The integer codes, scales and biases of an assignment, by node, and the scale of every node's output.
+    #[must_use]
+    pub fn freeze(&self, assignment: &Assignment) -> (Vec<Option<Frozen>>, Vec<f64>) {
+        let _guard = tch::no_grad_guard();
+        let p = self.params.views();
+        let choices = self.hard_choices(assignment);
+        let doubles = |t: &Tensor| Vec::<f64>::try_from(t.to_kind(Kind::Double)).expect("numbers");
+        let frozen = |id: NodeId, w: &Weighted, choice: &Choice| {
+            let Choice::Hard(index) = choice else { unreachable!("hard choices were asked for") };
+            let (scale, low, high) = self.chosen(&p, w, index);
+            let codes = quant::weight_codes(&p[w.weight], &scale, &low, &high);
+            let node = &self.graph.nodes[id];
+            let x = &self.graph.nodes[node.inputs[0]];
+            // From input channel, row, column to row, column, input channel.
+            let (rows, columns) = match node.op {
+                Op::Conv { kernel, .. } => (kernel, kernel),
+                _ => (x.shape[0], x.shape[1]),
+            };
+            let shape = [node.shape[2], x.shape[2], rows, columns].map(|n| n as i64);
+            let codes = codes.view(shape).permute([0, 2, 3, 1]).flatten(0, -1);
+            let codes = Vec::<i8>::try_from(codes).expect("codes");
+            Frozen { codes, scale: doubles(&scale.exp()), bias: doubles(&p[w.bias]) }
+        };
+        let weights = (0..self.graph.nodes.len())
+            .map(|id| Some(frozen(id, self.weighted[id].as_ref()?, choices.weights[id].as_ref()?)))
+            .collect();
+        let scale = |id: NodeId| match (&self.quantised[id], &choices.activations[id]) {
+            (Some(q), Some(Choice::Hard(index))) => p[q.scales].get(index[0]).exp().double_value(&[]),
+            _ => INPUT_SCALE,
+        };
+        (weights, (0..self.graph.nodes.len()).map(scale).collect())
+    }
+
+    /// Everything a checkpoint must hold.
+    #[must_use]
+    pub fn state(&self) -> Vec<(String, Tensor)> {
+        let mut out = self.params.state();
+        for (id, w) in self.weighted.iter().enumerate() {
+            if let Some(w) = w {
+                out.push((format!("mean{id}"), w.statistics[0].shallow_clone()));
+                out.push((format!("var{id}"), w.statistics[1].shallow_clone()));
+            }
+        }
+        out
+    }
+
+    /// Takes over a state; false if it is of another network.
+    pub fn restore(&mut self, state: &[(String, Tensor)]) -> bool {
+        let get = |name: String| state.iter().find(|(n, _)| *n == name).map(|(_, t)| t.copy());
+        for (id, w) in self.weighted.iter_mut().enumerate() {
+            let Some(w) = w else { continue };
+            let (Some(mean), Some(var)) = (get(format!("mean{id}")), get(format!("var{id}"))) else {
+                return false;
+            };
+            if mean.size() != w.statistics[0].size() {
+                return false;
+            }
+            w.statistics = [mean, var];
+        }
+        self.params.restore(state)
+    }
+}

@@ -1,0 +1,229 @@
+//! All trained numbers in one flat tensor, and the optimiser over it.
+//!
+//! One leaf tensor makes an optimiser step a handful of operations however many parameters a network has, and a checkpoint
+//! three tensors.
+
+use std::ops::Range;
+
+use tch::{Device, Kind, Tensor};
+
+/// What a parameter is, which decides its learning rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Weights, biases, normalisation gains.
+    Weight,
+    /// Logarithms of quantiser scales.
+    Scale,
+    /// Logits of bit-width choices.
+    Choice,
+}
+
+/// Where a parameter lies in the flat tensor.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    shape: Vec<i64>,
+    role: Role,
+}
+
+/// Index of a parameter.
+pub type ParamId = usize;
+
+/// The parameters and the moments of Adam.
+#[derive(Debug)]
+pub struct Params {
+    slots: Vec<Slot>,
+    /// Values.
+    flat: Tensor,
+    moments: [Tensor; 2],
+    steps: i64,
+}
+
+/// Learning rate of each role.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rates {
+    /// Of weights.
+    pub weight: f64,
+    /// Of log scales.
+    pub scale: f64,
+    /// Of choice logits.
+    pub choice: f64,
+}
+
+/// Decay of the moments.
+const BETAS: [f64; 2] = [0.9, 0.999];
+
+/// Gathers parameters before they become one tensor.
+#[derive(Debug, Default)]
+pub struct ParamsBuilder {
+    slots: Vec<Slot>,
+    values: Vec<f32>,
+}
+
+impl ParamsBuilder {
+    /// Adds a parameter; `values` in row-major order.
+    ///
+    /// # Panics
+    /// If `values` does not have the size of `shape`.
+    pub fn add(&mut self, role: Role, shape: &[usize], values: &[f32]) -> ParamId {
+        assert_eq!(shape.iter().product::<usize>(), values.len(), "values fill the shape {shape:?}");
+        self.slots.push(Slot { shape: shape.iter().map(|&n| n as i64).collect(), role });
+        self.values.extend(values);
+        self.slots.len() - 1
+    }
+
+    /// The parameters.
+    #[must_use]
+    pub fn build(self) -> Params {
+        let flat = Tensor::from_slice(&self.values);
+        let moments = [flat.zeros_like(), flat.zeros_like()];
+        Params { slots: self.slots, flat: flat.set_requires_grad(true), moments, steps: 0 }
+    }
+}
+
+impl Slot {
+    fn len(&self) -> i64 {
+        self.shape.iter().product()
+    }
+}
+
+impl Params {
+    /// Every parameter as a view that gradients flow through.
+    #[must_use]
+    pub fn views(&self) -> Vec<Tensor> {
+        let sizes: Vec<i64> = self.slots.iter().map(Slot::len).collect();
+        let parts = self.flat.split_with_sizes(sizes, 0);
+        parts.into_iter().zip(&self.slots).map(|(t, s)| t.view(s.shape.as_slice())).collect()
+    }
+
+    fn range(&self, id: ParamId) -> Range<i64> {
+        let start = self.slots[..id].iter().map(Slot::len).sum();
+        start..start + self.slots[id].len()
+    }
+
+    /// Overwrites a parameter.
+    pub fn set(&mut self, id: ParamId, value: &Tensor) {
+        let Range { start, end } = self.range(id);
+        tch::no_grad(|| self.flat.narrow(0, start, end - start).copy_(&value.flatten(0, -1)));
+    }
+
+    /// Forgets the moments: a new phase begins.
+    pub fn restart(&mut self) {
+        self.moments = [self.flat.zeros_like(), self.flat.zeros_like()];
+        self.moments.iter_mut().for_each(|m| *m = m.detach());
+        self.steps = 0;
+    }
+
+    /// The learning rate of every number.
+    #[must_use]
+    pub fn rates(&self, rates: Rates) -> Tensor {
+        let per: Vec<_> = self
+            .slots
+            .iter()
+            .map(|s| {
+                let rate = match s.role {
+                    Role::Weight => rates.weight,
+                    Role::Scale => rates.scale,
+                    Role::Choice => rates.choice,
+                };
+                Tensor::full([s.len()], rate, (Kind::Float, Device::Cpu))
+            })
+            .collect();
+        Tensor::cat(&per, 0)
+    }
+
+    /// One step of Adam (Kingma and Ba 2015) down the gradient of `loss`; `rates` as [`Params::rates`], times `factor`.
+    pub fn step(&mut self, loss: &Tensor, rates: &Tensor, factor: f64) {
+        self.flat.zero_grad();
+        loss.backward();
+        self.steps += 1;
+        tch::no_grad(|| {
+            let g = self.flat.grad();
+            let corrected = |beta: f64| 1.0 - beta.powi(self.steps as i32);
+            let [m, v] = &mut self.moments;
+            let _ = m.lerp_(&g, 1.0 - BETAS[0]);
+            let _ = v.lerp_(&g.square(), 1.0 - BETAS[1]);
+            let scale = corrected(BETAS[1]).sqrt() / corrected(BETAS[0]) * factor;
+            // eps is 1e-8 before the correction, as in the paper's efficient form.
+            self.flat -= &*m * scale * rates / (v.sqrt() + 1e-8);
+        });
+    }
+
+    /// What a checkpoint must hold.
+    #[must_use]
+    pub fn state(&self) -> Vec<(String, Tensor)> {
+        let named = |name: &str, t: &Tensor| (name.to_owned(), t.detach().shallow_clone());
+        vec![
+            named("flat", &self.flat),
+            named("moment1", &self.moments[0]),
+            named("moment2", &self.moments[1]),
+            named("steps", &Tensor::from_slice(&[self.steps])),
+        ]
+    }
+
+    /// Takes over a state of [`Params::state`]; false if it does not fit this network.
+    pub fn restore(&mut self, state: &[(String, Tensor)]) -> bool {
+        let get = |name: &str| state.iter().find(|(n, _)| n == name).map(|(_, t)| t);
+        let (Some(flat), Some(m), Some(v), Some(steps)) =
+            (get("flat"), get("moment1"), get("moment2"), get("steps"))
+        else {
+            return false;
+        };
+        if [flat, m, v].iter().any(|t| t.size() != self.flat.size()) {
+            return false;
+        }
+        tch::no_grad(|| self.flat.copy_(flat));
+        self.moments = [m.copy(), v.copy()];
+        self.steps = steps.int64_value(&[0]);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adam_descends_and_roles_have_their_own_rates() {
+        tch::set_num_threads(1);
+        let mut b = ParamsBuilder::default();
+        let w = b.add(Role::Weight, &[2, 2], &[1.0, -2.0, 3.0, 4.0]);
+        let s = b.add(Role::Scale, &[3], &[1.0, 1.0, 1.0]);
+        let mut p = b.build();
+        let rates = p.rates(Rates { weight: 0.1, scale: 0.0, choice: 0.0 });
+        for _ in 0..200 {
+            let v = p.views();
+            let loss = v[w].square().sum(Kind::Float) + v[s].square().sum(Kind::Float);
+            p.step(&loss, &rates, 1.0);
+        }
+        let v = p.views();
+        assert!(v[w].abs().max().double_value(&[]) < 0.05, "weights reach the minimum");
+        assert_eq!(v[s].sum(Kind::Float).double_value(&[]), 3.0, "a rate of zero leaves the scales alone");
+    }
+
+    #[test]
+    fn a_restored_state_continues_alike() {
+        tch::set_num_threads(1);
+        let make = || {
+            let mut b = ParamsBuilder::default();
+            b.add(Role::Weight, &[4], &[1.0, -2.0, 3.0, 4.0]);
+            b.build()
+        };
+        let go = |p: &mut Params, n| {
+            for _ in 0..n {
+                let loss =
+                    (p.views()[0].square() * Tensor::from_slice(&[1f32, 2.0, 3.0, 4.0])).sum(Kind::Float);
+                let rates = p.rates(Rates { weight: 0.1, scale: 0.0, choice: 0.0 });
+                p.step(&loss, &rates, 1.0);
+            }
+        };
+        let (mut one, mut two) = (make(), make());
+        go(&mut one, 7);
+        go(&mut two, 3);
+        let state: Vec<_> = two.state().into_iter().map(|(n, t)| (n, t.copy())).collect();
+        let mut three = make();
+        assert!(three.restore(&state));
+        go(&mut three, 4);
+        assert_eq!(one.views()[0], three.views()[0]);
+        assert!(!three.restore(&state[1..]), "an incomplete state is refused");
+    }
+}
