@@ -1,5 +1,5 @@
 # Thin: every target is a few commands that can be typed by hand. `make test` sets up what it needs.
-.PHONY: help setup build test lint bench clean
+.PHONY: help setup build demo test lint bench clean
 .DEFAULT_GOAL := help
 
 help:   ## this list
@@ -9,7 +9,15 @@ setup:  ## install the Debian packages and libtorch that are missing
 	@./setup.sh
 
 build: setup  ## build the programs (release)
-	cargo build --locked --release -p mpic-sim
+	cargo build --locked --release -p mpic-sim -p mpic-kernels -p nas-search
+
+demo: build   ## measure the cost table, search, deploy, simulate; the Pareto result in demo-run/report.html
+	rm -rf demo-run && mkdir demo-run
+	target/release/mpic-kernels lut -o demo-run/lut.json
+	target/release/nas-search --cost demo-run/lut.json --granularity channel --out demo-run/channel
+	target/release/nas-search --cost demo-run/lut.json --granularity layer --warm-start demo-run/channel --out demo-run/layer
+	target/release/nas-search --cost demo-run/lut.json --granularity fixed --fixed w8a8,w4a4,w2a2 --warm-start demo-run/channel --out demo-run/fixed
+	@echo; target/release/nas-search report demo-run/channel demo-run/layer demo-run/fixed --out demo-run
 
 test: setup  ## run every test
 	cargo test --locked --workspace

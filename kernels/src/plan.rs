@@ -36,9 +36,10 @@ pub fn groups(weight_bits: &[u8], order: &[usize]) -> Vec<Group> {
     let mut out: Vec<Group> = Vec::new();
     for (n, block) in order.chunks(BLOCK).enumerate() {
         let bits = block.iter().map(|&c| weight_bits[c]).max().expect("a chunk is not empty");
-        match out.last_mut() {
-            Some(group) if group.bits == bits => group.channels.extend(block),
-            _ => out.push(Group { bits, first: n * BLOCK, channels: block.to_vec() }),
+        if let Some(group) = out.last_mut().filter(|g| g.bits == bits) {
+            group.channels.extend(block);
+        } else {
+            out.push(Group { bits, first: n * BLOCK, channels: block.to_vec() });
         }
     }
     out

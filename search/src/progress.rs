@@ -11,7 +11,7 @@ const QUIET: Duration = Duration::from_secs(5);
 /// Progress of one piece of work.
 #[derive(Debug)]
 pub(crate) struct Bar {
-    bar: ProgressBar,
+    inner: ProgressBar,
     what: String,
     /// When the last plain line was printed; `None` on a terminal.
     plain: Option<std::cell::Cell<Instant>>,
@@ -25,33 +25,33 @@ pub(crate) fn bar(what: &str, total: u64, done: u64) -> Bar {
     let bar = ProgressBar::new(total).with_style(style).with_prefix(what.to_owned()).with_position(done);
     bar.reset_eta();
     let plain = (!std::io::stderr().is_terminal()).then(|| std::cell::Cell::new(Instant::now()));
-    Bar { bar, what: what.into(), plain }
+    Bar { inner: bar, what: what.into(), plain }
 }
 
 impl Bar {
     /// More steps are done.
     pub(crate) fn inc(&self, n: u64) {
-        self.bar.inc(n);
+        self.inner.inc(n);
     }
 
     /// Says where the work stands.
     pub(crate) fn note(&self, message: &str) {
-        self.bar.set_message(message.to_owned());
+        self.inner.set_message(message.to_owned());
         if let Some(last) = &self.plain
             && last.get().elapsed() >= QUIET
         {
             last.set(Instant::now());
-            eprintln!("  {}: {message}, about {} s left", self.what, self.bar.eta().as_secs());
+            eprintln!("  {}: {message}, about {} s left", self.what, self.inner.eta().as_secs());
         }
     }
 
     /// The work is done; the bar goes.
     pub(crate) fn finish(&self) {
-        self.bar.finish_and_clear();
+        self.inner.finish_and_clear();
     }
 
     /// The work stops; the bar stays.
     pub(crate) fn abandon(&self) {
-        self.bar.abandon();
+        self.inner.abandon();
     }
 }

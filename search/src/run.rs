@@ -3,7 +3,7 @@
 //! ```text
 //! RUN/config.json            what was asked for; --resume reads it
 //! RUN/lut.json               the cost table, as it was
-//! RUN/warmup.safetensors     state of the warm-up
+//! RUN/warmup.safetensors     state of the warm-up; float.safetensors, its result, which other runs can start from
 //! RUN/points/ID/             assignment.json network.json network.elf report.json, state.safetensors while training
 //! RUN/pareto.json …          see `report`
 //! ```
@@ -27,7 +27,7 @@ use crate::export;
 use crate::pareto::{LayerPoint, Point};
 use crate::space::{Assignment, Space};
 use crate::task;
-use crate::train::{Arithmetic, Epochs, Goal, Network, Phase, Pressure, TrainError, Trainer};
+use crate::train::{self, Arithmetic, Epochs, Goal, Network, Phase, Pressure, TrainError, Trainer};
 
 /// How finely widths are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -74,6 +74,8 @@ pub struct Config {
     pub threads: usize,
     /// Test inputs to run on the simulator.
     pub simulate: usize,
+    /// Whether the run started from given weights (`float.safetensors`) in place of a warm-up.
+    pub warm_start: bool,
     /// The command that made the run.
     pub command: String,
 }
@@ -84,6 +86,9 @@ impl Config {
     /// Value of [`Config::version`].
     pub const VERSION: u32 = 1;
 }
+
+/// The network in floating point after warm-up.
+pub const FLOAT: &str = "float.safetensors";
 
 /// A run in its folder.
 #[derive(Debug)]
@@ -127,7 +132,7 @@ impl Run {
     ///
     /// # Errors
     /// If there is a run already, or the folder or the table cannot be written.
-    pub fn create(folder: &Path, config: Config, lut: Option<&Path>) -> Result<Self> {
+    pub fn create(folder: &Path, config: Config, lut: Option<&Path>, weights: Option<&Path>) -> Result<Self> {
         let name = folder.display();
         if folder.join("config.json").exists() {
             bail!(
@@ -135,9 +140,11 @@ impl Run {
             );
         }
         std::fs::create_dir_all(folder.join("points")).with_context(|| format!("cannot create {name}"))?;
-        if let Some(lut) = lut {
-            std::fs::copy(lut, folder.join("lut.json"))
-                .with_context(|| format!("cannot copy {} to {name}", lut.display()))?;
+        for (from, to) in [(lut, "lut.json"), (weights, FLOAT)] {
+            if let Some(from) = from {
+                std::fs::copy(from, folder.join(to))
+                    .with_context(|| format!("cannot copy {} to {name}", from.display()))?;
+            }
         }
         write_json(&folder.join("config.json"), &config)?;
         Ok(Self { folder: folder.into(), config })
@@ -220,8 +227,12 @@ impl Run {
         let trainer = Trainer { data: &data, recipe: &task.recipe, seed: self.config.seed, stop };
         let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
         let mut warm = Network::new(graph.clone(), space.clone(), &mut rng);
-        let warmup = self.folder.join("warmup.safetensors");
-        trainer.phase(&mut warm, Phase::WarmUp, self.config.epochs.warm_up, &Goal::Float, &warmup)?;
+        let (state, weights) = (self.folder.join("warmup.safetensors"), self.folder.join(FLOAT));
+        if !weights.exists() {
+            trainer.phase(&mut warm, Phase::WarmUp, self.config.epochs.warm_up, &Goal::Float, &state)?;
+            train::save_weights(&warm, &weights)?;
+        }
+        train::load_weights(&mut warm, &weights)?;
         let float = trainer.accuracy(&warm, Arithmetic::Normalised(false));
         warm.fold();
         warm.calibrate(&trainer.calibration());

@@ -1,6 +1,6 @@
 //! `nas-search`: a search.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::INTERRUPTED;
 use crate::cost::Objective;
 use crate::report::{Report, table};
-use crate::run::{Config, Granularity, Run};
+use crate::run::{Config, FLOAT, Granularity, Run};
 use crate::task;
 use crate::train::{Epochs, TrainError};
 
@@ -43,7 +43,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value = "cycles")]
     objective: Objective,
     /// Strengths of the cost, relative to the cost of 8 bits everywhere; one network each
-    #[arg(long, value_delimiter = ',', default_value = "0.1,0.3,1,3", value_parser = parse_lambda)]
+    #[arg(long, value_delimiter = ',', default_value = "0.1,0.3,0.7,1.5", value_parser = parse_lambda)]
     lambda: Vec<f64>,
     /// Epochs as WARMUP/SEARCH/FINETUNE [default: the task's]
     #[arg(long, value_parser = parse_epochs)]
@@ -57,6 +57,9 @@ pub(super) struct Args {
     /// Test inputs of every found network to run on the simulator
     #[arg(long, default_value_t = 100, value_parser = parse_count)]
     simulate: usize,
+    /// Start from the warm-up of this run (same task) in place of one of our own
+    #[arg(long, value_name = "RUN")]
+    warm_start: Option<PathBuf>,
     /// Continue a run that was interrupted; everything else is as it was asked for then
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
@@ -97,7 +100,7 @@ fn parse_epochs(text: &str) -> Result<Epochs, String> {
     let numbers: Option<Vec<usize>> = text.split('/').map(|n| n.parse().ok()).collect();
     match numbers.as_deref() {
         Some(&[warm_up, search, fine_tune]) => Ok(Epochs { warm_up, search, fine_tune }),
-        _ => Err(format!("'{text}' is not WARMUP/SEARCH/FINETUNE; write for example 16/8/8")),
+        _ => Err(format!("'{text}' is not WARMUP/SEARCH/FINETUNE; write for example 40/8/8")),
     }
 }
 
@@ -148,11 +151,10 @@ fn start(args: &Args) -> Result<Run> {
     let fixed = args.granularity == Granularity::Fixed;
     ensure!(fixed || args.fixed.is_empty(), "--fixed needs --granularity fixed");
     ensure!(!fixed || !args.fixed.is_empty(), "--granularity fixed needs widths, for example --fixed w4a8");
-    for (name, values) in [("lambda", &args.lambda)] {
-        let mut sorted = values.clone();
-        sorted.sort_by(f64::total_cmp);
-        ensure!(sorted.windows(2).all(|w| w[0] != w[1]), "--{name} names a value twice");
-    }
+    let mut names: Vec<String> = args.lambda.iter().map(f64::to_string).collect();
+    names.sort();
+    names.dedup();
+    ensure!(names.len() == args.lambda.len(), "--lambda names a value twice");
     if let Some(path) = &args.cost {
         // Before anything is written: a wrong table is the commonest mistake.
         crate::cost::Measured::load(path)?;
@@ -179,6 +181,7 @@ fn start(args: &Args) -> Result<Run> {
         seed: args.seed,
         threads: args.threads.map_or(cores, usize::from),
         simulate: args.simulate,
+        warm_start: args.warm_start.is_some(),
         command: std::iter::once("nas-search".to_owned())
             .chain(std::env::args().skip(1))
             .collect::<Vec<_>>()
@@ -186,5 +189,24 @@ fn start(args: &Args) -> Result<Run> {
     };
     let default = || PathBuf::from(format!("runs/{}-{granularity}-{}", task.name, args.seed));
     let folder = args.out.clone().unwrap_or_else(default);
-    Run::create(&folder, config, args.cost.as_deref().map(Path::new))
+    let weights = match &args.warm_start {
+        None => None,
+        Some(from) => {
+            let other = Run::open(from)?;
+            let weights = other.folder.join(FLOAT);
+            ensure!(
+                other.config.task == task.name,
+                "{} is a run of task '{}'",
+                from.display(),
+                other.config.task
+            );
+            ensure!(
+                weights.exists(),
+                "the warm-up of {} is not complete; continue it with --resume",
+                from.display()
+            );
+            Some(weights)
+        }
+    };
+    Run::create(&folder, config, args.cost.as_deref(), weights.as_deref())
 }

@@ -22,7 +22,6 @@ fn round(x: &Tensor) -> Tensor {
 }
 
 /// Quantises an activation tensor of any shape with one scale (a scalar tensor).
-#[must_use]
 pub fn activation(x: &Tensor, log_scale: &Tensor, bits: u8, unsigned: bool) -> Tensor {
     let (low, high) = range(bits, unsigned);
     let scale = log_scale.exp();
@@ -31,7 +30,6 @@ pub fn activation(x: &Tensor, log_scale: &Tensor, bits: u8, unsigned: bool) -> T
 
 /// Quantises weights `[channels, fan-in]` with a scale per row of `log_scale` `[widths, channels]`, whose codes lie in
 /// `low ..= high` (same shape): `[widths, channels, fan-in]`.
-#[must_use]
 pub fn weights(w: &Tensor, log_scale: &Tensor, low: &Tensor, high: &Tensor) -> Tensor {
     let scale = log_scale.exp().unsqueeze(-1);
     let (low, high) = (low.unsqueeze(-1), high.unsqueeze(-1));
@@ -39,7 +37,6 @@ pub fn weights(w: &Tensor, log_scale: &Tensor, low: &Tensor, high: &Tensor) -> T
 }
 
 /// The codes that [`weights`] stands for, for one width: `[channels, fan-in]`.
-#[must_use]
 pub fn weight_codes(w: &Tensor, log_scale: &Tensor, low: &Tensor, high: &Tensor) -> Tensor {
     let v = w / log_scale.exp().unsqueeze(-1);
     (v.clamp_tensor(Some(low.unsqueeze(-1)), Some(high.unsqueeze(-1))) + 0.5).floor().to_kind(Kind::Int8)
@@ -49,7 +46,6 @@ pub fn weight_codes(w: &Tensor, log_scale: &Tensor, low: &Tensor, high: &Tensor)
 const CLIPS: usize = 48;
 
 /// Logarithm of the scale with the least squared error for each row of `x` `[rows, n]`: `[rows]`.
-#[must_use]
 pub fn best_log_scale(x: &Tensor, bits: u8, unsigned: bool) -> Tensor {
     let (low, high) = range(bits, unsigned);
     // A row of zeros has no best scale; any positive one will do.

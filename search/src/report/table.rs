@@ -14,7 +14,7 @@ pub fn table(points: &[Point]) -> String {
     let name = |p: &Point| format!("{}/{}", p.run, p.id);
     let width = points.iter().map(|p| name(p).len()).max().unwrap_or(0).max(5);
     let mut out = format!(
-        "  {:width$}  accuracy  weights    RAM     cycles  predicted    energy  bit-exact\n  {:width$}   integer    bytes  bytes             (error)        uJ     inputs\n",
+        "  {:width$}  accuracy  weights    RAM     cycles       predicted    energy  bit-exact\n  {:width$}   integer    bytes  bytes                  (error)        uJ  inputs\n",
         "point", "",
     );
     for i in order {
@@ -25,7 +25,7 @@ pub fn table(points: &[Point]) -> String {
         );
         let _ = writeln!(
             out,
-            "{} {:width$}  {:6.2} %  {:7}  {:5}  {:9}  {predicted:>9}  {:8.2}  {}",
+            "{} {:width$}  {:6.2} %  {:7}  {:5}  {:9}  {predicted:>16}  {:8.2}  {}",
             if front[i] { '*' } else { ' ' },
             name(p),
             p.accuracy,

@@ -1,5 +1,6 @@
 //! The search space: which widths there are, and the hard assignment that a search ends with. Plain integers.
 
+use mpic_kernels::plan::{self, BLOCK};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Graph, NodeId};
@@ -48,7 +49,7 @@ impl Assignment {
             let mut order: Vec<usize> = (0..bits.len()).collect();
             order.sort_by_key(|&c| std::cmp::Reverse(bits[c]));
             let mut out = bits.clone();
-            for group in mpic_kernels::plan::groups(bits, &order) {
+            for group in plan::groups(bits, &order) {
                 for c in group.channels {
                     out[c] = group.bits;
                 }
@@ -59,10 +60,40 @@ impl Assignment {
     }
 }
 
+/// Widths in whole blocks: as many channels of each width as `widths` has, rounded to the nearest block, the widest for the
+/// channels of the highest `rank`. What does not fill a block would run at the width of its neighbours.
+#[must_use]
+pub fn in_blocks(widths: &[u8], rank: &[f32]) -> Vec<u8> {
+    let mut order: Vec<usize> = (0..widths.len()).collect();
+    order.sort_by(|&a, &b| rank[b].total_cmp(&rank[a]).then(a.cmp(&b)));
+    let mut sorted = widths.to_vec();
+    sorted.sort_unstable_by_key(|&w| std::cmp::Reverse(w));
+    let mut out = vec![0; widths.len()];
+    for (n, block) in order.chunks(BLOCK).enumerate() {
+        // The block takes the width in its middle: boundaries go to the nearest multiple.
+        let slots = &sorted[n * BLOCK..][..block.len()];
+        let width = slots[(block.len() - 1) / 2];
+        for &c in block {
+            out[c] = width;
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::fashion;
+
+    #[test]
+    fn blocks_take_the_nearest_counts_and_the_highest_ranks() {
+        // Five of eight wide: one block, for the four highest ranks.
+        let rank = [0.1, 0.9, 0.8, 0.2, 0.7, 0.6, 0.0, 0.3];
+        assert_eq!(in_blocks(&[8, 8, 8, 8, 8, 2, 2, 2], &rank), [2, 8, 8, 2, 8, 8, 2, 2]);
+        // Six of eight: two blocks.
+        assert_eq!(in_blocks(&[8, 8, 8, 8, 8, 8, 2, 2], &rank), [8; 8]);
+        assert_eq!(in_blocks(&[4, 4, 4], &rank[..3]), [4; 3]);
+    }
 
     #[test]
     fn promotion_fills_blocks_and_costs_nothing() {

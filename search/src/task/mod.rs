@@ -27,7 +27,7 @@ pub const TASKS: &[Task] = &[Task {
     graph: model::fashion,
     data: data::fashion14,
     recipe: Recipe {
-        epochs: Epochs { warm_up: 16, search: 8, fine_tune: 8 },
+        epochs: Epochs { warm_up: 40, search: 8, fine_tune: 8 },
         batch: 64,
         shift: 1,
         mirror: true,

@@ -59,18 +59,40 @@ pub(super) fn load(net: &mut Network, path: &Path) -> Result<Option<Progress>, C
     Ok(Some(Progress { phase, epochs: progress.int64_value(&[1]) as usize }))
 }
 
+/// Loads the weights of a network of the same graph.
+///
+/// # Errors
+/// If the file cannot be read or is of another network.
+pub fn load_weights(net: &mut Network, path: &Path) -> Result<(), CheckpointError> {
+    let damaged = |why: String| CheckpointError::Damaged { path: path.display().to_string(), why };
+    let weights = Tensor::read_safetensors(path).map_err(|e| damaged(e.to_string()))?;
+    net.set_weights(&weights).map_err(damaged)
+}
+
+/// Saves the weights of `net`.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn save_weights(net: &Network, path: &Path) -> Result<(), CheckpointError> {
+    write(&net.weights(), path)
+}
+
 /// Saves the state of `net`.
 ///
 /// # Errors
 /// If the file cannot be written.
 pub(super) fn save(net: &Network, progress: Progress, path: &Path) -> Result<(), CheckpointError> {
-    let failed = |why: String| CheckpointError::Write { path: path.display().to_string(), why };
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(|e| failed(e.to_string()))?;
     let mut state = net.state();
     let at = PHASES.iter().position(|p| *p == progress.phase).expect("every phase is listed");
     state.push(("progress".into(), Tensor::from_slice(&[at as i64, progress.epochs as i64])));
-    Tensor::write_safetensors(&state, file.path()).map_err(|e| failed(e.to_string()))?;
+    write(&state, path)
+}
+
+fn write(tensors: &[(String, Tensor)], path: &Path) -> Result<(), CheckpointError> {
+    let failed = |why: String| CheckpointError::Write { path: path.display().to_string(), why };
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = tempfile::NamedTempFile::new_in(folder).map_err(|e| failed(e.to_string()))?;
+    Tensor::write_safetensors(tensors, file.path()).map_err(|e| failed(e.to_string()))?;
     file.persist(path).map_err(|e| failed(e.to_string()))?;
     Ok(())
 }

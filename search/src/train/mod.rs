@@ -16,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-pub use checkpoint::{CheckpointError, Progress};
+pub use checkpoint::{CheckpointError, Progress, load_weights, save_weights};
 pub use network::{Arithmetic, Choice, Choices, INPUT_SCALE, Network};
 pub use params::{Params, Rates};
 
@@ -254,7 +254,6 @@ impl Trainer<'_> {
     }
 
     /// The first training images as they are, for calibration.
-    #[must_use]
     pub fn calibration(&self) -> Tensor {
         plain(&self.data.train_x, self.data.shape, 256)
     }

@@ -7,13 +7,16 @@ use super::params::{ParamId, Params, ParamsBuilder, Role};
 use crate::export::Frozen;
 use crate::model::{Graph, NodeId, Op};
 use crate::quant;
-use crate::space::{Assignment, INPUT_BITS, Space};
+use crate::space::{Assignment, INPUT_BITS, Space, in_blocks};
 
 /// Real value of one step of the network's input: pixels are 0 ..= 1.
 pub const INPUT_SCALE: f64 = 1.0 / 255.0;
 
 /// Normalisation: momentum of the running statistics, and what keeps the variance from 0.
 const NORM: (f64, f64) = (0.1, 1e-5);
+
+/// Names of what a node with weights has, in files.
+const WEIGHTS: [&str; 5] = ["weight", "bias", "gain", "mean", "variance"];
 
 /// Parameters of a node with weights.
 #[derive(Debug)]
@@ -26,8 +29,12 @@ struct Weighted {
     gain: ParamId,
     /// Log scales `[widths, channels]`.
     scales: ParamId,
-    /// Choice logits `[widths, channels or 1]`; tied nodes share them.
+    /// Choice logits of the layer, `[widths, 1]`.
     choice: ParamId,
+    /// By how much those of each channel differ, `[widths, channels]`, where channels choose for themselves. Nodes whose
+    /// outputs meet in an addition share it: their channels are stored in one order, so they are ranked together, while each
+    /// layer still decides how many of them are wide.
+    deviation: Option<ParamId>,
     /// Running mean and variance.
     statistics: [Tensor; 2],
 }
@@ -108,21 +115,17 @@ impl Network {
                 let bound = (6.0 / fan_in as f32).sqrt();
                 let values: Vec<f32> =
                     (0..channels * fan_in).map(|_| rng.random_range(-bound..bound)).collect();
-                // Without a decision per channel nothing needs to be shared: layers of any width meet in an addition.
-                let (decides, at) = if space.per_channel { (channels, ties[id]) } else { (1, id) };
-                let choice = *shared[at].get_or_insert_with(|| {
-                    let logits: Vec<f32> = ahead(&space.weights)
-                        .into_iter()
-                        .flat_map(|l| std::iter::repeat_n(l, decides))
-                        .collect();
-                    b.add(Role::Choice, &[widths, decides], &logits)
+                let deviation = space.per_channel.then(|| {
+                    let zeros = vec![0.0; widths * channels];
+                    *shared[ties[id]].get_or_insert_with(|| b.add(Role::Choice, &[widths, channels], &zeros))
                 });
                 Weighted {
                     weight: b.add(Role::Weight, &[channels, fan_in], &values),
                     bias: b.add(Role::Weight, &[channels], &vec![0.0; channels]),
                     gain: b.add(Role::Weight, &[channels], &vec![1.0; channels]),
                     scales: b.add(Role::Scale, &[widths, channels], &vec![0.0; widths * channels]),
-                    choice,
+                    choice: b.add(Role::Choice, &[widths, 1], &ahead(&space.weights)),
+                    deviation,
                     statistics: [0.0, 1.0]
                         .map(|v| Tensor::full([channels as i64], v, (Kind::Float, Device::Cpu))),
                 }
@@ -140,7 +143,6 @@ impl Network {
     }
 
     /// Logits `[batch, classes]` for images `[batch, channels, height, width]` with values 0 ..= 1.
-    #[must_use]
     pub fn forward(&self, p: &[Tensor], x: &Tensor, how: Arithmetic) -> Tensor {
         self.trace(p, x, how).pop().expect("a network has nodes")
     }
@@ -225,10 +227,16 @@ impl Network {
             |i: usize| quant::activation(&y, &p[q.scales].get(i as i64), self.space.activations[i], unsigned);
         match choices.activations[id].as_ref().expect("a choice for every quantised node") {
             Choice::Hard(index) => branch(index[0] as usize),
-            Choice::Soft(factors) => (0..self.space.activations.len())
-                .map(|i| branch(i) * factors.get(i as i64))
-                .reduce(|a, b| a + b)
-                .expect("a space has widths"),
+            // Forward only one factor is 1, so no gradient reaches the input or the scale of another branch: those are
+            // computed without a graph, for the gradient of their factors alone.
+            Choice::Soft(factors) => {
+                let chosen = factors.argmax(0, false).int64_value(&[]) as usize;
+                let part = |i: usize| {
+                    let y = if i == chosen { branch(i) } else { tch::no_grad(|| branch(i)) };
+                    y * factors.get(i as i64)
+                };
+                (0..self.space.activations.len()).map(part).reduce(|a, b| a + b).expect("a space has widths")
+            }
         }
     }
 
@@ -240,10 +248,7 @@ impl Network {
             let hard = soft.zeros_like().scatter_value(0, &logits.argmax(0, true), 1.0);
             &soft + (hard - &soft).detach()
         };
-        let per_node = |id: NodeId, w: &Weighted| {
-            let channels = self.graph.nodes[id].shape[2] as i64;
-            Choice::Soft(one_hot(&p[w.choice]).expand([-1, channels], false))
-        };
+        let per_node = |id: NodeId, w: &Weighted| Choice::Soft(one_hot(&self.logits(p, id, w)));
         Choices {
             weights: self
                 .weighted
@@ -288,9 +293,16 @@ impl Network {
         }
     }
 
-    /// The widths with the largest logits.
+    /// Logits of the widths of each channel, `[widths, channels]`.
+    fn logits(&self, p: &[Tensor], id: NodeId, w: &Weighted) -> Tensor {
+        let layer = p[w.choice].expand([-1, self.graph.nodes[id].shape[2] as i64], false);
+        w.deviation.map_or_else(|| layer.shallow_clone(), |d| &layer + &p[d])
+    }
+
+    /// The widths with the largest logits; where channels choose for themselves, in whole blocks.
     #[must_use]
     pub fn argmax(&self) -> Assignment {
+        let _guard = tch::no_grad_guard();
         let p = self.params.views();
         let chosen = |logits: &Tensor, widths: &[u8]| -> Vec<u8> {
             let index = Vec::<i64>::try_from(logits.argmax(0, false).flatten(0, -1)).expect("indices");
@@ -299,9 +311,19 @@ impl Network {
         let mut out = Assignment::uniform(&self.graph, 8, INPUT_BITS);
         for id in 0..self.graph.nodes.len() {
             if let Some(w) = &self.weighted[id] {
-                let bits = chosen(&p[w.choice], &self.space.weights);
-                let channels = self.graph.nodes[id].shape[2];
-                out.weights[id] = if bits.len() == 1 { vec![bits[0]; channels] } else { bits };
+                let logits = self.logits(&p, id, w);
+                out.weights[id] = chosen(&logits, &self.space.weights);
+                if let Some(d) = w.deviation {
+                    // Tied layers rank their channels alike, by what they share.
+                    let widths = column(self.space.weights.iter().map(|&b| f64::from(b))).unsqueeze(1);
+                    let rank = (p[d].softmax(0, Kind::Float) * widths).sum_dim_intlist(
+                        [0i64].as_slice(),
+                        false,
+                        Kind::Float,
+                    );
+                    let rank = Vec::<f32>::try_from(rank).expect("one per channel");
+                    out.weights[id] = in_blocks(&out.weights[id], &rank);
+                }
             }
             if let Some(q) = &self.quantised[id] {
                 out.activations[id] = chosen(&p[q.choice], &self.space.activations)[0];
@@ -331,7 +353,7 @@ impl Network {
         let _guard = tch::no_grad_guard();
         let p = self.params.views();
         let values = self.trace(&p, x, Arithmetic::Float);
-        for id in 0..self.graph.nodes.len() {
+        for (id, value) in values.iter().enumerate() {
             if let Some(w) = &self.weighted[id] {
                 let per: Vec<_> = self
                     .space
@@ -343,7 +365,7 @@ impl Network {
             }
             if let Some(q) = &self.quantised[id] {
                 let unsigned = self.graph.nodes[id].unsigned(&self.graph);
-                let row = values[id].flatten(0, -1).unsqueeze(0);
+                let row = value.flatten(0, -1).unsqueeze(0);
                 let per: Vec<_> = self
                     .space
                     .activations
@@ -386,6 +408,55 @@ impl Network {
             _ => INPUT_SCALE,
         };
         (weights, (0..self.graph.nodes.len()).map(scale).collect())
+    }
+
+    /// What is trained before any width is chosen, by node and name, for another network of the same graph.
+    #[must_use]
+    pub fn weights(&self) -> Vec<(String, Tensor)> {
+        let p = self.params.views();
+        let mut out = Vec::new();
+        for (node, w) in self.graph.nodes.iter().zip(&self.weighted) {
+            let Some(w) = w else { continue };
+            let tensors = [&p[w.weight], &p[w.bias], &p[w.gain], &w.statistics[0], &w.statistics[1]];
+            for (name, t) in WEIGHTS.iter().zip(tensors) {
+                out.push((format!("{}.{name}", node.name), t.detach().copy()));
+            }
+        }
+        out
+    }
+
+    /// Takes over [`Network::weights`].
+    ///
+    /// # Errors
+    /// The first tensor that is missing or has another size.
+    pub fn set_weights(&mut self, weights: &[(String, Tensor)]) -> Result<(), String> {
+        for id in 0..self.graph.nodes.len() {
+            let Some(w) = &mut self.weighted[id] else { continue };
+            let node = &self.graph.nodes[id];
+            let sizes = [node.shape[2] * self.graph.fan_in(id)].into_iter().chain([node.shape[2]; 4]);
+            let mut found = Vec::new();
+            for (name, size) in WEIGHTS.iter().zip(sizes) {
+                let full = format!("{}.{name}", node.name);
+                let t = weights.iter().find(|(n, _)| *n == full).map(|(_, t)| t.copy());
+                let t = t.ok_or_else(|| format!("there is no tensor '{full}'"))?;
+                if t.numel() != size || t.kind() != Kind::Float {
+                    return Err(format!(
+                        "'{full}' has {} values of {:?}, not {size} floats",
+                        t.numel(),
+                        t.kind()
+                    ));
+                }
+                found.push(t);
+            }
+            let [weight, bias, gain, mean, var] =
+                <[Tensor; 5]>::try_from(found).expect("five were looked for");
+            w.statistics = [mean, var];
+            let ids = [w.weight, w.bias, w.gain];
+            for (id, t) in ids.into_iter().zip([weight, bias, gain]) {
+                self.params.set(id, &t);
+            }
+        }
+        Ok(())
     }
 
     /// Everything a checkpoint must hold.

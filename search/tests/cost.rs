@@ -1,0 +1,118 @@
+//! Cost models: what is differentiated is what is reported.
+
+use std::path::Path;
+
+use mpic_kernels::lut::{Lut, queries};
+use mpic_kernels::{measure, random};
+use nas_search::cost::{CostModel, Measured, Published, Size, SoftCost};
+use nas_search::export::skeleton;
+use nas_search::model::fashion;
+use nas_search::space::{Assignment, Space};
+use nas_search::train::{Choice, Choices, Network};
+use rand::SeedableRng;
+use rand::seq::IndexedRandom as _;
+use rand_chacha::ChaCha8Rng;
+use tch::Tensor;
+
+fn space(per_channel: bool) -> Space {
+    Space { weights: vec![2, 4, 8], activations: vec![2, 4, 8], per_channel }
+}
+
+fn table(folder: &Path) -> Measured {
+    let path = folder.join("lut.json");
+    let mut lut = Lut::default();
+    let net = skeleton(&fashion(), &Assignment::uniform(&fashion(), 8, 8));
+    measure::complete(&mut lut, &measure::targets(&net), &path).expect("measured");
+    Measured::load(&path).expect("loads")
+}
+
+fn random_assignment(rng: &mut ChaCha8Rng) -> Assignment {
+    let graph = fashion();
+    let mut a = Assignment::uniform(&graph, 8, 8);
+    let last = graph.nodes.len() - 1;
+    for (id, node) in graph.nodes.iter().enumerate() {
+        if node.has_weights() {
+            a.weights[id] = (0..node.shape[2]).map(|_| *[2, 4, 8].choose(rng).expect("widths")).collect();
+        }
+        if id != 0 && id != last {
+            a.activations[id] = *[2, 4, 8].choose(rng).expect("widths");
+        }
+    }
+    a
+}
+
+/// Soft choices that stand for an assignment.
+fn one_hot(a: &Assignment) -> Choices {
+    let graph = fashion();
+    let column = |w: u8| [2, 4, 8].map(|x| f32::from(u8::from(x == w)));
+    let weights = |bits: &[u8]| {
+        let rows: Vec<Tensor> = bits.iter().map(|&w| Tensor::from_slice(&column(w))).collect();
+        Choice::Soft(Tensor::stack(&rows, 1))
+    };
+    let last = graph.nodes.len() - 1;
+    Choices {
+        weights: a.weights.iter().map(|b| (!b.is_empty()).then(|| weights(b))).collect(),
+        activations: (0..=last)
+            .map(|id| {
+                (id != 0 && id != last).then(|| Choice::Soft(Tensor::from_slice(&column(a.activations[id]))))
+            })
+            .collect(),
+    }
+}
+
+#[test]
+fn soft_cost_of_one_hot_choices_is_the_hard_cost() {
+    tch::set_num_threads(1);
+    let dir = tempfile::tempdir().expect("tempdir");
+    let measured = table(dir.path());
+    let (graph, space) = (fashion(), space(true));
+    for model in [&measured as &dyn CostModel, &Published, &Size] {
+        let soft = SoftCost::new(model, &graph, &space).expect("every layer is known");
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        for _ in 0..20 {
+            let a = random_assignment(&mut rng);
+            let hard = model.hard(&graph, &a).expect("known");
+            let value = soft.relative(&one_hot(&a)).expect("known").double_value(&[]) * soft.reference();
+            assert!((value - hard).abs() < 1e-5 * hard, "{}: {value} and {hard}", model.name());
+        }
+    }
+}
+
+/// Raising the logits of a narrow width must lower the cost, of a wide one raise it.
+#[test]
+fn the_gradient_points_to_narrow_widths() {
+    tch::set_num_threads(1);
+    let dir = tempfile::tempdir().expect("tempdir");
+    let measured = table(dir.path());
+    let graph = fashion();
+    for per_channel in [true, false] {
+        let space = space(per_channel);
+        for model in [&measured as &dyn CostModel, &Published, &Size] {
+            let soft = SoftCost::new(model, &graph, &space).expect("every layer is known");
+            let mut net = Network::new(graph.clone(), space.clone(), &mut ChaCha8Rng::seed_from_u64(0));
+            let rates = net.params.rates(nas_search::train::Rates { weight: 0.0, scale: 0.0, choice: 0.05 });
+            let before = model.hard(&graph, &net.argmax()).expect("known");
+            for _ in 0..60 {
+                let p = net.params.views();
+                let loss = soft.relative(&net.soft_choices(&p, 1.0)).expect("known");
+                drop(p);
+                net.params.step(&loss, &rates, 1.0);
+            }
+            let a = net.argmax();
+            let after = model.hard(&graph, &a).expect("known");
+            assert!(after < 0.6 * before, "{}: {before} became {after}", model.name());
+            // Not 2 bits everywhere: measured, 8-bit weights are the cheapest for a stem of 9 weights a channel.
+            let narrow = model.hard(&graph, &Assignment::uniform(&graph, 2, 2)).expect("known");
+            assert!(after <= 1.001 * narrow, "{}: {after}, 2 bits everywhere {narrow}", model.name());
+        }
+    }
+}
+
+/// `mpic-kernels lut` without arguments measures what the default task asks for.
+#[test]
+fn the_default_table_serves_the_default_task() {
+    let ours = skeleton(&fashion(), &Assignment::uniform(&fashion(), 8, 8));
+    let theirs = random::fashion(&mut ChaCha8Rng::seed_from_u64(0), 8, |_, n| vec![8; n]);
+    let shapes = |net| queries(net).into_iter().map(|q| (q.kind, q.geometry, q.groups)).collect::<Vec<_>>();
+    assert_eq!(shapes(&ours), shapes(&theirs));
+}

@@ -1,0 +1,93 @@
+//! The integer network says what the fake-quantised one says.
+
+use mpic_kernels::golden;
+use nas_search::data::{Dataset, fashion14};
+use nas_search::export;
+use nas_search::model::{Graph, fashion};
+use nas_search::space::{Assignment, Space};
+use nas_search::train::{Arithmetic, Network};
+use rand::SeedableRng;
+use rand::seq::IndexedRandom as _;
+use rand_chacha::ChaCha8Rng;
+use tch::{Kind, Tensor};
+
+fn images(data: &Dataset, n: usize) -> Tensor {
+    let size: usize = data.shape.iter().product();
+    let x = Tensor::from_slice(&data.test_x[..n * size]).to_kind(Kind::Float) / 255.0;
+    x.view([n as i64, 1, data.shape[0] as i64, data.shape[1] as i64])
+}
+
+fn calibrated(graph: Graph, seed: u64, x: &Tensor) -> Network {
+    let space = Space { weights: vec![2, 4, 8], activations: vec![2, 4, 8], per_channel: true };
+    let mut net = Network::new(graph, space, &mut ChaCha8Rng::seed_from_u64(seed));
+    // Running statistics of something, so that folding has something to fold.
+    for _ in 0..20 {
+        let p = net.params.views();
+        let _ = net.forward(&p, x, Arithmetic::Normalised(true));
+    }
+    let p = net.params.views();
+    let before = net.forward(&p, x, Arithmetic::Normalised(false));
+    net.fold();
+    let p = net.params.views();
+    let after = net.forward(&p, x, Arithmetic::Float);
+    let error = (&before - &after).abs().max().double_value(&[]) / before.abs().max().double_value(&[]);
+    assert!(error < 1e-4, "folding changed the logits by {error}");
+    net.calibrate(x);
+    net
+}
+
+/// Every tensor of the integer network stands for what the fake-quantised network computes: nearly all codes are equal, none
+/// is more than a step or two away (roundings of kappa and of floating point fall the other way now and then).
+#[test]
+fn integer_tensors_stand_for_the_fake_quantised_ones() {
+    tch::set_num_threads(1);
+    let _guard = tch::no_grad_guard();
+    let data = fashion14(None).expect("embedded");
+    let (n, graph) = (16, fashion());
+    let x = images(&data, n);
+    let (mut equal, mut all) = (0usize, 0usize);
+    for seed in 0..6 {
+        let net = calibrated(graph.clone(), seed, &x);
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut a = Assignment::uniform(&graph, 8, *[2, 4, 8].choose(&mut rng).expect("widths"));
+        for bits in a.weights.iter_mut().flatten() {
+            *bits = *[2, 4, 8].choose(&mut rng).expect("widths");
+        }
+        let choices = net.hard_choices(&a);
+        let values = net.trace(&net.params.views(), &x, Arithmetic::Fake(&choices));
+        let (frozen, scales) = net.freeze(&a);
+        let int = export::lower(&graph, &a, &frozen, &scales).expect("fits");
+        int.validate().expect("lowered networks are valid");
+        let size: usize = data.shape.iter().product();
+        for i in 0..n {
+            let codes: Vec<i32> =
+                data.test_x[i * size..][..size].iter().map(|&p| i32::from(p) - 128).collect();
+            let outputs = golden::run(&int, &codes);
+            for (id, t) in int.tensors.iter().enumerate() {
+                let fake =
+                    values[id].get(i as i64).view([t.channels as i64, -1]).tr().contiguous().flatten(0, -1);
+                let fake = Vec::<f32>::try_from(fake).expect("numbers");
+                for (code, real) in outputs[id].iter().zip(fake) {
+                    let want = f64::from(real) / t.scale + f64::from(t.zero_point);
+                    let off = (f64::from(*code) - want).abs();
+                    if id + 1 == int.tensors.len() {
+                        // Logits are not rounded to codes; they differ as far as their inputs do.
+                        continue;
+                    }
+                    all += 1;
+                    equal += usize::from(off < 0.01);
+                    assert!(off < 3.01, "seed {seed}, {} (a{}): code {code}, fake {want}", t.name, t.bits);
+                }
+            }
+            let y = outputs.last().expect("logits");
+            let best = (0..10).max_by_key(|&c| y[c]).expect("ten");
+            let fake = Vec::<f32>::try_from(values.last().expect("logits").get(i as i64)).expect("logits");
+            let top = (0..10).max_by(|&a, &b| fake[a].total_cmp(&fake[b])).expect("ten");
+            let close = fake[top] - fake[best] < 0.05 * fake.iter().fold(0f32, |m, v| m.max(v.abs()));
+            assert!(best == top || close, "seed {seed}: class {best}, fake-quantised {top}: {fake:?}");
+        }
+    }
+    let share = equal as f64 / all as f64;
+    println!("{:.3} % of {all} codes are equal", 100.0 * share);
+    assert!(share > 0.99, "only {share} of the codes are equal");
+}
