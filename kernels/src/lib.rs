@@ -4,12 +4,14 @@
 //! * [`golden`]: the scalar Rust reference that defines every layer.
 //! * [`plan`], [`pack`], [`deploy`]: from a network to an ELF; [`simulate`]: that ELF on the simulator.
 //! * [`lut`]: measured costs, `lut.json`; [`measure`]: where they come from.
+//! * [`files`]: files that are replaced at once.
 //! * [`random`]: seeded random layers and networks.
 //!
 //! This crate knows nothing of training; it can be built and tested without libtorch.
 
 pub mod cli;
 pub mod deploy;
+pub mod files;
 pub mod golden;
 pub mod lut;
 pub mod measure;

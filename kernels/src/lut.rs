@@ -6,7 +6,6 @@
 //! addition are measured per channel count, preparation included in the same way.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -248,12 +247,8 @@ impl Lut {
             prepare: self.prepare,
             entries: self.entries().collect(),
         };
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(|e| failed(&e))?;
-        serde_json::to_writer(&mut temporary, &file).map_err(|e| failed(&e))?;
-        temporary.flush().map_err(|e| failed(&e))?;
-        temporary.persist(path).map_err(|e| failed(&e))?;
-        Ok(())
+        let text = serde_json::to_vec(&file).map_err(|e| failed(&e))?;
+        crate::files::write(path, &text).map_err(|e| failed(&e))
     }
 
     /// Adds a measurement.

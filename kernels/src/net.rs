@@ -23,7 +23,6 @@
 
 mod validate;
 
-use std::io::Write as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -280,12 +279,8 @@ impl IntNet {
     /// If the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), NetError> {
         let failed = |e: &dyn std::fmt::Display| NetError::Write(path.display().to_string(), e.to_string());
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|e| failed(&e))?;
-        serde_json::to_writer(&mut file, self).map_err(|e| failed(&e))?;
-        file.flush().map_err(|e| failed(&e))?;
-        file.persist(path).map_err(|e| failed(&e))?;
-        Ok(())
+        let text = serde_json::to_vec(self).map_err(|e| failed(&e))?;
+        crate::files::write(path, &text).map_err(|e| failed(&e))
     }
 }
 

@@ -8,14 +8,13 @@
 //! RUN/pareto.json …          see `report`
 //! ```
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use mpic_kernels::lut::queries;
 use mpic_kernels::net::IntNet;
-use mpic_kernels::{deploy, golden, simulate};
+use mpic_kernels::{deploy, files, golden, simulate};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -111,14 +110,7 @@ struct Plan {
 /// # Errors
 /// If that cannot be done; the message names the file.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    files::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {

@@ -28,7 +28,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         None => vec![tensor.zero_point; tensor.len()],
     };
     let deployed = deploy(&net, &sample)?;
-    std::fs::write(&args.output, &deployed.elf)
+    crate::files::write(&args.output, &deployed.elf)
         .with_context(|| format!("cannot write {}", args.output.display()))?;
     let m = deployed.memory;
     eprintln!(

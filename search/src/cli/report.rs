@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::report::{Report, table};
+use crate::report::{Report, fronts, table};
 use crate::run::Run;
 
 /// Arguments of `nas-search report`.
@@ -27,6 +27,10 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     ensure!(!report.points.is_empty(), "no point is complete yet in these runs");
     print!("{}", table(&report.points));
+    let fronts = fronts(&report.points);
+    if !fronts.is_empty() {
+        print!("\n{fronts}");
+    }
     if let Some(out) = &args.out {
         std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
         report.write(out)?;

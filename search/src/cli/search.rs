@@ -43,7 +43,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value = "cycles")]
     objective: Objective,
     /// Strengths of the cost, relative to the cost of 8 bits everywhere; one network each
-    #[arg(long, value_delimiter = ',', default_value = "0.1,0.3,0.7,1.5", value_parser = parse_lambda)]
+    #[arg(long, value_delimiter = ',', default_value = "0.03,0.1,0.5,1,2", value_parser = parse_lambda)]
     lambda: Vec<f64>,
     /// Epochs as WARMUP/SEARCH/FINETUNE [default: the task's]
     #[arg(long, value_parser = parse_epochs)]

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::pareto::{self, Point};
 use crate::run::{Config, write_atomically};
 
-pub use table::table;
+pub use table::{fronts, table};
 
 /// Everything a report is made of.
 #[derive(Clone, Debug, Default, Serialize)]

@@ -8,9 +8,9 @@ use super::{Report, on_front};
 use crate::pareto::Point;
 
 const STYLE: &str = "
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1080px; margin: 2em auto; padding: 0 1em }
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1200px; margin: 2em auto; padding: 0 1em }
 h1 { font-size: 1.6em } h2 { font-size: 1.2em; margin-top: 2em }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums } th, td { padding: .2em .7em; text-align: right }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums } th, td { padding: .2em .7em; text-align: right } td { white-space: nowrap }
 th { border-bottom: 1px solid #999; font-weight: 600 } td:first-child, th:first-child { text-align: left }
 tr.front td:first-child { font-weight: 600 } tbody tr:hover { background: #f2f6fa }
 figure { margin: 0 } svg { max-width: 100%; height: auto } .spot:hover { stroke: #222; stroke-width: 2 }
@@ -84,7 +84,7 @@ fn table(points: &[Point], order: &[usize], front: &[bool]) -> Markup {
                         td { (p.weight_bytes) } td { (p.flash_bytes) } td { (p.ram_peak_bytes) } td { (p.cycles) }
                         td { @if let Some(c) = p.predicted_cycles { (format!("{c:.0}")) } @else { "-" } }
                         td { (format!("{:.2}", p.energy_uj)) }
-                        td { (format!("{:.2} to {:.2}", p.energy_uj_range[0], p.energy_uj_range[1])) }
+                        td { (format!("{:.2} – {:.2}", p.energy_uj_range[0], p.energy_uj_range[1])) }
                         td.bad[!p.bit_exact] { @if p.bit_exact { (p.simulated_inputs) " of " (p.simulated_inputs) } @else { "NO" } }
                     }
                 }

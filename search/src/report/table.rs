@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::on_front;
-use crate::pareto::Point;
+use crate::pareto::{self, Point};
 
 /// A table of points by rising cycles; `*` marks those no other one of the same granularity beats.
 #[must_use]
@@ -35,6 +35,49 @@ pub fn table(points: &[Point]) -> String {
             p.energy_uj,
             if p.bit_exact { format!("{} of {0}", p.simulated_inputs) } else { "NO".into() },
         );
+    }
+    out
+}
+
+/// How far below the floating-point accuracy fronts are compared, points.
+const DROPS: [f64; 3] = [1.0, 2.0, 3.0];
+
+/// Fronts beside each other: the least cycles within some points of the floating-point accuracy, and the share of the box
+/// around all points that a front dominates (hypervolume). Empty for a single front.
+#[must_use]
+pub fn fronts(points: &[Point]) -> String {
+    let mut sets: Vec<(&str, u64)> = Vec::new();
+    for p in points {
+        if !sets.contains(&(&p.granularity, p.seed)) {
+            sets.push((&p.granularity, p.seed));
+        }
+    }
+    if sets.len() < 2 {
+        return String::new();
+    }
+    sets.sort_unstable();
+    let of = |f: fn(&Point) -> f64| points.iter().map(f);
+    let (fast, slow) = of(|p| p.cycles as f64).fold((f64::INFINITY, 0f64), |(l, h), v| (l.min(v), h.max(v)));
+    let (bad, good) = of(|p| p.accuracy).fold((f64::INFINITY, 0f64), |(l, h), v| (l.min(v), h.max(v)));
+    let float = of(|p| p.accuracy_float).sum::<f64>() / points.len() as f64;
+    let mut out = format!("  {:16} hypervolume", "front");
+    for drop in DROPS {
+        let _ = write!(out, "  cycles at {:.1} %", float - drop);
+    }
+    out.push('\n');
+    for (granularity, seed) in sets {
+        let values: Vec<(f64, f64)> = points
+            .iter()
+            .filter(|p| p.granularity == granularity && p.seed == seed)
+            .map(|p| (p.cycles as f64, p.accuracy))
+            .collect();
+        let share = pareto::hypervolume(&values, (slow, bad)) / ((slow - fast) * (good - bad));
+        let _ = write!(out, "  {:16}      {share:.3}", format!("{granularity}, seed {seed}"));
+        for drop in DROPS {
+            let cycles = pareto::cost_at(&values, float - drop).map_or("never".into(), |c| format!("{c:.0}"));
+            let _ = write!(out, "  {cycles:>16}");
+        }
+        out.push('\n');
     }
     out
 }

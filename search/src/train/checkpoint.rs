@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use mpic_kernels::files;
 use tch::Tensor;
 
 use super::{Network, Phase};
@@ -89,10 +90,7 @@ pub(super) fn save(net: &Network, progress: Progress, path: &Path) -> Result<(),
 }
 
 fn write(tensors: &[(String, Tensor)], path: &Path) -> Result<(), CheckpointError> {
-    let failed = |why: String| CheckpointError::Write { path: path.display().to_string(), why };
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(|e| failed(e.to_string()))?;
-    Tensor::write_safetensors(tensors, file.path()).map_err(|e| failed(e.to_string()))?;
-    file.persist(path).map_err(|e| failed(e.to_string()))?;
-    Ok(())
+    let write = |p: &Path| Tensor::write_safetensors(tensors, p).map_err(std::io::Error::other);
+    files::replace(path, write)
+        .map_err(|e| CheckpointError::Write { path: path.display().to_string(), why: e.to_string() })
 }
