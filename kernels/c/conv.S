@@ -207,6 +207,8 @@
 
 .macro kernel name, swapped, ratio, pixels, words
     .globl \name
+    /* off a word boundary every instruction of the inner loops would straddle two fetches */
+    .balign 16
 \name:
     addi sp, sp, -FRAME
     sw ra, 0(sp)

@@ -72,6 +72,7 @@ add_pixels_end_\bits:
 .endm
 
     .globl add_row
+    .balign 16
 add_row:
     enter
     lw t1, ADD_BITS_A(a0)
@@ -149,6 +150,7 @@ pool_rows_end_\bits:
 .endm
 
     .globl pool_row
+    .balign 16
 pool_row:
     enter
     lw t0, POOL_BITS(a0)
@@ -188,6 +190,7 @@ pool_32:
 
 /* ---- fill(from, pairs of words, word) ---- */
     .globl fill_pairs
+    .balign 16
 fill_pairs:
     lp_setup 0, 11, fill_end
     p_sw_post a2, 4, a0
