@@ -71,13 +71,11 @@ pub struct TrapCsrs {
     pub mtvec: u32,
     /// `mtvec` may be written: not so on the core, needed by programs made for other cores.
     pub mtvec_writable: bool,
-    /// `uepc` (0x041).
-    pub uepc: u32,
-    /// `dpc`, `dscratch0`, `dscratch1` (0x7B1 to 0x7B3).
-    pub debug: [u32; 3],
+    /// `dcsr`, `dpc`, `dscratch0`, `dscratch1` (0x7B0 to 0x7B3); there is no debug mode behind them.
+    pub debug: [u32; 4],
 }
 
-/// Performance counters of the core (PCER, PCMR, PCCR 0..10).
+/// Performance counters of the core (PCER, PCMR, PCCR 0..11). Counting is done by `timing::Performance`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counters {
     /// Event enables.
@@ -85,12 +83,12 @@ pub struct Counters {
     /// Bit 0: counting on; bit 1: saturate.
     pub mode: u32,
     /// Counter values.
-    pub value: [u32; 11],
+    pub value: [u32; 12],
 }
 
 impl Default for Counters {
     fn default() -> Self {
-        Self { enable: 0, mode: 3, value: [0; 11] }
+        Self { enable: 0, mode: 3, value: [0; 12] }
     }
 }
 
@@ -136,7 +134,7 @@ impl Hart {
             waited: 0,
             multiplier: Multiplier::default(),
             // The boot address with its low 8 bits cleared; bit 0 says "vectored".
-            trap: TrapCsrs { mtvec: entry & !0xFF | 1, ..TrapCsrs::default() },
+            trap: TrapCsrs { mtvec: entry & !0xFF | 1, debug: [3, 0, 0, 0], ..TrapCsrs::default() },
             counters: Counters::default(),
             core,
             quirks,

@@ -1,5 +1,6 @@
 //! The machine: a program loaded into memory, run to its end.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::decode;
@@ -11,7 +12,7 @@ use crate::memory::device::Signal;
 use crate::memory::{DEFAULT_RAM, Fault, Memory, PAGE};
 use crate::observer::{Observer, Retired};
 use crate::report::{Event, Outcome, Region, Status, Trapped, Warning};
-use crate::timing::{Done, Pipeline, Stall, rules};
+use crate::timing::{Done, Issue, Passage, Performance, Pipeline, Stall, Stalls, rules};
 
 /// What to simulate.
 #[derive(Clone, Debug)]
@@ -24,11 +25,19 @@ pub struct Config {
     pub ram: Vec<(u32, u32)>,
     /// Serve `ecall` with a7 = 93 (exit) and 64 (write) on the host.
     pub semihosting: bool,
+    /// Interrupts as (cycle the pin rises, number 0 to 31); cycles as in reports.
+    pub interrupts: Vec<(u64, u8)>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { core: Core::Mpic, quirks: true, ram: vec![DEFAULT_RAM], semihosting: false }
+        Self {
+            core: Core::Mpic,
+            quirks: true,
+            ram: vec![DEFAULT_RAM],
+            semihosting: false,
+            interrupts: Vec::new(),
+        }
     }
 }
 
@@ -131,6 +140,18 @@ pub struct Machine {
     last_trap_pc: Option<u32>,
     semihosting: bool,
     calls: Vec<u32>,
+    performance: Performance,
+    interrupts: Interrupts,
+}
+
+/// Interrupts to come.
+#[derive(Clone, Default)]
+struct Interrupts {
+    /// Cycle the pin rises (cycles as the pipeline counts them) and interrupt number, by rising cycle. The pin of the first
+    /// stays high until it is taken.
+    pins: VecDeque<(u64, u8)>,
+    /// First cycle in which the last change of `mstatus.MIE` is in force.
+    enabled_from: u64,
 }
 
 /// How deep the call stack kept for backtraces goes.
@@ -157,6 +178,9 @@ impl Machine {
         }
         let mut hart = Hart::new(image.entry, config.core, config.quirks);
         hart.trap.mtvec_writable = image.symbol("tohost").is_some();
+        let mut pins: Vec<_> =
+            config.interrupts.iter().map(|&(at, id)| (at + rules::FIRST_ISSUE - 1, id & 31)).collect();
+        pins.sort_unstable();
         Ok(Self {
             cpu: Cpu { hart, mem },
             decoded: Decoded::default(),
@@ -172,6 +196,8 @@ impl Machine {
             last_trap_pc: None,
             semihosting: config.semihosting,
             calls: Vec::new(),
+            performance: Performance::default(),
+            interrupts: Interrupts { pins: pins.into(), enabled_from: 0 },
         })
     }
 
@@ -232,16 +258,33 @@ impl Machine {
             inst: None,
         })?;
         let ends_loop = self.ends_loop(pc);
-        let issue = self.pipeline.issue(&inst, &self.cpu.hart, ends_loop.is_some());
+        let (before, waits) = (self.pipeline.last(), self.pipeline.stalls);
+        let issue = if self.interrupts.pins.is_empty() {
+            self.pipeline.issue(&inst, &self.cpu.hart, ends_loop.is_some())
+        } else {
+            let saved = self.pipeline.clone();
+            let issue = self.pipeline.issue(&inst, &self.cpu.hart, ends_loop.is_some());
+            if let Some(k) = self.interrupted(issue) {
+                self.pipeline = saved;
+                self.pipeline.interrupt(k);
+                return self.enter_interrupt(pc).map(|()| None);
+            }
+            issue
+        };
+        let csr = inst.row.unit == Unit::Csr;
+        if csr && self.performance.active() {
+            self.performance.settle(issue.cycle, &mut self.cpu.hart.counters);
+        }
         let divisor = self.cpu.hart.get(inst.rs2);
-        if matches!(inst.row.unit, Unit::Mul | Unit::Mac | Unit::Mulh) {
+        // Dot products and complex products have operand registers of their own.
+        if matches!(inst.row.unit, Unit::Mul | Unit::Mac | Unit::Mulh) && inst.word & 0x7F != 0x57 {
             let h = &mut self.cpu.hart;
             h.multiplier =
                 Multiplier { word: inst.word, operands: [h.get(inst.rs1), divisor, h.get(inst.rd)] };
         }
         self.cpu.hart.waited = issue.waited() as u32;
         let flow = (inst.row.exec)(&mut self.cpu, &inst);
-        if inst.row.unit != Unit::Csr {
+        if !csr {
             self.cpu.hart.forward = Forward::default();
         }
         if let Flow::Fault(fault) = flow {
@@ -252,6 +295,12 @@ impl Machine {
         self.account(&inst, issue, flow, next, divisor);
         self.instructions += 1;
         self.cpu.hart.pc = next;
+        if flow == Flow::Sleep && self.cpu.hart.trap.mie {
+            self.enter_interrupt(next)?;
+        }
+        if csr || self.performance.active() {
+            self.watch(&inst, flow, issue, before, &waits);
+        }
         if O::WATCHES {
             let data = matches!(inst.row.unit, Unit::Load | Unit::Store);
             observer.retired(&Retired {
@@ -328,7 +377,8 @@ impl Machine {
                 h.trap.mpie = true;
                 h.trap.mepc
             }
-            Flow::Sleep => return Err(Status::Asleep { pc }),
+            Flow::Sleep if self.interrupts.pins.is_empty() => return Err(Status::Asleep { pc }),
+            Flow::Sleep => after,
             Flow::Fault(fault) => return Err(Status::Fault { pc, fault, inst: Some(*inst) }),
         })
     }
@@ -349,6 +399,58 @@ impl Machine {
         self.first_trap.get_or_insert(trapped);
         self.last_trap_pc = Some(pc);
         Ok(vector)
+    }
+
+    /// The cycle in which the instruction in ID is killed by an interrupt, if it is: the pin is seen one cycle after both it
+    /// and `mstatus.MIE` are high, by an instruction that is in ID.
+    fn interrupted(&self, issue: Issue) -> Option<u64> {
+        let &(pin, _) = self.interrupts.pins.front()?;
+        let seen = pin.max(self.interrupts.enabled_from) + 1;
+        (self.cpu.hart.trap.mie && seen <= issue.cycle).then(|| seen.max(issue.entered))
+    }
+
+    /// Goes to the vector of the interrupt that waits; `pc` is where the program goes on afterwards.
+    fn enter_interrupt(&mut self, pc: u32) -> Result<(), Status> {
+        let (_, id) = self.interrupts.pins.pop_front().expect("an interrupt waits");
+        let h = &mut self.cpu.hart;
+        let vector = (h.trap.mtvec & !0xFF).wrapping_add(4 * u32::from(id));
+        h.trap.mepc = pc;
+        h.trap.mcause = 1 << 31 | u32::from(id);
+        h.trap.mpie = h.trap.mie;
+        h.trap.mie = false;
+        h.pc = vector;
+        h.forward = Forward::default();
+        self.cpu.mem.fetch_half(vector).map(|_| ()).map_err(|fault| Status::Fault {
+            pc: vector,
+            fault,
+            inst: None,
+        })
+    }
+
+    /// Performance counters, and when interrupts are enabled.
+    fn watch(&mut self, inst: &Inst, flow: Flow, issue: Issue, before: u64, waits: &Stalls) {
+        let h = &self.cpu.hart;
+        let t = issue.cycle;
+        if inst.row.unit == Unit::Csr {
+            match inst.imm {
+                0x300 => self.interrupts.enabled_from = t + 2,
+                0xCC0 | 0xCC1 | 0x7E0 | 0x7E1 => self.performance.enabled(t, &h.counters),
+                _ => {}
+            }
+        }
+        if self.performance.active() {
+            let more = |s: Stall| self.pipeline.stalls[s as usize] - waits[s as usize];
+            let passage = Passage {
+                issue,
+                before,
+                load_stall: more(Stall::LoadUse) + more(Stall::LoadWriteAfterWrite) > 0,
+                jump_register_stall: more(Stall::JumpRegister) > 0,
+                fetch_wait: more(Stall::HardwareLoop),
+                split: self.cpu.mem.split,
+            };
+            self.performance.note(inst, flow, passage);
+            self.performance.settle(t, &mut self.cpu.hart.counters);
+        }
     }
 
     /// Keeps the return addresses of the last calls, for backtraces.
@@ -381,6 +483,16 @@ impl Machine {
         }
         let done = Done { flow, divisor, split, shadow, target_straddles, hart: &self.cpu.hart };
         self.pipeline.complete(inst, issue, &done);
+        match flow {
+            Flow::Sleep => {
+                let pin = self.interrupts.pins.front().map_or(0, |p| p.0);
+                let enabled = self.cpu.hart.trap.mie;
+                self.counts.sleep += self.pipeline.sleep(pin, enabled);
+            }
+            // The flush ends with the restored status in force.
+            Flow::Return => self.interrupts.enabled_from = self.pipeline.last(),
+            Flow::Next | Flow::Jump(_) | Flow::Trap(_) | Flow::Fault(_) => {}
+        }
         self.count(inst, flow, split, divisor);
     }
 

@@ -71,6 +71,9 @@ pub(super) struct Args {
     /// Write the words between `begin_signature` and `end_signature`
     #[arg(long, value_name = "FILE")]
     signature: Option<PathBuf>,
+    /// Raise interrupt ID (0 to 31) in a cycle; repeatable
+    #[arg(long, value_name = "CYCLE:ID", value_parser = parse_interrupt)]
+    irq_at: Vec<(u64, u8)>,
     /// Where the program's console goes
     #[arg(long, value_name = "FILE")]
     stdout: Option<PathBuf>,
@@ -88,6 +91,13 @@ fn parse_ram(text: &str) -> Result<(u32, u32), String> {
         return Err(format!("'{text}': a RAM starts at a multiple of 4 and ends below 4 GiB"));
     }
     Ok((base, size))
+}
+
+fn parse_interrupt(text: &str) -> Result<(u64, u8), String> {
+    text.split_once(':')
+        .and_then(|(c, id)| Some((parse_number(c)?, u8::try_from(parse_number(id)?).ok()?)))
+        .filter(|(_, id)| *id < 32)
+        .ok_or_else(|| format!("'{text}' is not CYCLE:ID with an ID of 0 to 31"))
 }
 
 fn parse_window(text: &str) -> Result<(u64, u64), String> {
@@ -137,6 +147,7 @@ fn prepare(args: &Args, program: &Program) -> Result<Machine> {
         quirks: args.rtl_quirks == Switch::On,
         ram: if args.ram.is_empty() { vec![DEFAULT_RAM] } else { args.ram.clone() },
         semihosting: args.semihosting,
+        interrupts: args.irq_at.clone(),
     };
     let mut machine =
         Machine::new(&program.image, &config).with_context(|| args.elf.display().to_string())?;

@@ -9,6 +9,7 @@ mod mpic_dot;
 pub(crate) mod rv32i;
 pub(crate) mod rv32m;
 mod simd;
+mod simd_complex;
 mod xpulp_alu;
 mod xpulp_loop;
 mod xpulp_mem;
@@ -241,13 +242,14 @@ const fn row(
 }
 
 /// The extensions with encodings of their own, looked through before the base instruction set.
-pub static OWN: [&[Row]; 7] = [
+pub static OWN: [&[Row]; 8] = [
     mpic_dot::ROWS,
     xpulp_mem::ROWS,
     xpulp_alu::ROWS,
     xpulp_mul::ROWS,
     xpulp_loop::ROWS,
     simd::ROWS,
+    simd_complex::ROWS,
     rv32i::OWN_ROWS,
 ];
 

@@ -3,6 +3,10 @@
 //! On MPIC the lane width comes from CSR 0x00D and bit 12 of the encoding means nothing; with `--core ri5cy` it comes
 //! from the encoding. Funct3 bit 2 replicates a scalar (`.sc`), bits 2 and 1 an immediate (`.sci`).
 //! In the mixed formats (5 to 10) and in format 0 the ALU is one 32-bit lane, and `.sc` replicates the low 16 bits.
+//!
+//! In formats 3 and 4 the RTL's ALU has errors (carries, signs and equality across lanes), reproduced with
+//! `--rtl-quirks on`: see [`Lane::shift_right`], [`Lane::carry`] and [`Lane::equal`]. Lane moves (shuffle, pack, extract, insert)
+//! know bytes and halfwords only; in every other format the RTL's byte selectors are 0.
 
 use super::rv32i::{alu, sra};
 use super::{Cpu, Flow, Form, Inst, Row, Unit, row};
@@ -14,6 +18,10 @@ struct Lane {
     a: u32,
     b: u32,
     bits: u32,
+    /// Where it begins.
+    at: u32,
+    /// Both whole operands, where the RTL's errors of formats 3 and 4 are reproduced.
+    rtl: Option<[u32; 2]>,
 }
 
 impl Lane {
@@ -33,6 +41,47 @@ impl Lane {
     /// The lane cut to its width, as an intermediate result of the partitioned adder.
     fn wrap(self, v: u32) -> u32 {
         v & (u32::MAX >> (32 - self.bits))
+    }
+    /// The sum, cut to its width.
+    fn sum(self) -> u32 {
+        self.wrap(self.a.wrapping_add(self.b).wrapping_add(self.carry()))
+    }
+    /// RTL: in 2-bit additions the carry chain is open between lanes 12 and 13 (`adder_in_a[39]` stays 1).
+    fn carry(self) -> u32 {
+        match self.rtl {
+            Some([a, b]) if self.bits == 2 && self.at == 26 => ((a >> 24 & 3) + (b >> 24 & 3)) >> 2,
+            _ => 0,
+        }
+    }
+    /// Arithmetic shift right of a lane of a word. RTL: sub-byte lanes are all filled with the sign of the highest.
+    fn shift_right(self, lane: u32, amount: u32, highest: impl FnOnce([u32; 2]) -> u32) -> u32 {
+        let negative = match self.rtl {
+            Some(operands) => highest(operands) >> (self.bits - 1) & 1 == 1,
+            None => lane >> (self.bits - 1) & 1 == 1,
+        };
+        let fill = if negative { u32::MAX.checked_shl(self.bits).unwrap_or(0) } else { 0 };
+        sra(lane | fill, amount)
+    }
+    /// The average: the sum shifted right by one.
+    fn average(self) -> u32 {
+        let top = |[a, b]: [u32; 2]| {
+            let at = 32 - self.bits;
+            Self { a: a >> at, b: b >> at, at, ..self }.sum()
+        };
+        self.shift_right(self.sum(), 1, top)
+    }
+    /// All ones where the lanes are equal. RTL: of a 4-bit lane the upper half says whether the whole words are.
+    fn equal(self) -> u32 {
+        match self.rtl {
+            Some([a, b]) if self.bits == 4 => (flag(a == b) & 0xC) | (flag(self.a == self.b) & 3),
+            _ => flag(self.a == self.b),
+        }
+    }
+    fn greater(self) -> u32 {
+        flag(self.sa() > self.sb())
+    }
+    fn greater_unsigned(self) -> u32 {
+        flag(self.a > self.b)
     }
 }
 
@@ -69,31 +118,31 @@ macro_rules! lanewise {
 
 /// The rows.
 pub(super) static ROWS: &[Row] = lanewise! {
-    "pv.add", "000000", Sci, |l: Lane| l.a.wrapping_add(l.b);
+    "pv.add", "000000", Sci, Lane::sum;
     "pv.sub", "000010", Sci, |l: Lane| l.a.wrapping_sub(l.b);
-    "pv.avg", "000100", Sci, |l: Lane| sra(l.signed(l.a.wrapping_add(l.b)) as u32, 1);
-    "pv.avgu", "000110", SciU, |l: Lane| l.wrap(l.a.wrapping_add(l.b)) >> 1;
+    "pv.avg", "000100", Sci, Lane::average;
+    "pv.avgu", "000110", SciU, |l: Lane| l.sum() >> 1;
     "pv.min", "001000", Sci, |l: Lane| l.sa().min(l.sb()) as u32;
     "pv.minu", "001010", SciU, |l: Lane| l.a.min(l.b);
     "pv.max", "001100", Sci, |l: Lane| l.sa().max(l.sb()) as u32;
     "pv.maxu", "001110", SciU, |l: Lane| l.a.max(l.b);
     "pv.srl", "010000", Sci, |l: Lane| l.a >> l.amount();
-    "pv.sra", "010010", Sci, |l: Lane| (l.sa() >> l.amount()) as u32;
+    "pv.sra", "010010", Sci, |l: Lane| l.shift_right(l.a, l.amount(), |[a, _]| a >> (32 - l.bits));
     "pv.sll", "010100", Sci, |l: Lane| l.a << l.amount();
     "pv.or", "010110", Sci, |l: Lane| l.a | l.b;
     "pv.xor", "011000", Sci, |l: Lane| l.a ^ l.b;
     "pv.and", "011010", Sci, |l: Lane| l.a & l.b;
-    "pv.abs", "011100", Sci, |l: Lane| l.sa().wrapping_abs() as u32;
-    "pv.cmpeq", "000001", Sci, |l: Lane| flag(l.a == l.b);
-    "pv.cmpne", "000011", Sci, |l: Lane| flag(l.a != l.b);
-    "pv.cmpgt", "000101", Sci, |l: Lane| flag(l.sa() > l.sb());
-    "pv.cmpge", "000111", Sci, |l: Lane| flag(l.sa() >= l.sb());
-    "pv.cmplt", "001001", Sci, |l: Lane| flag(l.sa() < l.sb());
-    "pv.cmple", "001011", Sci, |l: Lane| flag(l.sa() <= l.sb());
-    "pv.cmpgtu", "001101", SciU, |l: Lane| flag(l.a > l.b);
-    "pv.cmpgeu", "001111", SciU, |l: Lane| flag(l.a >= l.b);
-    "pv.cmpltu", "010001", SciU, |l: Lane| flag(l.a < l.b);
-    "pv.cmpleu", "010011", SciU, |l: Lane| flag(l.a <= l.b);
+    "pv.abs", "011100", Sci, |l: Lane| if l.sa() > l.sb() { l.a } else { l.b.wrapping_sub(l.a) };
+    "pv.cmpeq", "000001", Sci, Lane::equal;
+    "pv.cmpne", "000011", Sci, |l: Lane| !l.equal();
+    "pv.cmpgt", "000101", Sci, Lane::greater;
+    "pv.cmpge", "000111", Sci, |l: Lane| l.greater() | l.equal();
+    "pv.cmplt", "001001", Sci, |l: Lane| !(l.greater() | l.equal());
+    "pv.cmple", "001011", Sci, |l: Lane| !l.greater();
+    "pv.cmpgtu", "001101", SciU, Lane::greater_unsigned;
+    "pv.cmpgeu", "001111", SciU, |l: Lane| l.greater_unsigned() | l.equal();
+    "pv.cmpltu", "010001", SciU, |l: Lane| !(l.greater_unsigned() | l.equal());
+    "pv.cmpleu", "010011", SciU, |l: Lane| !l.greater_unsigned();
 };
 
 /// Format codes of CSR 0x00D: lane width of rs1 and of rs2 in bits; `None` for 0 and the undefined codes.
@@ -163,24 +212,42 @@ fn lanes(c: &mut Cpu, i: &Inst, f: fn(Lane) -> u32) -> Flow {
     }
     let (bits, a, b) = (alu_bits(format), c.hart.get(i.rs1), operand_b(c, i, format));
     let mask = u32::MAX >> (32 - bits);
+    let rtl = (c.hart.quirks && bits < 8).then_some([a, b]);
     let mut out = 0;
     let mut at = 0;
     while at < 32 {
-        out |= (f(Lane { a: a >> at & mask, b: b >> at & mask, bits }) & mask) << at;
+        out |= (f(Lane { a: a >> at & mask, b: b >> at & mask, bits, at, rtl }) & mask) << at;
         at += bits;
     }
     alu(c, i, out)
 }
 
-/// Whether lanes are bytes; everything else moves halfwords.
-fn bytes(c: &Cpu, i: &Inst) -> bool {
-    alu_bits(format(c, i)) == 8
+/// What the lane moves work on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moves {
+    Bytes,
+    Halves,
+    /// Formats that the byte selectors of the RTL do not know: they are all 0.
+    Unknown,
+}
+
+fn moves(c: &mut Cpu, i: &Inst) -> Moves {
+    match format(c, i) {
+        1 => Moves::Halves,
+        2 => Moves::Bytes,
+        _ => {
+            c.hart.note_quirk(
+                "a SIMD shuffle, pack, extract or insert ran in a format other than 1 (16 bit) or 2 (8 bit): unspecified",
+            );
+            Moves::Unknown
+        }
+    }
 }
 
 /// Immediate selectors of the shuffles, spread to where a register operand has them.
 fn selectors(c: &Cpu, i: &Inst) -> u32 {
     let field = |lo: u32, n: u32| i.word >> lo & ((1 << n) - 1);
-    if bytes(c, i) {
+    if format(c, i) == 2 {
         field(27, 2) << 24 | field(23, 2) << 16 | field(21, 2) << 8 | field(20, 1) << 1 | field(25, 1)
     } else {
         field(20, 1) << 16 | field(25, 1)
@@ -189,10 +256,12 @@ fn selectors(c: &Cpu, i: &Inst) -> u32 {
 
 fn shuffle(c: &mut Cpu, i: &Inst, select: u32) -> Flow {
     let a = c.hart.get(i.rs1);
-    let value = if bytes(c, i) {
-        (0..4).fold(0, |out, k| out | (a >> (8 * (select >> (8 * k) & 3)) & 0xFF) << (8 * k))
-    } else {
-        (0..2).fold(0, |out, k| out | (a >> (16 * (select >> (16 * k) & 1)) & 0xFFFF) << (16 * k))
+    let value = match moves(c, i) {
+        Moves::Bytes => (0..4).fold(0, |out, k| out | (a >> (8 * (select >> (8 * k) & 3)) & 0xFF) << (8 * k)),
+        Moves::Halves => {
+            (0..2).fold(0, |out, k| out | (a >> (16 * (select >> (16 * k) & 1)) & 0xFFFF) << (16 * k))
+        }
+        Moves::Unknown => (a & 0xFF) * 0x0101_0101,
     };
     alu(c, i, value)
 }
@@ -200,44 +269,61 @@ fn shuffle(c: &mut Cpu, i: &Inst, select: u32) -> Flow {
 /// As `pv.shuffle`, each selector having one more bit that takes the lane from rs1 (1) or rd (0).
 fn shuffle2(c: &mut Cpu, i: &Inst) -> Flow {
     let (a, old, select) = (c.hart.get(i.rs1), c.hart.get(i.rd), c.hart.get(i.rs2));
-    let value = if bytes(c, i) {
-        (0..4).fold(0, |out, k| {
+    let value = match moves(c, i) {
+        Moves::Bytes => (0..4).fold(0, |out, k| {
             let s = select >> (8 * k);
             let from = if s & 4 != 0 { a } else { old };
             out | (from >> (8 * (s & 3)) & 0xFF) << (8 * k)
-        })
-    } else {
-        (0..2).fold(0, |out, k| {
+        }),
+        Moves::Halves => (0..2).fold(0, |out, k| {
             let s = select >> (16 * k);
             let from = if s & 2 != 0 { a } else { old };
             out | (from >> (16 * (s & 1)) & 0xFFFF) << (16 * k)
-        })
+        }),
+        Moves::Unknown => (a & 0xFF) * 0x0101_0101,
     };
     alu(c, i, value)
 }
 
-/// Halfwords: both upper or both lower halves side by side. Bytes: two low bytes into the upper or lower half of rd.
+/// Halfwords: both upper or both lower halves side by side. Bytes: two low bytes into the upper or lower half of rd (of 0
+/// for `pv.pack`, which does not read rd).
 fn pack(c: &mut Cpu, i: &Inst, high: bool) -> Flow {
-    let (a, b, old) = (c.hart.get(i.rs1), c.hart.get(i.rs2), c.hart.get(i.rd));
-    let value = match (bytes(c, i), high) {
-        (true, true) => (a & 0xFF) << 24 | (b & 0xFF) << 16 | old & 0xFFFF,
-        (true, false) => old & 0xFFFF_0000 | (a & 0xFF) << 8 | b & 0xFF,
-        (false, true) => a & 0xFFFF_0000 | b >> 16,
-        (false, false) => a << 16 | b & 0xFFFF,
+    let (a, b) = (c.hart.get(i.rs1), operand_b(c, i, format(c, i)));
+    let old = if i.row.form.reads()[2] { c.hart.get(i.rd) } else { 0 };
+    let low = |v: u32| v & 0xFF;
+    let value = match (moves(c, i), high) {
+        (Moves::Bytes, true) => low(a) << 24 | low(b) << 16 | old & 0xFFFF,
+        (Moves::Bytes, false) => old & 0xFFFF_0000 | low(a) << 8 | low(b),
+        (Moves::Halves, true) => a & 0xFFFF_0000 | b >> 16,
+        (Moves::Halves, false) => a << 16 | b & 0xFFFF,
+        (Moves::Unknown, _) => low(a) * 0x0101_0000 | low(b) * 0x0101,
     };
     alu(c, i, value)
 }
 
 fn extract(c: &mut Cpu, i: &Inst, signed: bool) -> Flow {
-    let (bits, index) = if bytes(c, i) { (8, i.imm as u32 & 3) } else { (16, i.imm as u32 & 1) };
-    let lane = c.hart.get(i.rs1) >> (bits * index) & (u32::MAX >> (32 - bits));
+    let a = c.hart.get(i.rs1);
+    let (bits, index) = match moves(c, i) {
+        Moves::Bytes => (8, i.imm as u32 & 3),
+        Moves::Halves => (16, i.imm as u32 & 1),
+        Moves::Unknown => {
+            let sign = if signed && a & 0x80 != 0 { 0xFFFF_0000 } else { 0 };
+            return alu(c, i, sign | (a & 0xFF) * 0x0101);
+        }
+    };
+    let lane = a >> (bits * index) & (u32::MAX >> (32 - bits));
     let value = if signed { sra(lane << (32 - bits), 32 - bits) } else { lane };
     alu(c, i, value)
 }
 
 fn insert(c: &mut Cpu, i: &Inst) -> Flow {
-    let (bits, index) = if bytes(c, i) { (8, i.imm as u32 & 3) } else { (16, i.imm as u32 & 1) };
+    let a = c.hart.get(i.rs1);
+    let (bits, index) = match moves(c, i) {
+        Moves::Bytes => (8, i.imm as u32 & 3),
+        Moves::Halves => (16, i.imm as u32 & 1),
+        Moves::Unknown => return alu(c, i, a),
+    };
     let mask = (u32::MAX >> (32 - bits)) << (bits * index);
-    let value = c.hart.get(i.rd) & !mask | c.hart.get(i.rs1) << (bits * index) & mask;
+    let value = c.hart.get(i.rd) & !mask | a << (bits * index) & mask;
     alu(c, i, value)
 }

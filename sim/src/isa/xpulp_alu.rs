@@ -43,7 +43,8 @@ pub(super) static ROWS: &[Row] = &[
         bits_reg(c, i, |a, f| a | f.mask())
     }),
     row("p.abs", "0000010_-----_-----_000_-----_0110011", R, Alu, |c, i| {
-        reg(c, i, |a, _| (a as i32).wrapping_abs() as u32)
+        // The RTL selects between rs1 and rs2 - rs1; the encoding has rs2 as x0.
+        reg(c, i, |a, b| if a as i32 > b as i32 { a } else { b.wrapping_sub(a) })
     }),
     row("p.slet", "0000010_-----_-----_010_-----_0110011", R, Alu, |c, i| {
         reg(c, i, |a, b| u32::from(a as i32 <= b as i32))

@@ -1,6 +1,6 @@
 //! Zicsr: the CSR instructions, and the CSRs this core has (`riscv_cs_registers.sv`).
 
-use super::{Cause, Cpu, Flow, Form, Inst, Row, Unit, row};
+use super::{Cpu, Flow, Form, Inst, Row, Unit, row};
 use crate::hart::{Core, Forward, Hart};
 
 /// SIMD format of every vector instruction.
@@ -40,20 +40,26 @@ enum Op {
 fn access(c: &mut Cpu, i: &Inst, op: Op) -> Flow {
     let csr = i.imm as u32;
     c.hart.forward = Forward::default();
-    // The core runs in machine mode only, so no CSR is above its privilege; unknown ones read 0 (RTL default).
-    if (csr >> 10) & 3 == 3 && op == Op::Write && csr == 0xF14 {
-        return Flow::Trap(Cause::IllegalInstruction);
-    }
+    // The core runs in machine mode only, so no CSR is above its privilege; those it does not have read 0 and writes to
+    // them are lost.
     let operand = if i.row.form == Form::CsrI { u32::from(i.rs1) } else { c.hart.get(i.rs1) };
     let old = read(&c.hart, csr);
     match op {
         Op::Write => write(&mut c.hart, csr, operand, true),
         Op::Set if i.rs1 != 0 => write(&mut c.hart, csr, old | operand, false),
+        // RTL: clearing bits of a performance CSR writes the operand without the bits that were set.
+        Op::Clear if c.hart.quirks && is_performance(csr) => write(&mut c.hart, csr, operand & !old, false),
         Op::Clear if i.rs1 != 0 => write(&mut c.hart, csr, old & !operand, false),
         Op::Set | Op::Clear => {}
     }
     c.hart.set(i.rd, old);
     Flow::Next
+}
+
+/// Whether a CSR belongs to the performance counters.
+#[must_use]
+pub(crate) fn is_performance(csr: u32) -> bool {
+    matches!(csr, 0x780..=0x79F | 0xCC0 | 0xCC1 | 0x7E0 | 0x7E1)
 }
 
 /// Value of a CSR; 0 for those the core does not have.
@@ -64,17 +70,18 @@ pub(crate) fn read(h: &Hart, csr: u32) -> u32 {
         SIMD_FORMAT if mpic => u32::from(h.simd.format),
         SIMD_GROUP if mpic => u32::from(h.simd.group),
         SIMD_SKIP if mpic => u32::from(h.simd.skip),
-        0x041 => h.trap.uepc,
         // MPP is hard-wired to machine mode.
         0x300 => 0x1800 | u32::from(h.trap.mpie) << 7 | u32::from(h.trap.mie) << 3,
+        // RV32IMC with non-standard extensions.
+        0x301 => 1 << 30 | 1 << 23 | 1 << 12 | 1 << 8 | 1 << 2,
         0x305 => h.trap.mtvec,
         0x340 => h.trap.mscratch,
         0x341 => h.trap.mepc,
         0x342 => h.trap.mcause,
-        0x780..=0x78A => h.counters.value[(csr - 0x780) as usize],
-        0x7A0 | 0x7E0 => h.counters.enable,
-        0x7A1 | 0x7E1 => h.counters.mode,
-        0x7B1..=0x7B3 => h.trap.debug[(csr - 0x7B1) as usize],
+        0x780..=0x78B => h.counters.value[(csr - 0x780) as usize],
+        0xCC0 | 0x7E0 => h.counters.enable,
+        0xCC1 | 0x7E1 => h.counters.mode,
+        0x7B0..=0x7B3 => h.trap.debug[(csr - 0x7B0) as usize],
         0x7C0 => h.loops[0].start,
         0x7C1 => h.loops[0].end,
         0x7C2 => h.loops[0].count,
@@ -107,7 +114,6 @@ fn write(h: &mut Hart, csr: u32, value: u32, replace: bool) {
             h.forward = Forward { old_skip: Some(h.simd.skip), ..Forward::default() };
             h.simd.skip = (value & 15) as u8;
         }
-        0x041 => h.trap.uepc = value,
         0x300 => {
             h.trap.mie = value & 8 != 0;
             h.trap.mpie = value & 0x80 != 0;
@@ -117,12 +123,15 @@ fn write(h: &mut Hart, csr: u32, value: u32, replace: bool) {
         0x341 => h.trap.mepc = value & !1,
         // Interrupt flag and five bits of code (RTL `mcause_q`).
         0x342 => h.trap.mcause = value & 0x8000_001F,
-        0x780..=0x78A => h.counters.value[(csr - 0x780) as usize] = value,
+        0x780..=0x78B => h.counters.value[(csr - 0x780) as usize] = value,
         // Writing the "all counters" address sets every counter.
-        0x79F => h.counters.value = [value; 11],
-        0x7A0 | 0x7E0 => h.counters.enable = value & 0x7FF,
-        0x7A1 | 0x7E1 => h.counters.mode = value & 3,
-        0x7B1..=0x7B3 => h.trap.debug[(csr - 0x7B1) as usize] = value,
+        0x79F => h.counters.value = [value; 12],
+        0xCC0 | 0x7E0 => h.counters.enable = value & 0xFFF,
+        0xCC1 | 0x7E1 => h.counters.mode = value & 3,
+        // dcsr: version 4, machine mode; what this core does not support reads 0.
+        0x7B0 => h.trap.debug[0] = value & 0x0FFF_F9E4 | 4 << 28 | 3,
+        0x7B1 => h.trap.debug[1] = value & !1,
+        0x7B2 | 0x7B3 => h.trap.debug[(csr - 0x7B0) as usize] = value,
         0x7C0 => h.loops[0].start = value,
         0x7C1 => h.loops[0].end = value,
         0x7C2 => h.loops[0].count = value,

@@ -4,13 +4,15 @@
 //! cycle 4. Rules and their RTL evidence are in [`rules`]; [`Pipeline`] applies them. It reads the architectural state
 //! where the RTL's timing depends on it (divisors, loop registers) and never changes it.
 
+mod performance;
 mod pipeline;
 pub mod rules;
 
+pub use performance::{Passage, Performance};
 pub use pipeline::{Done, Issue, Pipeline};
 
 /// Version of the timing rules; raised whenever a cycle count may change, so that measured tables can tell.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Why a cycle passed without an instruction leaving ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,11 +43,15 @@ pub enum Stall {
     Fence,
     /// Pipeline flush of a status CSR access.
     CsrFlush,
+    /// Entering an interrupt handler.
+    Interrupt,
+    /// Asleep in `wfi`.
+    Sleep,
 }
 
 impl Stall {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::LoadUse,
         Self::LoadWriteAfterWrite,
         Self::JumpRegister,
@@ -59,6 +65,8 @@ impl Stall {
         Self::Trap,
         Self::Fence,
         Self::CsrFlush,
+        Self::Interrupt,
+        Self::Sleep,
     ];
 
     /// Name in reports.
@@ -78,6 +86,8 @@ impl Stall {
             Self::Trap => "trap",
             Self::Fence => "fence",
             Self::CsrFlush => "csr_flush",
+            Self::Interrupt => "interrupt",
+            Self::Sleep => "sleep",
         }
     }
 }

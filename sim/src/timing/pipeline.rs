@@ -164,6 +164,34 @@ impl Pipeline {
         Issue { cycle, entered, resolved }
     }
 
+    /// The instruction in ID is killed by an interrupt in cycle `k`; the vector instruction can enter ID at `k + 4`. A busy
+    /// EX does not hold that up, only the vector instruction itself (`riscv_controller.sv`, `IRQ_FLUSH`, `IRQ_TAKEN_ID`;
+    /// two cases measured).
+    pub fn interrupt(&mut self, k: u64) {
+        self.redirect(k + 3, Stall::Interrupt);
+        self.last = k + 2;
+        self.busy_until(k + 2, Stall::Interrupt);
+    }
+
+    /// Behind a `wfi` that left ID: asleep until the interrupt pin is seen high from cycle `pin` on. With interrupts enabled
+    /// the vector instruction can enter ID four cycles after that, otherwise the next instruction two cycles after. Returns
+    /// the cycles asleep (`riscv_controller.sv`, `WAIT_SLEEP`, `SLEEP`, `FIRST_FETCH`; one case measured).
+    pub fn sleep(&mut self, pin: u64, enabled: bool) -> u64 {
+        let asleep = self.last + 2;
+        let woken = pin.max(asleep);
+        let enters = woken + if enabled { 4 } else { 2 };
+        self.redirect(enters - 1, Stall::Sleep);
+        self.last = enters - 2;
+        self.busy_until(enters - 2, Stall::Sleep);
+        woken - asleep
+    }
+
+    /// Cycle the last instruction left ID.
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
     /// Books the cycles up to `until` under a reason.
     #[inline]
     fn book(&mut self, at: &mut u64, until: u64, reason: Stall) {
