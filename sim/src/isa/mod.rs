@@ -17,7 +17,7 @@ mod xpulp_mul;
 pub(crate) mod zicsr;
 
 use crate::hart::Hart;
-use crate::memory::{Fault, Memory};
+use crate::memory::Memory;
 
 /// Registers and memory: all that an instruction may touch.
 #[derive(Clone, Debug)]
@@ -60,8 +60,10 @@ pub enum Flow {
     Return,
     /// Sleep until an interrupt.
     Sleep,
-    /// An access that no memory answers.
-    Fault(Fault),
+    /// An access that no memory answers; [`Memory::fault`] says which.
+    Fault,
+    /// As `Next`, but the access was irregular: across a word boundary, to the host device, or into cached code.
+    Irregular,
 }
 
 /// Synchronous exceptions of the core, with their `mcause` codes (RISC-V privileged manual).

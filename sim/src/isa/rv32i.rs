@@ -2,6 +2,7 @@
 //! `decode/base.rs`, so the patterns here only serve the table's own checks.
 
 use super::{Cause, Cpu, Flow, Form, Inst, Row, Unit, row};
+use crate::memory::Fault;
 
 use Form::{B, I, J, Jalr, Load, R, Shamt, Store, U};
 use Unit::{Alu, Branch, Fence, Trap};
@@ -129,10 +130,23 @@ pub(super) fn load_at<const BYTES: u32, const SIGNED: bool>(
             }
             let unused = 32 - 8 * BYTES;
             let value = if SIGNED { ((raw << unused) as i32 >> unused) as u32 } else { raw };
-            alu(c, i, value)
+            c.hart.set(i.rd, value);
+            accessed(c)
         }
-        Err(fault) => Flow::Fault(fault),
+        Err(fault) => failed(c, fault),
     }
+}
+
+/// How control goes on behind a load or store.
+#[inline]
+fn accessed(c: &Cpu) -> Flow {
+    if c.mem.irregular() { Flow::Irregular } else { Flow::Next }
+}
+
+#[cold]
+fn failed(c: &mut Cpu, fault: Fault) -> Flow {
+    c.mem.fault = Some(fault);
+    Flow::Fault
 }
 
 fn store<const BYTES: u32>(c: &mut Cpu, i: &Inst) -> Flow {
@@ -147,8 +161,8 @@ pub(super) fn store_at<const BYTES: u32>(c: &mut Cpu, i: &Inst, address: u32, ba
             if let Some(base) = base {
                 c.hart.set(i.rs1, base);
             }
-            Flow::Next
+            accessed(c)
         }
-        Err(fault) => Flow::Fault(fault),
+        Err(fault) => failed(c, fault),
     }
 }

@@ -53,6 +53,10 @@ pub struct Memory {
     pub last_address: u32,
     /// Set when a store hit a page of cached code: its first address.
     pub(crate) overwritten_code: Option<u32>,
+    /// The last access that nothing answered.
+    pub fault: Option<Fault>,
+    /// The last access went to the host device.
+    at_device: bool,
 }
 
 impl Memory {
@@ -70,6 +74,8 @@ impl Memory {
             split: false,
             last_address: 0,
             overwritten_code: None,
+            fault: None,
+            at_device: false,
         }
     }
 
@@ -95,6 +101,12 @@ impl Memory {
         })
     }
 
+    /// Whether the last access needs a closer look than its value: it was split, went to the device, or hit cached code.
+    #[inline]
+    pub(crate) fn irregular(&self) -> bool {
+        self.split | self.at_device | self.overwritten_code.is_some()
+    }
+
     /// Marks the page of `address` as holding cached code.
     pub(crate) fn mark_code(&mut self, address: u32) {
         for r in &mut self.rams {
@@ -110,6 +122,7 @@ impl Memory {
     #[inline]
     pub fn load<const BYTES: u32>(&mut self, address: u32) -> Result<u32, Fault> {
         self.split = (address & 3) + BYTES > 4;
+        self.at_device = false;
         self.last_address = address;
         for r in &self.rams {
             let at = address.wrapping_sub(r.base) as usize;
@@ -121,6 +134,7 @@ impl Memory {
         }
         if device::holds(address) {
             // The device has no readable register; the reference model reads 0.
+            self.at_device = true;
             return Ok(0);
         }
         Err(Fault { access: Access::Load, address, bytes: BYTES })
@@ -130,6 +144,7 @@ impl Memory {
     #[inline]
     pub fn store<const BYTES: u32>(&mut self, address: u32, value: u32) -> Result<(), Fault> {
         self.split = (address & 3) + BYTES > 4;
+        self.at_device = false;
         self.last_address = address;
         for r in &mut self.rams {
             let at = address.wrapping_sub(r.base) as usize;
@@ -144,6 +159,7 @@ impl Memory {
         }
         if device::holds(address) {
             self.device.write(address, value);
+            self.at_device = true;
             return Ok(());
         }
         Err(Fault { access: Access::Store, address, bytes: BYTES })

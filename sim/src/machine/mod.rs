@@ -287,9 +287,8 @@ impl Machine {
         if !csr {
             self.cpu.hart.forward = Forward::default();
         }
-        if let Flow::Fault(fault) = flow {
-            return Err(Status::Fault { pc, fault, inst: Some(inst) });
-        }
+        // What made an access irregular is handled below; control goes on as ever.
+        let flow = if flow == Flow::Irregular { Flow::Next } else { flow };
         let ended = self.semihost(&inst, flow);
         let next = self.next_pc(&inst, flow, ends_loop)?;
         self.account(&inst, issue, flow, next, divisor);
@@ -379,7 +378,11 @@ impl Machine {
             }
             Flow::Sleep if self.interrupts.pins.is_empty() => return Err(Status::Asleep { pc }),
             Flow::Sleep => after,
-            Flow::Fault(fault) => return Err(Status::Fault { pc, fault, inst: Some(*inst) }),
+            Flow::Irregular => after,
+            Flow::Fault => {
+                let fault = self.cpu.mem.fault.take().expect("a fault is noted where it happens");
+                return Err(Status::Fault { pc, fault, inst: Some(*inst) });
+            }
         })
     }
 
@@ -491,7 +494,7 @@ impl Machine {
             }
             // The flush ends with the restored status in force.
             Flow::Return => self.interrupts.enabled_from = self.pipeline.last(),
-            Flow::Next | Flow::Jump(_) | Flow::Trap(_) | Flow::Fault(_) => {}
+            Flow::Next | Flow::Irregular | Flow::Jump(_) | Flow::Trap(_) | Flow::Fault => {}
         }
         self.count(inst, flow, split, divisor);
     }
