@@ -18,5 +18,5 @@ pub mod timing;
 pub mod trace;
 
 pub use elf::{Image, ImageError};
-pub use machine::{Config, Limits, LoadError, Machine};
+pub use machine::{Config, Engine, Limits, LoadError, Machine};
 pub use report::{Outcome, Status};

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::{Program, parse_assignment, parse_number, parse_size};
 use crate::hart::Core;
-use crate::machine::{Config, Limits, Machine};
+use crate::machine::{Config, Engine, Limits, Machine};
 use crate::memory::DEFAULT_RAM;
 use crate::report::{Outcome, Status};
 use crate::trace::{Trace, TraceFormat};
@@ -147,6 +147,7 @@ fn prepare(args: &Args, program: &Program) -> Result<Machine> {
         quirks: args.rtl_quirks == Switch::On,
         ram: if args.ram.is_empty() { vec![DEFAULT_RAM] } else { args.ram.clone() },
         semihosting: args.semihosting,
+        engine: Engine::default(),
         interrupts: args.irq_at.clone(),
     };
     let mut machine =

@@ -66,6 +66,46 @@ impl EventCounts {
             .expect("SIMD lanes are 16, 8, 4 or 2 bits wide")
     }
 
+    /// Adds `times` what `other` counted.
+    pub fn add(&mut self, other: &Self, times: u64) {
+        let EventCounts {
+            cycles,
+            sleep,
+            stalls,
+            fetch_words,
+            reads,
+            writes,
+            loads,
+            stores,
+            alu,
+            mul,
+            mulh,
+            div_cycles,
+            branches,
+            csr,
+            loop_setups,
+            dots,
+            mixed_dots,
+        } = other;
+        self.cycles += cycles * times;
+        self.sleep += sleep * times;
+        self.stalls += stalls * times;
+        self.fetch_words += fetch_words * times;
+        self.reads += reads * times;
+        self.writes += writes * times;
+        self.loads += loads * times;
+        self.stores += stores * times;
+        self.alu += alu * times;
+        self.mul += mul * times;
+        self.mulh += mulh * times;
+        self.div_cycles += div_cycles * times;
+        self.branches += branches * times;
+        self.csr += csr * times;
+        self.loop_setups += loop_setups * times;
+        self.dots.iter_mut().zip(dots).for_each(|(mine, n)| *mine += n * times);
+        self.mixed_dots += mixed_dots * times;
+    }
+
     /// What happened after `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {

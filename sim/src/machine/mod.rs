@@ -1,7 +1,12 @@
 //! The machine: a program loaded into memory, run to its end.
 
+mod blocks;
+mod fast;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
+
+use blocks::Blocks;
 
 use crate::decode;
 use crate::elf::Image;
@@ -25,8 +30,20 @@ pub struct Config {
     pub ram: Vec<(u32, u32)>,
     /// Serve `ecall` with a7 = 93 (exit) and 64 (write) on the host.
     pub semihosting: bool,
+    /// How to run.
+    pub engine: Engine,
     /// Interrupts as (cycle the pin rises, number 0 to 31); cycles as in reports.
     pub interrupts: Vec<(u64, u8)>,
+}
+
+/// How programs are run; results and cycles are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// By blocks wherever possible.
+    #[default]
+    Blocks,
+    /// One instruction after another: the reference.
+    Reference,
 }
 
 impl Default for Config {
@@ -36,6 +53,7 @@ impl Default for Config {
             quirks: true,
             ram: vec![DEFAULT_RAM],
             semihosting: false,
+            engine: Engine::default(),
             interrupts: Vec::new(),
         }
     }
@@ -142,6 +160,8 @@ pub struct Machine {
     calls: Vec<u32>,
     performance: Performance,
     interrupts: Interrupts,
+    engine: Engine,
+    blocks: Blocks,
 }
 
 /// Interrupts to come.
@@ -198,6 +218,8 @@ impl Machine {
             calls: Vec::new(),
             performance: Performance::default(),
             interrupts: Interrupts { pins: pins.into(), enabled_from: 0 },
+            engine: config.engine,
+            blocks: Blocks::default(),
         })
     }
 
@@ -210,7 +232,7 @@ impl Machine {
     /// Copies `data` to `address` and forgets decoded instructions; `false` if RAM does not hold that range.
     #[must_use]
     pub fn write(&mut self, address: u32, data: &[u8]) -> bool {
-        self.decoded.clear();
+        self.forget_code();
         u32::try_from(data.len())
             .ok()
             .and_then(|n| self.cpu.mem.slice_mut(address, n))
@@ -237,6 +259,10 @@ impl Machine {
 
     /// As [`Machine::run`], watched.
     pub fn run_with<O: Observer>(&mut self, limits: Limits, observer: &mut O) -> Outcome {
+        if !O::WATCHES && self.engine == Engine::Blocks {
+            let status = self.run_blocks(limits);
+            return self.outcome(status);
+        }
         loop {
             if self.instructions >= limits.instructions || self.pipeline.cycles() >= limits.cycles {
                 return self.outcome(Status::Limit);
@@ -310,11 +336,21 @@ impl Machine {
                 address: data.then_some(self.cpu.mem.last_address),
             });
         }
+        self.tell_quirk(pc);
+        self.consequences(ended)
+    }
+
+    /// Warns of an RTL corner that was met.
+    fn tell_quirk(&mut self, pc: u32) {
         if let Some(what) = self.cpu.hart.quirk_seen.take() {
             self.warn(pc, what);
         }
+    }
+
+    /// What an access set off beyond memory: code overwritten, a marker, the end (`ended` if that is known otherwise).
+    fn consequences(&mut self, ended: Option<u32>) -> Result<Option<u32>, Status> {
         if self.cpu.mem.overwritten_code.take().is_some() {
-            self.decoded.clear();
+            self.forget_code();
         }
         match self.cpu.mem.device.signal.take() {
             Some(Signal::Exit(code)) => Ok(Some(code)),
@@ -540,6 +576,7 @@ impl Machine {
     }
 
     fn mark(&mut self, id: u32) {
+        self.settle_costs();
         self.events.push(Event { id, cycle: self.pipeline.cycles(), instructions: self.instructions });
         let snapshot = self.event_counts();
         self.marks.push(snapshot);
@@ -559,7 +596,8 @@ impl Machine {
         EventCounts { cycles, stalls: cycles - self.instructions.min(cycles), ..self.counts }
     }
 
-    fn outcome(&self, status: Status) -> Outcome {
+    fn outcome(&mut self, status: Status) -> Outcome {
+        self.settle_costs();
         let counts = self.event_counts();
         Outcome {
             status,

@@ -15,7 +15,7 @@ pub use pipeline::{Done, Issue, Pipeline};
 pub const VERSION: u32 = 2;
 
 /// Why a cycle passed without an instruction leaving ID.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stall {
     /// An operand was being loaded.
     LoadUse,

@@ -6,7 +6,7 @@ use crate::hart::Hart;
 use crate::isa::{Flow, Inst, Unit};
 
 /// What a running hardware loop does to the fetch of its next pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum LoopFetch {
     /// No loop end in sight, or not asked for yet.
     Idle,
@@ -19,7 +19,7 @@ enum LoopFetch {
 }
 
 /// A division that ID may issue again though it was killed or has run (stale content of ID, RTL quirk).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Stale {
     divisor: u8,
     signed: bool,
@@ -47,7 +47,7 @@ impl Issue {
 }
 
 /// Timing state of the pipeline.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pipeline {
     quirks: bool,
     /// Cycle the last instruction left ID (killed ones and flushes included).
@@ -105,6 +105,63 @@ impl Pipeline {
             loading: (0, 0),
             stalls: [0; Stall::ALL.len()],
         }
+    }
+
+    /// The state without the time: cycles relative to the last booked one, constraints that no longer bind left out, no
+    /// stalls. Pipelines that are equal in this go on alike.
+    #[must_use]
+    pub fn relative(&self) -> Self {
+        let base = self.booked;
+        // The next instruction cannot issue before `last + 1`, which is later than what is left out here.
+        let binding = |t: u64| if t > self.last + 1 { t - base } else { 0 };
+        let idle = self.ex_free <= base + 1;
+        let loading =
+            if binding(self.loading.1) > 0 { (self.loading.0, binding(self.loading.1)) } else { (0, 0) };
+        Self {
+            quirks: self.quirks,
+            last: self.last - base,
+            booked: 0,
+            ex_free: if idle { 1 } else { self.ex_free - base },
+            ex_reason: if idle { Stall::Fence } else { self.ex_reason },
+            // The fetch side may lag behind an instruction that waited.
+            fetch: self.fetch.wrapping_sub(base),
+            ready: self.ready.map(binding),
+            jump_ready: self.jump_ready.map(binding),
+            loading,
+            stale: self.stale.map(|s| Stale { until: s.until.map(|t| t.wrapping_sub(base)), ..s }),
+            stalls: [0; Stall::ALL.len()],
+            ..*self
+        }
+    }
+
+    /// A [relative](Self::relative) state at a time: its last instruction booked in cycle `booked`.
+    #[must_use]
+    pub fn at(&self, booked: u64, stalls: Stalls) -> Self {
+        let later = |t: u64| if t > 0 { t + booked } else { 0 };
+        Self {
+            last: self.last + booked,
+            booked,
+            ex_free: self.ex_free + booked,
+            fetch: self.fetch.wrapping_add(booked),
+            ready: self.ready.map(later),
+            jump_ready: self.jump_ready.map(later),
+            loading: (self.loading.0, later(self.loading.1)),
+            stale: self.stale.map(|s| Stale { until: s.until.map(|t| t.wrapping_add(booked)), ..s }),
+            stalls,
+            ..*self
+        }
+    }
+
+    /// Cycle in which the last counted instruction left ID.
+    #[must_use]
+    pub fn booked(&self) -> u64 {
+        self.booked
+    }
+
+    /// Whether ID holds a division that it may issue again: what comes next then depends on registers.
+    #[must_use]
+    pub fn stale(&self) -> bool {
+        self.stale.is_some()
     }
 
     /// Cycles so far, in the convention of the reports: the first instruction issues in cycle 1.
@@ -371,6 +428,14 @@ impl Pipeline {
             }
             self.stale = Some(Stale { divisor: division.rs2, signed, until: Some(until) });
         }
+    }
+}
+
+impl<'a> Done<'a> {
+    /// An instruction that neither divides nor makes two accesses, with no division behind it.
+    #[must_use]
+    pub fn plain(flow: Flow, hart: &'a Hart) -> Self {
+        Self { flow, divisor: 0, split: false, shadow: None, target_straddles: false, hart }
     }
 }
 
