@@ -1,5 +1,7 @@
 //! Architectural state of the core: registers, CSRs, hardware loops, SIMD format and mixed-precision controller.
 
+use crate::isa::Inst;
+
 /// A hardware loop. `end` is the address of the **last** instruction of the body (RTL, not one past it).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HwLoop {
@@ -152,6 +154,13 @@ impl Hart {
     pub fn set(&mut self, r: u8, value: u32) {
         self.x[usize::from(r & 31)] = value;
         self.x[0] = 0;
+    }
+
+    /// Keeps what a scalar multiplication leaves in the multiplier's registers.
+    #[inline]
+    pub fn note_multiplication(&mut self, i: &Inst) {
+        self.multiplier =
+            Multiplier { word: i.word, operands: [self.get(i.rs1), self.get(i.rs2), self.get(i.rd)] };
     }
 
     /// Notes that an RTL corner changed a value.

@@ -35,12 +35,14 @@ pub(super) static ROWS: &[Row] = &[
 ];
 
 fn accumulate(c: &mut Cpu, i: &Inst, op: fn(u32, u32) -> u32) -> Flow {
+    c.hart.note_multiplication(i);
     let product = c.hart.get(i.rs1).wrapping_mul(c.hart.get(i.rs2));
     let value = op(c.hart.get(i.rd), product);
     alu(c, i, value)
 }
 
 fn short(c: &mut Cpu, i: &Inst, accumulate: bool) -> Flow {
+    c.hart.note_multiplication(i);
     let (signed, upper, rounded) = (i.word >> 31 == 1, i.word >> 30 & 1 == 1, i.word >> 14 & 1 == 1);
     let half = |r: u8| {
         let h = (c.hart.get(r) >> if upper { 16 } else { 0 }) as u16;

@@ -56,12 +56,28 @@ pub(super) struct Cost {
     pub(super) counts: EventCounts,
     /// Multiply-accumulates.
     pub(super) macs: u64,
+    /// Where control went on last time: address, block, entry. Formats do not change between blocks, so the entry is right
+    /// whenever the address is.
+    pub(super) link: Link,
+}
+
+/// A block and an entry of it.
+#[derive(Clone, Copy)]
+pub(super) struct Link {
+    pub(super) pc: u32,
+    pub(super) block: u32,
+    pub(super) entry: u32,
+}
+
+impl Link {
+    /// No link yet: no instruction has an odd address.
+    pub(super) const NONE: Self = Self { pc: 1, block: 0, entry: 0 };
 }
 
 /// A block from one state of the pipeline, in one SIMD format.
 #[derive(Clone)]
 pub(super) struct Entry {
-    /// State, and format in the upper half where the block has dot products.
+    /// State of the pipeline, and SIMD format in the upper half.
     pub(super) key: u64,
     /// A dot product waits in ID: with a skip size the RTL then counts it more than once.
     pub(super) dot_waits: bool,
@@ -80,16 +96,14 @@ pub(super) struct Block {
     pub(super) last: u32,
     /// Address behind it.
     pub(super) after: u32,
-    /// Index of the last scalar multiplication.
-    pub(super) multiplication: Option<usize>,
-    /// There are dot products.
-    pub(super) dots: bool,
+    /// There are SIMD instructions, which may meet corners of the RTL.
+    pub(super) simd: bool,
+    /// The last instruction sets up a hardware loop.
+    pub(super) sets_loop: bool,
     /// The last instruction is the end of a hardware loop that has been set up.
     pub(super) loop_end: bool,
     /// What it costs.
     pub(super) entries: Vec<Entry>,
-    /// Address and number of the blocks control went to last, by [`Exit`].
-    pub(super) next: [(u32, u32); 3],
 }
 
 /// All blocks, and the states of the pipeline they start and end in.
@@ -101,9 +115,6 @@ pub(super) struct Blocks {
     by_state: HashMap<Pipeline, u32>,
     loop_ends: Vec<u32>,
 }
-
-/// Never the address of an instruction.
-const NOWHERE: u32 = 1;
 
 impl Blocks {
     /// Forgets everything that depends on code.
@@ -190,17 +201,14 @@ impl Blocks {
             }
         }
         let &(last, _) = insts.last()?;
-        let scalar =
-            |i: &Inst| matches!(i.row.unit, Unit::Mul | Unit::Mac | Unit::Mulh) && i.word & 0x7F != 0x57;
         Some(Block {
             ops: insts.iter().map(|&(pc, inst)| Op::new(pc, inst)).collect(),
             last,
             after: pc,
-            multiplication: insts.iter().rposition(|(_, i)| scalar(i)),
-            dots: insts.iter().any(|(_, i)| i.row.unit == Unit::Dot),
+            simd: insts.iter().any(|(_, i)| i.word & 0x7F == 0x57),
+            sets_loop: insts.last().is_some_and(|(_, i)| i.row.unit == Unit::Loop),
             loop_end: self.loop_ends.contains(&last),
             entries: Vec::new(),
-            next: [(NOWHERE, 0); 3],
             insts: insts.into(),
         })
     }

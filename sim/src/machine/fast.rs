@@ -1,8 +1,8 @@
 //! The run loop over blocks (see [`super::blocks`]).
 
-use super::blocks::{Cost, Entry, Exit, LONGEST_CYCLES};
+use super::blocks::{Cost, Entry, Exit, LONGEST_CYCLES, Link};
 use super::{Limits, Machine};
-use crate::hart::{Forward, Multiplier};
+use crate::hart::Forward;
 use crate::isa::{Flow, Unit};
 use crate::report::Status;
 use crate::timing::{Done, rules};
@@ -61,55 +61,30 @@ impl Machine {
         let mut time = Time { state: self.blocks.state(&self.pipeline), booked: self.pipeline.booked() };
         // The cycle before which any block can run without meeting the limit.
         let last_cycle = limits.cycles.saturating_add(rules::FIRST_ISSUE - 1).saturating_sub(LONGEST_CYCLES);
-        let Some(mut at) = self.blocks.at(self.cpu.hart.pc, &mut self.cpu.mem) else { return Stop::Single };
+        self.cpu.hart.waited = 0;
+        let Some(mut now) = self.link(self.cpu.hart.pc, time) else { return Stop::Single };
         loop {
-            let block = &self.blocks.all[at as usize];
+            let block = &self.blocks.all[now.block as usize];
             let length = block.ops.len();
             if self.instructions + length as u64 > limits.instructions || time.booked >= last_cycle {
                 self.settle(time);
                 return Stop::Single;
             }
-            let format = if block.dots { u64::from(self.cpu.hart.simd.format) } else { 0 };
-            let key = u64::from(time.state) | format << 32;
-            let entry = match block.entries.iter().position(|e| e.key == key) {
-                Some(n) => n,
-                None => self.enter(at, key, time),
-            };
-            let block = &self.blocks.all[at as usize];
-            if block.entries[entry].dot_waits && self.cpu.hart.simd.skip > 1 {
+            if block.entries[now.entry as usize].dot_waits && self.cpu.hart.simd.skip > 1 {
                 self.settle(time);
                 return self.singly(length);
             }
 
-            // Up to the last instruction, with a stop to keep what the multiplier was used for.
-            let hart = &mut self.cpu.hart;
-            hart.waited = 0;
-            let mut from = 0;
-            if let Some(n) = block.multiplication {
-                for (k, op) in block.ops[..n].iter().enumerate() {
-                    let flow = (op.exec)(&mut self.cpu, &op.operands);
-                    if flow != Flow::Next {
-                        return self.interrupted_block(at, k, flow, time);
-                    }
-                }
-                let i = &block.ops[n].operands;
-                let h = &mut self.cpu.hart;
-                h.multiplier =
-                    Multiplier { word: i.word, operands: [h.get(i.rs1), h.get(i.rs2), h.get(i.rd)] };
-                from = n;
-            }
-            for (k, op) in block.ops[from..length - 1].iter().enumerate() {
+            let Some((end, body)) = block.ops.split_last() else { unreachable!("a block is not empty") };
+            for (k, op) in body.iter().enumerate() {
                 let flow = (op.exec)(&mut self.cpu, &op.operands);
                 if flow != Flow::Next {
-                    return self.interrupted_block(at, from + k, flow, time);
+                    return self.interrupted_block(now.block, k, flow, time);
                 }
             }
-
-            // The last one.
             self.cpu.hart.pc = block.last;
-            let op = &block.ops[length - 1];
             let hardware_loop = if block.loop_end { self.ends_loop(block.last) } else { None };
-            let flow = (op.exec)(&mut self.cpu, &op.operands);
+            let flow = (end.exec)(&mut self.cpu, &end.operands);
             let (exit, pc) = match flow {
                 Flow::Next => match hardware_loop {
                     Some(l) => {
@@ -121,55 +96,62 @@ impl Machine {
                 },
                 Flow::Jump(target) => (Exit::Jump, target),
                 Flow::Irregular | Flow::Fault | Flow::Trap(_) | Flow::Return | Flow::Sleep => {
-                    return self.interrupted_block(at, length - 1, flow, time);
+                    return self.interrupted_block(now.block, length - 1, flow, time);
                 }
             };
-            let op_unit = op.operands.row.unit;
-            if exit == Exit::Jump && op_unit != Unit::Branch {
-                let (inst, after) = (op.operands, block.after);
+            let (sets_loop, simd) = (block.sets_loop, block.simd);
+            if exit == Exit::Jump && end.operands.row.unit != Unit::Branch {
+                let (inst, after) = (end.operands, block.after);
                 self.note_call(&inst, after);
             }
             self.cpu.hart.pc = pc;
             self.instructions += length as u64;
-            if self.cpu.hart.quirk_seen.is_some() {
-                self.tell_quirk(self.blocks.all[at as usize].insts[0].0);
-            }
 
-            // What it cost.
-            let block = &mut self.blocks.all[at as usize];
-            match &mut block.entries[entry].costs[exit as usize] {
+            // What it cost, and where it goes on.
+            let block = &mut self.blocks.all[now.block as usize];
+            let known = match &mut block.entries[now.entry as usize].costs[exit as usize] {
                 Some(cost) => {
                     cost.runs += 1;
                     time = Time { state: cost.state, booked: time.booked + cost.cycles };
-                }
-                None => time = self.price(at, entry, exit, time),
-            }
-
-            // Where it goes on.
-            if op_unit == Unit::Loop && !self.blocks.learn_loop_ends(&self.cpu.hart) {
-                self.settle(time);
-                self.forget_code();
-                let Some(next) = self.blocks.at(pc, &mut self.cpu.mem) else { return Stop::Single };
-                at = next;
-                continue;
-            }
-            let block = &self.blocks.all[at as usize];
-            let (known, next) = block.next[exit as usize];
-            if known == pc {
-                at = next;
-                continue;
-            }
-            match self.blocks.at(pc, &mut self.cpu.mem) {
-                Some(next) => {
-                    self.blocks.all[at as usize].next[exit as usize] = (pc, next);
-                    at = next;
+                    cost.link
                 }
                 None => {
-                    self.settle(time);
-                    return Stop::Single;
+                    time = self.price(now, exit, time);
+                    Link::NONE
                 }
+            };
+            if simd && self.cpu.hart.quirk_seen.is_some() {
+                self.tell_quirk(self.blocks.all[now.block as usize].insts[0].0);
             }
+            if sets_loop && !self.blocks.learn_loop_ends(&self.cpu.hart) {
+                self.settle(time);
+                self.forget_code();
+                return Stop::Stepped(Ok(None));
+            }
+            if known.pc == pc {
+                now = known;
+                continue;
+            }
+            let Some(next) = self.link(pc, time) else {
+                self.settle(time);
+                return Stop::Single;
+            };
+            if let Some(cost) =
+                &mut self.blocks.all[now.block as usize].entries[now.entry as usize].costs[exit as usize]
+            {
+                cost.link = next;
+            }
+            now = next;
         }
+    }
+
+    /// The block at `pc` and its entry for the state of the pipeline; `None` if there is no block.
+    fn link(&mut self, pc: u32, time: Time) -> Option<Link> {
+        let block = self.blocks.at(pc, &mut self.cpu.mem)?;
+        let key = u64::from(time.state) | u64::from(self.cpu.hart.simd.format) << 32;
+        let known = self.blocks.all[block as usize].entries.iter().position(|e| e.key == key);
+        let entry = known.unwrap_or_else(|| self.enter(block, key, time)) as u32;
+        Some(Link { pc, block, entry })
     }
 
     /// Makes the pipeline what it is at `time`.
@@ -225,7 +207,8 @@ impl Machine {
     }
 
     /// What a block costs that has just run for the first time with this entry and exit.
-    fn price(&mut self, at: u32, entry: usize, exit: Exit, time: Time) -> Time {
+    fn price(&mut self, now: Link, exit: Exit, time: Time) -> Time {
+        let at = now.block;
         self.settle(time);
         let (stalls, counts, macs) = (self.pipeline.stalls, self.counts, self.macs);
         let flow = if exit == Exit::Jump { Flow::Jump(self.cpu.hart.pc) } else { Flow::Next };
@@ -239,8 +222,9 @@ impl Machine {
             stalls: std::array::from_fn(|s| self.pipeline.stalls[s] - stalls[s]),
             counts: self.counts.since(&counts),
             macs: self.macs - macs,
+            link: Link::NONE,
         };
-        self.blocks.all[at as usize].entries[entry].costs[exit as usize] = Some(Box::new(cost));
+        self.blocks.all[at as usize].entries[now.entry as usize].costs[exit as usize] = Some(Box::new(cost));
         after
     }
 

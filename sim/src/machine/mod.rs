@@ -11,7 +11,7 @@ use blocks::Blocks;
 use crate::decode;
 use crate::elf::Image;
 use crate::energy::{Energy, EventCounts};
-use crate::hart::{Core, Forward, Hart, Multiplier};
+use crate::hart::{Core, Forward, Hart};
 use crate::isa::{Cause, Cpu, Flow, Inst, Unit};
 use crate::memory::device::Signal;
 use crate::memory::{DEFAULT_RAM, Fault, Memory, PAGE};
@@ -302,12 +302,6 @@ impl Machine {
             self.performance.settle(issue.cycle, &mut self.cpu.hart.counters);
         }
         let divisor = self.cpu.hart.get(inst.rs2);
-        // Dot products and complex products have operand registers of their own.
-        if matches!(inst.row.unit, Unit::Mul | Unit::Mac | Unit::Mulh) && inst.word & 0x7F != 0x57 {
-            let h = &mut self.cpu.hart;
-            h.multiplier =
-                Multiplier { word: inst.word, operands: [h.get(inst.rs1), divisor, h.get(inst.rd)] };
-        }
         self.cpu.hart.waited = issue.waited() as u32;
         let flow = (inst.row.exec)(&mut self.cpu, &inst);
         if !csr {

@@ -41,6 +41,27 @@ struct Ram {
     code: Vec<bool>,
 }
 
+impl Ram {
+    #[inline]
+    fn load<const BYTES: u32>(&self, address: u32) -> Option<u32> {
+        let at = address.wrapping_sub(self.base) as usize;
+        let bytes = self.data.get(at..at + BYTES as usize)?;
+        let mut word = [0; 4];
+        word[..BYTES as usize].copy_from_slice(bytes);
+        Some(u32::from_le_bytes(word))
+    }
+
+    /// Whether the store hit a page of cached code; `None` if it lies elsewhere.
+    #[inline]
+    fn store<const BYTES: u32>(&mut self, address: u32, value: u32) -> Option<bool> {
+        let at = address.wrapping_sub(self.base) as usize;
+        let bytes = self.data.get_mut(at..at + BYTES as usize)?;
+        bytes.copy_from_slice(&value.to_le_bytes()[..BYTES as usize]);
+        let page = |at: usize| self.code[at / PAGE as usize];
+        Some(page(at) | page(at + BYTES as usize - 1))
+    }
+}
+
 /// RAM and devices.
 #[derive(Clone, Debug)]
 pub struct Memory {
@@ -124,13 +145,19 @@ impl Memory {
         self.split = (address & 3) + BYTES > 4;
         self.at_device = false;
         self.last_address = address;
-        for r in &self.rams {
-            let at = address.wrapping_sub(r.base) as usize;
-            if let Some(bytes) = r.data.get(at..at.wrapping_add(BYTES as usize)) {
-                let mut word = [0; 4];
-                word[..BYTES as usize].copy_from_slice(bytes);
-                return Ok(u32::from_le_bytes(word));
-            }
+        // Nearly every access goes to the first region.
+        if let Some(r) = self.rams.first()
+            && let Some(value) = r.load::<BYTES>(address)
+        {
+            return Ok(value);
+        }
+        self.load_elsewhere::<BYTES>(address)
+    }
+
+    #[cold]
+    fn load_elsewhere<const BYTES: u32>(&mut self, address: u32) -> Result<u32, Fault> {
+        if let Some(value) = self.rams.iter().find_map(|r| r.load::<BYTES>(address)) {
+            return Ok(value);
         }
         if device::holds(address) {
             // The device has no readable register; the reference model reads 0.
@@ -146,16 +173,22 @@ impl Memory {
         self.split = (address & 3) + BYTES > 4;
         self.at_device = false;
         self.last_address = address;
-        for r in &mut self.rams {
-            let at = address.wrapping_sub(r.base) as usize;
-            if let Some(bytes) = r.data.get_mut(at..at.wrapping_add(BYTES as usize)) {
-                bytes.copy_from_slice(&value.to_le_bytes()[..BYTES as usize]);
-                let last = at + BYTES as usize - 1;
-                if r.code[at / PAGE as usize] || r.code[last / PAGE as usize] {
-                    self.overwritten_code = Some(address);
-                }
-                return Ok(());
+        if let Some(code) = self.rams.first_mut().and_then(|r| r.store::<BYTES>(address, value)) {
+            if code {
+                self.overwritten_code = Some(address);
             }
+            return Ok(());
+        }
+        self.store_elsewhere::<BYTES>(address, value)
+    }
+
+    #[cold]
+    fn store_elsewhere<const BYTES: u32>(&mut self, address: u32, value: u32) -> Result<(), Fault> {
+        if let Some(code) = self.rams.iter_mut().find_map(|r| r.store::<BYTES>(address, value)) {
+            if code {
+                self.overwritten_code = Some(address);
+            }
+            return Ok(());
         }
         if device::holds(address) {
             self.device.write(address, value);
