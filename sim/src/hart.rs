@@ -47,6 +47,69 @@ pub struct Forward {
     pub old_skip: Option<u8>,
 }
 
+/// Doubtful things a program can meet: corners of the RTL that change a value, and what the instruction set leaves open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Quirk {
+    /// A SIMD ALU operation in a format other than 16 or 8 bit.
+    AluFormat,
+    /// A lane move in such a format.
+    MoveFormat,
+    /// A dot product without a format.
+    NoFormat,
+    /// A dot product right behind a set or clear of CSR 0x00D.
+    StaleFormat,
+    /// A dot product right behind a write of CSR 0x00F.
+    StaleSkip,
+    /// A mixed dot product right behind a write of CSR 0x00D or 0x00E.
+    StaleGroup,
+    /// A dot product that waited with SKIP > 1.
+    SkipWhileWaiting,
+    /// The imaginary part of a complex product.
+    ComplexImaginary,
+}
+
+impl Quirk {
+    /// All, in the order of their bits.
+    pub const ALL: [Self; 8] = [
+        Self::AluFormat,
+        Self::MoveFormat,
+        Self::NoFormat,
+        Self::StaleFormat,
+        Self::StaleSkip,
+        Self::StaleGroup,
+        Self::SkipWhileWaiting,
+        Self::ComplexImaginary,
+    ];
+
+    /// What it means, for the report.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::AluFormat => {
+                "a SIMD ALU instruction ran in a format other than 1 (16 bit) or 2 (8 bit): unspecified"
+            }
+            Self::MoveFormat => {
+                "a SIMD shuffle, pack, extract or insert ran in a format other than 1 (16 bit) or 2 (8 bit): unspecified"
+            }
+            Self::NoFormat => {
+                "a dot product ran with SIMD format 0 or an undefined one: write CSR 0x00D first"
+            }
+            Self::StaleFormat => {
+                "a SIMD instruction right behind a set or clear of CSR 0x00D still uses the old format; csrw takes effect at once"
+            }
+            Self::StaleSkip => "a dot product right behind a write of CSR 0x00F still uses the old SKIP",
+            Self::StaleGroup => {
+                "a mixed dot product right behind a write of CSR 0x00D or 0x00E updates a stale sub-group"
+            }
+            Self::SkipWhileWaiting => {
+                "a dot product waited for an operand with SKIP > 1, which moves the skip count an extra time"
+            }
+            Self::ComplexImaginary => "pv.cplxmul.h.i computes the real part on this core (RTL error)",
+        }
+    }
+}
+
 /// Operands that the last scalar multiplication left in the multiplier's registers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Multiplier {
@@ -119,8 +182,8 @@ pub struct Hart {
     pub core: Core,
     /// Whether RTL corner behaviour is reproduced.
     pub quirks: bool,
-    /// Set when a corner changed a value, with what happened; the machine reports it once.
-    pub quirk_seen: Option<&'static str>,
+    /// Corners that were met, one bit each by [`Quirk`]; the machine reports each once.
+    pub quirks_met: u16,
 }
 
 impl Hart {
@@ -140,7 +203,7 @@ impl Hart {
             counters: Counters::default(),
             core,
             quirks,
-            quirk_seen: None,
+            quirks_met: 0,
         }
     }
 
@@ -163,8 +226,8 @@ impl Hart {
             Multiplier { word: i.word, operands: [self.get(i.rs1), self.get(i.rs2), self.get(i.rd)] };
     }
 
-    /// Notes that an RTL corner changed a value.
-    pub fn note_quirk(&mut self, what: &'static str) {
-        self.quirk_seen.get_or_insert(what);
+    /// Notes that an RTL corner was met.
+    pub fn note_quirk(&mut self, quirk: Quirk) {
+        self.quirks_met |= 1 << quirk as u16;
     }
 }

@@ -5,11 +5,10 @@ mod asm;
 use std::fmt::Write as _;
 use std::process::Command;
 
+use asm::programs::{Code, piece, value};
 use asm::{ECALL, addi, bytes, elf, li, sw};
-use mpic_sim::isa::{self, Inst, Unit};
 use mpic_sim::{Config, Image, Limits, Machine, Status, decode};
 use rand::rngs::StdRng;
-use rand::seq::IndexedRandom as _;
 use rand::{Rng, SeedableRng};
 
 const CODE: u32 = 0x1C00_8000;
@@ -18,150 +17,6 @@ const DATA_BYTES: u32 = 2048;
 const DUMP: u32 = 0x1C11_0000;
 /// Programs of an ELF.
 const PROGRAMS: usize = 100;
-/// Registers with a purpose: stack pointer and x3 point into the data, x4 to the dump.
-const FIXED: [u32; 4] = [0, 2, 3, 4];
-
-/// Code under construction, in halfwords.
-#[derive(Default)]
-struct Code(Vec<u16>);
-
-impl Code {
-    fn word(&mut self, w: u32) {
-        self.0.extend([w as u16, (w >> 16) as u16]);
-    }
-    fn bytes(&self) -> Vec<u8> {
-        self.0.iter().flat_map(|h| h.to_le_bytes()).collect()
-    }
-}
-
-fn any_register(rng: &mut StdRng) -> u32 {
-    loop {
-        let r = rng.random_range(1..32);
-        if !FIXED.contains(&r) {
-            return r;
-        }
-    }
-}
-
-fn value(rng: &mut StdRng) -> u32 {
-    *[
-        0,
-        1,
-        u32::MAX,
-        0x8000_0000,
-        0x7FFF_FFFF,
-        2,
-        31,
-        0xFFFF_8000,
-        rng.random(),
-        rng.random(),
-        rng.random_range(0..64),
-    ]
-    .choose(rng)
-    .expect("values")
-}
-
-/// Whether an instruction may stand anywhere: it falls through and leaves the fixed registers alone.
-fn harmless(inst: &Inst) -> bool {
-    let plain = matches!(inst.row.unit, Unit::Alu | Unit::Mul | Unit::Mulh | Unit::Div | Unit::Divu);
-    let target = u32::from(inst.rd);
-    plain && (target == 0 || !FIXED.contains(&target))
-}
-
-/// A random base instruction from a row of the table, any free bits drawn.
-fn base(rng: &mut StdRng) -> u32 {
-    let rows: Vec<_> = isa::rows()
-        .filter(|r| !isa::OWN.iter().copied().flatten().any(|own| std::ptr::eq(own, *r)))
-        .filter(|r| !matches!(r.unit, Unit::Csr))
-        .collect();
-    loop {
-        let row = rows.choose(rng).expect("rows");
-        let word = row.bits | rng.random::<u32>() & !row.mask;
-        let inst = decode::decode(word);
-        if harmless(&inst) && inst.row.name == row.name && inst.row.name != "auipc" {
-            return word;
-        }
-    }
-}
-
-fn memory(rng: &mut StdRng) -> u32 {
-    let (register, imm) = (any_register(rng), rng.random_range(-1000..1000));
-    if rng.random() {
-        let funct3 = *[0, 1, 2, 4, 5].choose(rng).expect("loads");
-        asm::i(imm, 3, funct3, register, 0x03)
-    } else {
-        let word = sw(rng.random_range(0..32), imm, 3);
-        word & !(7 << 12) | rng.random_range(0..3) << 12
-    }
-}
-
-/// One instruction, or a few that belong together, as code of their own.
-fn piece(rng: &mut StdRng, depth: u32) -> Code {
-    let mut out = Code::default();
-    match rng.random_range(0..12) {
-        0..4 => out.word(base(rng)),
-        4..7 => loop {
-            let half: u16 = rng.random();
-            let inst = decode::decode_compressed(half);
-            if half & 3 != 3 && harmless(&inst) {
-                out.0.push(half);
-                break;
-            }
-        },
-        7 => out.word(memory(rng)),
-        8 => {
-            // c.mv x8, x3, then c.lw or c.sw with any offset and any register of the eight.
-            out.0.push(0x840E);
-            let load: u16 = if rng.random() { 0x4000 } else { 0xC000 };
-            out.0.push(load | rng.random::<u16>() & 0x1C7C);
-        }
-        9 => {
-            // c.lwsp, c.swsp
-            let rd = any_register(rng) as u16;
-            let bits: u16 = rng.random();
-            out.0.push(if rng.random() { 0x4002 | bits & 0x107C | rd << 7 } else { 0xC002 | bits & 0x1FFC });
-        }
-        10 => {
-            for w in li(any_register(rng), value(rng)) {
-                out.word(w);
-            }
-        }
-        _ if depth == 0 => out.word(base(rng)),
-        _ => {
-            let mut body = Code::default();
-            for _ in 0..rng.random_range(0..4) {
-                body.0.extend(piece(rng, depth - 1).0);
-            }
-            let over = 2 * body.0.len() as i32;
-            let (a, b) = (rng.random_range(0..32), rng.random_range(0..32));
-            match rng.random_range(0..4) {
-                0 => out.word(asm::jal(any_register(rng), over + 4)),
-                1 => {
-                    // auipc ra, 0; jalr rd, over + 8(ra)
-                    out.word(0x0000_0097);
-                    out.word(asm::i(over + 8, 1, 0, any_register(rng), 0x67));
-                }
-                2 => {
-                    // c.beqz or c.bnez over the body
-                    let o = (over + 2) as u16;
-                    let offset = (o >> 8 & 1) << 12
-                        | (o >> 3 & 3) << 10
-                        | (o >> 6 & 3) << 5
-                        | (o >> 1 & 3) << 3
-                        | (o >> 5 & 1) << 2;
-                    let funct3: u16 = if rng.random() { 0xC001 } else { 0xE001 };
-                    out.0.push(funct3 | offset | rng.random_range(0..8u16) << 7);
-                }
-                _ => {
-                    let funct3 = *[0, 1, 4, 5, 6, 7].choose(rng).expect("branches");
-                    out.word(asm::branch(funct3, a, b, over + 4));
-                }
-            }
-            out.0.extend(body.0);
-        }
-    }
-    out
-}
 
 /// An ELF of many programs, each followed by a dump of all registers.
 fn programs(rng: &mut StdRng) -> (Vec<u8>, Vec<usize>) {

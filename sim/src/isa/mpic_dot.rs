@@ -4,7 +4,7 @@
 use super::simd::{format, operand_b, widths};
 use super::xpulp_mul::leftover;
 use super::{Cpu, Flow, Form, Inst, Row, Unit, row};
-use crate::hart::Core;
+use crate::hart::{Core, Quirk};
 
 /// Rows of one dot product: vector, `.sc` and `.sci` forms.
 macro_rules! dots {
@@ -29,8 +29,11 @@ pub(super) static ROWS: &[Row] = dots! {
 
 fn dot<const SIGNED_A: bool, const SIGNED_B: bool>(c: &mut Cpu, i: &Inst) -> Flow {
     let format = format(c, i);
+    if c.hart.quirks && c.hart.forward.old_format.is_some_and(|old| old != c.hart.simd.format) {
+        c.hart.note_quirk(Quirk::StaleFormat);
+    }
     let Some((wide, narrow)) = widths(format) else {
-        c.hart.note_quirk("a dot product ran with SIMD format 0 or an undefined one: write CSR 0x00D first");
+        c.hart.note_quirk(Quirk::NoFormat);
         advance(c, 1, 1);
         if c.hart.quirks {
             let left = leftover(&c.hart);
@@ -94,11 +97,12 @@ fn advance(c: &mut Cpu, wide: u32, narrow: u32) {
             h.simd.skip_count = if h.simd.skip_count + 1 < skip { h.simd.skip_count + 1 } else { 0 };
         }
         if h.waited > 0 && skip > 1 {
-            h.note_quirk(
-                "a dot product waited for an operand with SKIP > 1, which moves the skip count an extra time",
-            );
+            h.note_quirk(Quirk::SkipWhileWaiting);
         }
-        skip = h.forward.old_skip.unwrap_or(skip);
+        if let Some(old) = h.forward.old_skip.filter(|old| *old != skip) {
+            h.note_quirk(Quirk::StaleSkip);
+            skip = old;
+        }
         group = h.forward.group_from.unwrap_or(group);
     }
     if h.simd.skip_count + 1 < skip {
@@ -109,9 +113,7 @@ fn advance(c: &mut Cpu, wide: u32, narrow: u32) {
     if wide != narrow {
         let next = if u32::from(group) >= wide / narrow - 1 { 0 } else { group + 1 };
         if group != h.simd.group {
-            h.note_quirk(
-                "a mixed dot product right behind a write of CSR 0x00D or 0x00E updates a stale sub-group",
-            );
+            h.note_quirk(Quirk::StaleGroup);
         }
         h.simd.group = next;
     }

@@ -10,7 +10,7 @@
 
 use super::rv32i::{alu, sra};
 use super::{Cpu, Flow, Form, Inst, Row, Unit, row};
-use crate::hart::Core;
+use crate::hart::{Core, Quirk};
 
 /// One lane of both operands, zero-extended, with its width in bits.
 #[derive(Clone, Copy)]
@@ -206,9 +206,7 @@ pub(super) fn operand_b(c: &Cpu, i: &Inst, format: u8) -> u32 {
 fn lanes(c: &mut Cpu, i: &Inst, f: fn(Lane) -> u32) -> Flow {
     let format = format(c, i);
     if c.hart.core == Core::Mpic && !matches!(format, 1 | 2) {
-        c.hart.note_quirk(
-            "a SIMD ALU instruction ran in a format other than 1 (16 bit) or 2 (8 bit): unspecified",
-        );
+        c.hart.note_quirk(Quirk::AluFormat);
     }
     let (bits, a, b) = (alu_bits(format), c.hart.get(i.rs1), operand_b(c, i, format));
     let mask = u32::MAX >> (32 - bits);
@@ -236,9 +234,7 @@ fn moves(c: &mut Cpu, i: &Inst) -> Moves {
         1 => Moves::Halves,
         2 => Moves::Bytes,
         _ => {
-            c.hart.note_quirk(
-                "a SIMD shuffle, pack, extract or insert ran in a format other than 1 (16 bit) or 2 (8 bit): unspecified",
-            );
+            c.hart.note_quirk(Quirk::MoveFormat);
             Moves::Unknown
         }
     }

@@ -3,6 +3,7 @@
 
 use super::rv32i::alu;
 use super::{Cpu, Flow, Form, Inst, Row, Unit, row};
+use crate::hart::{Core, Quirk};
 
 /// Rows of an operation with its four shifts (bits 14:13).
 macro_rules! shifted {
@@ -44,10 +45,10 @@ fn join(low: i16, high: i16) -> u32 {
 /// RTL of MPIC: the signal that selects the imaginary part is never driven (`mult_clpx_img_ex_o`), so `.i` computes the
 /// real part too.
 fn multiply(c: &mut Cpu, i: &Inst, imaginary: bool, shift: u32) -> Flow {
-    let mpic = c.hart.core == crate::hart::Core::Mpic;
+    let mpic = c.hart.core == Core::Mpic;
     let broken = imaginary && c.hart.quirks && mpic;
     if broken {
-        c.hart.note_quirk("pv.cplxmul.h.i computes the real part on this core (RTL error)");
+        c.hart.note_quirk(Quirk::ComplexImaginary);
     }
     let imaginary = imaginary && !broken;
     let (a, b) = (split(c.hart.get(i.rs1)), split(c.hart.get(i.rs2)));

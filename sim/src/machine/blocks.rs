@@ -98,6 +98,8 @@ pub(super) struct Block {
     pub(super) after: u32,
     /// There are SIMD instructions, which may meet corners of the RTL.
     pub(super) simd: bool,
+    /// It has run, instruction by instruction, so that a corner it meets is told with the address of the instruction.
+    pub(super) ran: bool,
     /// The last instruction sets up a hardware loop.
     pub(super) sets_loop: bool,
     /// The last instruction is the end of a hardware loop that has been set up.
@@ -206,6 +208,7 @@ impl Blocks {
             last,
             after: pc,
             simd: insts.iter().any(|(_, i)| i.word & 0x7F == 0x57),
+            ran: false,
             sets_loop: insts.last().is_some_and(|(_, i)| i.row.unit == Unit::Loop),
             loop_end: self.loop_ends.contains(&last),
             entries: Vec::new(),

@@ -32,7 +32,7 @@ impl Machine {
     /// Runs until the program ends, faults or meets a limit, by blocks wherever that is possible.
     pub(super) fn run_blocks(&mut self, limits: Limits) -> Status {
         loop {
-            if self.instructions >= limits.instructions || self.pipeline.cycles() >= limits.cycles {
+            if self.at_limit(limits) {
                 return Status::Limit;
             }
             // An instruction that is slow to account for, or that the state before it makes so.
@@ -42,6 +42,8 @@ impl Machine {
                 || self.cpu.hart.forward != Forward::default();
             let stop = if single { Stop::Single } else { self.blocks(limits) };
             let done = match stop {
+                // The blocks before it may have used up what was left.
+                Stop::Single | Stop::Failed if self.at_limit(limits) => return Status::Limit,
                 Stop::Single | Stop::Failed => self.step(&mut ()),
                 Stop::Irregular => self.consequences(None),
                 Stop::Stepped(done) => done,
@@ -70,8 +72,10 @@ impl Machine {
                 self.settle(time);
                 return Stop::Single;
             }
-            if block.entries[now.entry as usize].dot_waits && self.cpu.hart.simd.skip > 1 {
+            let fresh = block.simd && !block.ran;
+            if fresh || block.entries[now.entry as usize].dot_waits && self.cpu.hart.simd.skip > 1 {
                 self.settle(time);
+                self.blocks.all[now.block as usize].ran = true;
                 return self.singly(length);
             }
 
@@ -120,8 +124,8 @@ impl Machine {
                     Link::NONE
                 }
             };
-            if simd && self.cpu.hart.quirk_seen.is_some() {
-                self.tell_quirk(self.blocks.all[now.block as usize].insts[0].0);
+            if simd && self.cpu.hart.quirks_met & !self.quirks_told != 0 {
+                self.tell_quirks(pc);
             }
             if sets_loop && !self.blocks.learn_loop_ends(&self.cpu.hart) {
                 self.settle(time);
@@ -234,6 +238,8 @@ impl Machine {
         self.settle(time);
         let block = &self.blocks.all[at as usize];
         let (address, inst) = block.insts[k];
+        self.tell_quirks(address);
+        let block = &self.blocks.all[at as usize];
         let (loop_end, last) = (block.loop_end, k + 1 == block.ops.len());
         if flow != Flow::Irregular {
             // It has changed nothing: the per-instruction path runs into it again and tells.

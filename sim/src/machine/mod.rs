@@ -11,7 +11,7 @@ use blocks::Blocks;
 use crate::decode;
 use crate::elf::Image;
 use crate::energy::{Energy, EventCounts};
-use crate::hart::{Core, Forward, Hart};
+use crate::hart::{Core, Forward, Hart, Quirk};
 use crate::isa::{Cause, Cpu, Flow, Inst, Unit};
 use crate::memory::device::Signal;
 use crate::memory::{DEFAULT_RAM, Fault, Memory, PAGE};
@@ -154,6 +154,8 @@ pub struct Machine {
     marks: Vec<EventCounts>,
     mark_macs: Vec<u64>,
     warnings: Vec<Warning>,
+    /// Bits of the corners warned of.
+    quirks_told: u16,
     first_trap: Option<Trapped>,
     last_trap_pc: Option<u32>,
     semihosting: bool,
@@ -212,6 +214,7 @@ impl Machine {
             marks: Vec::new(),
             mark_macs: Vec::new(),
             warnings: Vec::new(),
+            quirks_told: 0,
             first_trap: None,
             last_trap_pc: None,
             semihosting: config.semihosting,
@@ -264,7 +267,7 @@ impl Machine {
             return self.outcome(status);
         }
         loop {
-            if self.instructions >= limits.instructions || self.pipeline.cycles() >= limits.cycles {
+            if self.at_limit(limits) {
                 return self.outcome(Status::Limit);
             }
             match self.step(observer) {
@@ -273,6 +276,10 @@ impl Machine {
                 Err(stop) => return self.outcome(stop),
             }
         }
+    }
+
+    fn at_limit(&self, limits: Limits) -> bool {
+        self.instructions >= limits.instructions || self.pipeline.cycles() >= limits.cycles
     }
 
     /// One instruction. `Some(code)` when the program ended.
@@ -330,14 +337,17 @@ impl Machine {
                 address: data.then_some(self.cpu.mem.last_address),
             });
         }
-        self.tell_quirk(pc);
+        self.tell_quirks(pc);
         self.consequences(ended)
     }
 
-    /// Warns of an RTL corner that was met.
-    fn tell_quirk(&mut self, pc: u32) {
-        if let Some(what) = self.cpu.hart.quirk_seen.take() {
-            self.warn(pc, what);
+    /// Warns of the corners that were met for the first time.
+    fn tell_quirks(&mut self, pc: u32) {
+        let met = std::mem::take(&mut self.cpu.hart.quirks_met) & !self.quirks_told;
+        if met != 0 {
+            self.quirks_told |= met;
+            let new = Quirk::ALL.into_iter().filter(|q| met >> *q as u16 & 1 == 1);
+            self.warnings.extend(new.map(|q| Warning { pc, what: q.text() }));
         }
     }
 
@@ -575,13 +585,6 @@ impl Machine {
         let snapshot = self.event_counts();
         self.marks.push(snapshot);
         self.mark_macs.push(self.macs);
-    }
-
-    /// Warns the first time something doubtful happens.
-    fn warn(&mut self, pc: u32, what: &'static str) {
-        if !self.warnings.iter().any(|w| w.what == what) {
-            self.warnings.push(Warning { pc, what });
-        }
     }
 
     /// Event counts so far, cycles and stalls filled in.

@@ -1,6 +1,8 @@
 //! A few encoders and an ELF around them, for tests that make their programs themselves.
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
+pub(crate) mod programs;
+
 /// Where programs start: 0x80 behind the trap vectors, as on the reference core.
 pub(crate) const ENTRY: u32 = 0x1C00_8080;
 /// Trap vectors.

@@ -1,0 +1,159 @@
+//! The block engine against the per-instruction reference: random programs of everything the core has, equal in cycles,
+//! stalls, events, energy counts, results, registers and memory.
+
+mod asm;
+
+use asm::programs::{Code, DEVICE, FIXED, core_piece, value};
+use asm::{ENTRY, MRET, addi, bytes, csrr, csrrw, elf, exit, li, lui, sw};
+use mpic_sim::{Config, Engine, Image, Limits, Machine, Outcome};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+const DATA: u32 = 0x1C10_0000;
+const DATA_BYTES: u32 = 4096;
+
+/// A random program; traps (from formats no instruction has) come back behind the instruction.
+fn program(rng: &mut StdRng) -> Vec<u8> {
+    let mut code = Code::default();
+    for r in 1..32 {
+        let v = match r {
+            2 => DATA,
+            3 => DATA + DATA_BYTES / 2,
+            4 => DATA + DATA_BYTES / 2,
+            DEVICE => 0x1A10_F000,
+            _ => value(rng),
+        };
+        for w in li(r, v) {
+            code.word(w);
+        }
+    }
+    for _ in 0..rng.random_range(5..40) {
+        code.0.extend(core_piece(rng, 2, [true, true]).0);
+    }
+    for r in (1..32).filter(|r| !FIXED.contains(r)) {
+        code.word(sw(r, 12, DEVICE));
+    }
+    code.word(addi(10, 0, 0));
+    for w in exit() {
+        code.word(w);
+    }
+    // mepc += 4 (a compressed illegal instruction would need 2, but none is generated)
+    let handler = [csrr(9, 0x341), addi(9, 9, 4), csrrw(0, 0x341, 9), MRET];
+    let mut vectors = bytes(&handler);
+    vectors.resize(0x80, 0);
+    vectors.extend(code.bytes());
+    let data: Vec<u8> = (0..DATA_BYTES).map(|_| rng.random()).collect();
+    elf(ENTRY, &[(ENTRY - 0x80, vectors), (DATA, data)])
+}
+
+fn run(image: &Image, engine: Engine, quirks: bool, limits: Limits) -> (Outcome, Machine) {
+    let config = Config { engine, quirks, ..Config::default() };
+    let mut machine = Machine::new(image, &config).expect("fits");
+    (machine.run(limits), machine)
+}
+
+#[track_caller]
+fn agree(name: &str, image: &Image, quirks: bool, limits: Limits) -> Outcome {
+    let (fast, a) = run(image, Engine::Blocks, quirks, limits);
+    let (slow, b) = run(image, Engine::Reference, quirks, limits);
+    let name = format!("{name}, quirks {quirks}, {limits:?}");
+    assert_eq!(format!("{:?}", fast.status), format!("{:?}", slow.status), "{name}");
+    assert_eq!(
+        (fast.cycles, fast.instructions),
+        (slow.cycles, slow.instructions),
+        "{name}: cycles, instructions"
+    );
+    assert_eq!(fast.stalls, slow.stalls, "{name}");
+    assert_eq!(fast.counts, slow.counts, "{name}");
+    assert_eq!(fast.macs, slow.macs, "{name}");
+    assert_eq!(fast.events, slow.events, "{name}");
+    assert_eq!(fast.results, slow.results, "{name}");
+    assert_eq!(fast.regions, slow.regions, "{name}");
+    let whats = |o: &Outcome| o.warnings.iter().map(|w| w.what).collect::<Vec<_>>();
+    assert_eq!(whats(&fast), whats(&slow), "{name}");
+    assert_eq!(a.hart().x, b.hart().x, "{name}");
+    assert_eq!(
+        (a.hart().pc, a.hart().loops, a.hart().simd),
+        (b.hart().pc, b.hart().loops, b.hart().simd),
+        "{name}"
+    );
+    assert_eq!(a.hart().counters, b.hart().counters, "{name}");
+    assert_eq!(a.read(DATA, DATA_BYTES), b.read(DATA, DATA_BYTES), "{name}: memory");
+    let lost: u64 = slow.stalls.iter().map(|s| s.1).sum();
+    if fast.exit_status() != 126 {
+        assert_eq!(slow.cycles, slow.instructions + lost, "{name}: stalls add up");
+    }
+    fast
+}
+
+#[test]
+fn engines_agree_on_random_programs() {
+    let many: u64 =
+        std::env::var("ENGINE_PROGRAMS").map_or(3000, |n| n.parse().expect("ENGINE_PROGRAMS is a number"));
+    let (mut instructions, mut ended) = (0, 0);
+    for seed in 0..many {
+        let rng = &mut StdRng::seed_from_u64(seed);
+        let image = Image::parse(&program(rng)).expect("a program");
+        let limits = Limits { instructions: 20_000, ..Limits::default() };
+        let o = agree(&format!("seed {seed}"), &image, seed % 4 != 0, limits);
+        instructions += o.instructions;
+        ended += u64::from(o.exit_status() == 0);
+        // Stopped anywhere, by either limit, they are at the same place.
+        let limits = if rng.random() {
+            Limits { instructions: rng.random_range(0..=o.instructions), ..Limits::default() }
+        } else {
+            Limits { cycles: rng.random_range(0..=o.cycles), ..Limits::default() }
+        };
+        agree(&format!("seed {seed}"), &image, true, limits);
+    }
+    println!("{many} programs, {instructions} instructions, {ended} ran to their end");
+    assert!(ended > many * 9 / 10, "only {ended} of {many} ran to their end");
+}
+
+#[test]
+fn engines_agree_on_the_measured_programs() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/elf");
+    let mut n = 0;
+    for entry in std::fs::read_dir(folder).expect("golden ELFs") {
+        let path = entry.expect("entry").path();
+        let image = Image::parse(&std::fs::read(&path).expect("readable")).expect("a program");
+        let limits = Limits { instructions: 50_000_000, ..Limits::default() };
+        for quirks in [true, false] {
+            agree(&path.display().to_string(), &image, quirks, limits);
+        }
+        n += 1;
+    }
+    assert!(n >= 26, "only {n} programs");
+}
+
+/// Code that is written while it runs.
+#[test]
+fn engines_agree_on_code_that_overwrites_itself() {
+    // x5 = a word that adds 1 to x10, written over the instruction behind it, then over one further on, in a loop.
+    let mut words = Vec::new();
+    words.extend(li(5, addi(10, 10, 1)));
+    words.extend(li(6, ENTRY + 4 * 8));
+    words.push(addi(7, 0, 5));
+    words.push(addi(10, 0, 0));
+    // 6:
+    words.push(addi(11, 11, 3));
+    words.push(sw(5, 0, 6));
+    words.push(addi(10, 10, 100)); // overwritten
+    words.push(addi(6, 6, 4));
+    words.push(addi(12, 12, 7)); // overwritten in the third pass
+    words.push(addi(7, 7, -1));
+    words.push(asm::branch(1, 7, 0, -24));
+    words.push(lui(31, 0x1A10_F000));
+    words.push(sw(10, 12, 31));
+    words.push(addi(10, 0, 0));
+    words.extend(exit());
+    let image = Image::parse(&asm::program(&words)).expect("a program");
+    let limits = Limits { instructions: 1000, ..Limits::default() };
+    let (o, _) = run(&image, Engine::Reference, true, limits);
+    assert!(!o.results.is_empty() || o.instructions == 1000);
+    for quirks in [true, false] {
+        let fast = run(&image, Engine::Blocks, quirks, limits).0;
+        assert_eq!(fast.results, o.results);
+        agree("self-modifying", &image, quirks, limits);
+    }
+}
