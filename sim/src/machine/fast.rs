@@ -45,7 +45,7 @@ impl Machine {
                 // The blocks before it may have used up what was left.
                 Stop::Single | Stop::Failed if self.at_limit(limits) => return Status::Limit,
                 Stop::Single | Stop::Failed => self.step(&mut ()),
-                Stop::Irregular => self.consequences(None),
+                Stop::Irregular => Ok(self.consequences(None)),
                 Stop::Stepped(done) => done,
             };
             match done {
@@ -113,16 +113,14 @@ impl Machine {
 
             // What it cost, and where it goes on.
             let block = &mut self.blocks.all[now.block as usize];
-            let known = match &mut block.entries[now.entry as usize].costs[exit as usize] {
-                Some(cost) => {
-                    cost.runs += 1;
-                    time = Time { state: cost.state, booked: time.booked + cost.cycles };
-                    cost.link
-                }
-                None => {
-                    time = self.price(now, exit, time);
-                    Link::NONE
-                }
+            let cost = &mut block.entries[now.entry as usize].costs[exit as usize];
+            let known = if let Some(cost) = cost {
+                cost.runs += 1;
+                time = Time { state: cost.state, booked: time.booked + cost.cycles };
+                cost.link
+            } else {
+                time = self.price(now, exit, time);
+                Link::NONE
             };
             if simd && self.cpu.hart.quirks_met & !self.quirks_told != 0 {
                 self.tell_quirks(pc);

@@ -338,7 +338,7 @@ impl Machine {
             });
         }
         self.tell_quirks(pc);
-        self.consequences(ended)
+        Ok(self.consequences(ended))
     }
 
     /// Warns of the corners that were met for the first time.
@@ -352,17 +352,17 @@ impl Machine {
     }
 
     /// What an access set off beyond memory: code overwritten, a marker, the end (`ended` if that is known otherwise).
-    fn consequences(&mut self, ended: Option<u32>) -> Result<Option<u32>, Status> {
+    fn consequences(&mut self, ended: Option<u32>) -> Option<u32> {
         if self.cpu.mem.overwritten_code.take().is_some() {
             self.forget_code();
         }
         match self.cpu.mem.device.signal.take() {
-            Some(Signal::Exit(code)) => Ok(Some(code)),
+            Some(Signal::Exit(code)) => Some(code),
             Some(Signal::Marker(id)) => {
                 self.mark(id);
-                Ok(ended)
+                ended
             }
-            None => Ok(ended),
+            None => ended,
         }
     }
 
@@ -417,8 +417,7 @@ impl Machine {
                 h.trap.mepc
             }
             Flow::Sleep if self.interrupts.pins.is_empty() => return Err(Status::Asleep { pc }),
-            Flow::Sleep => after,
-            Flow::Irregular => after,
+            Flow::Sleep | Flow::Irregular => after,
             Flow::Fault => {
                 let fault = self.cpu.mem.fault.take().expect("a fault is noted where it happens");
                 return Err(Status::Fault { pc, fault, inst: Some(*inst) });

@@ -259,7 +259,7 @@ fn own_memory(rng: &mut StdRng, out: &mut Code) {
 }
 
 fn hardware_loop(rng: &mut StdRng, depth: u32, free: [bool; 2], out: &mut Code) {
-    let number = if free[0] && (!free[1] || rng.random()) { 0 } else { 1 };
+    let number = u32::from(!free[0] || free[1] && rng.random());
     // Inside loop 1, loop 0 can be used; loop 0 is the innermost.
     let inside = [free[0] && number == 1, false];
     let mut body = Code::default();
