@@ -18,8 +18,7 @@ fn program(rng: &mut StdRng) -> Vec<u8> {
     for r in 1..32 {
         let v = match r {
             2 => DATA,
-            3 => DATA + DATA_BYTES / 2,
-            4 => DATA + DATA_BYTES / 2,
+            3 | 4 => DATA + DATA_BYTES / 2,
             DEVICE => 0x1A10_F000,
             _ => value(rng),
         };
