@@ -1,3 +1,11 @@
 //! One binary for all whole-product tests.
 
 mod architecture;
+mod explains;
+
+/// The `mpic-sim` command with arguments.
+fn sim(args: &[&str]) -> assert_cmd::Command {
+    let mut c = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin("mpic-sim"));
+    c.args(args);
+    c
+}

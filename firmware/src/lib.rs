@@ -32,6 +32,7 @@ pub fn folder() -> PathBuf {
 #[derive(Clone, Debug, Default)]
 pub struct Toolchain {
     includes: Vec<PathBuf>,
+    debug_info: bool,
 }
 
 impl Toolchain {
@@ -48,6 +49,13 @@ impl Toolchain {
     #[must_use]
     pub fn include(mut self, folder: &Path) -> Self {
         self.includes.push(folder.to_owned());
+        self
+    }
+
+    /// With line tables, for profiles and coverage.
+    #[must_use]
+    pub fn debug_info(mut self) -> Self {
+        self.debug_info = true;
         self
     }
 
@@ -81,6 +89,9 @@ impl Toolchain {
             .arg(here.join("link.ld"))
             .arg("-I")
             .arg(here.join("include"));
+        if self.debug_info {
+            c.arg("-g");
+        }
         for folder in &self.includes {
             c.arg("-I").arg(folder);
         }

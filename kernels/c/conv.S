@@ -232,16 +232,16 @@
     sw t2, LEFT_Y(sp)
     sw t3, IN_ROW(sp)
     sw t4, OUT_ROW(sp)
-\name\()_row:
+.L\name\()_row:
     lw t0, CONV_OUT_WIDTH(a0)
     lw t3, IN_ROW(sp)
     lw ra, OUT_ROW(sp)
     sw t0, LEFT_X(sp)
     sw t3, PIXELS(sp)
-\name\()_pixels:
+.L\name\()_pixels:
     lw a1, CONV_TABLE(a0)
     lw gp, CONV_WEIGHTS(a0)
-\name\()_channels:
+.L\name\()_channels:
     lw a6, PIXELS(sp)
     .if \pixels == 4
     lw t4, CONV_INPUT_PIXEL(a0)
@@ -264,10 +264,10 @@
     .endif
     lw t4, CONV_WORDS(a0)
     li a5, 0
-    lp_setup 1, 30, \name\()_rows_end
-    lp_setup 0, 29, \name\()_words_end
+    lp_setup 1, 30, .L\name\()_rows_end
+    lp_setup 0, 29, .L\name\()_words_end
     body \swapped, \ratio, \pixels, \words
-\name\()_words_end:
+.L\name\()_words_end:
     lw t5, CONV_ROW_SKIP(a0)
     lw t4, CONV_WORDS(a0)
     add a6, a6, t5
@@ -276,7 +276,7 @@
     add t6, t6, t5
     add tp, tp, t5
     .endif
-\name\()_rows_end:
+.L\name\()_rows_end:
     requant \pixels, s0, s4, s8, a2
     requant \pixels, s1, s5, s9, a3
     requant \pixels, s2, s6, s10, a4
@@ -285,7 +285,7 @@
     lw t3, CONV_BOUND(a0)
     .if \pixels == 1
     li t4, 32
-    beq t5, t4, \name\()_store_32
+    beq t5, t4, .L\name\()_store_32
     .endif
     clip4 s0, s1, s2, s3
     .if \pixels == 4
@@ -294,27 +294,27 @@
     clip4 a2, a3, a4, a5
     .endif
     li t4, 4
-    blt t5, t4, \name\()_store_2
-    beq t5, t4, \name\()_store_4
+    blt t5, t4, .L\name\()_store_2
+    beq t5, t4, .L\name\()_store_4
     store_all 8, \pixels
-    j \name\()_stored
-\name\()_store_4:
+    j .L\name\()_stored
+.L\name\()_store_4:
     store_all 4, \pixels
-    j \name\()_stored
-\name\()_store_2:
+    j .L\name\()_stored
+.L\name\()_store_2:
     store_all 2, \pixels
     .if \pixels == 1
-    j \name\()_stored
-\name\()_store_32:
+    j .L\name\()_stored
+.L\name\()_store_32:
     sw s0, 0(ra)
     sw s1, 4(ra)
     sw s2, 8(ra)
     sw s3, 12(ra)
     addi ra, ra, 16
     .endif
-\name\()_stored:
+.L\name\()_stored:
     lw t4, CONV_TABLE_END(a0)
-    bne a1, t4, \name\()_channels
+    bne a1, t4, .L\name\()_channels
     /* next pixels: back to the group's first channel, on by the block */
     lw t0, LEFT_X(sp)
     lw t1, CONV_TABLE(a0)
@@ -323,7 +323,7 @@
     lw t4, CONV_OUTPUT_PIXEL(a0)
     lw t5, CONV_STORE(a0)
     addi t0, t0, -\pixels
-    beqz t0, \name\()_next_row
+    beqz t0, .L\name\()_next_row
     /* bytes written per pixel: channels x bits / 8, with 12 bytes of table per channel */
     sub t1, a1, t1
     mul t1, t1, t5
@@ -332,11 +332,11 @@
     sub ra, ra, t1
     li t6, \pixels
     .if \pixels == 4
-    bge t0, t6, \name\()_whole
+    bge t0, t6, .L\name\()_whole
     /* fewer than four left: step back so that the last block ends with the row */
     mv t6, t0
     li t0, 4
-\name\()_whole:
+.L\name\()_whole:
     .endif
     sw t0, LEFT_X(sp)
     mul t3, t3, t6
@@ -344,8 +344,8 @@
     add t2, t2, t3
     add ra, ra, t4
     sw t2, PIXELS(sp)
-    j \name\()_pixels
-\name\()_next_row:
+    j .L\name\()_pixels
+.L\name\()_next_row:
     lw t0, LEFT_Y(sp)
     lw t1, CONV_INPUT_ROW(a0)
     lw t2, IN_ROW(sp)
@@ -357,7 +357,7 @@
     sw t0, LEFT_Y(sp)
     sw t2, IN_ROW(sp)
     sw t4, OUT_ROW(sp)
-    bnez t0, \name\()_row
+    bnez t0, .L\name\()_row
     csrwi CSR_SIMD_SKIP, 0
     lw ra, 0(sp)
     lw gp, 4(sp)

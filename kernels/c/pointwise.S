@@ -53,9 +53,9 @@
 .endm
 
 .macro add_body bits
-    lp_setup 1, 31, add_pixels_end_\bits
+    lp_setup 1, 31, .Ladd_pixels_end_\bits
     lw t5, ADD_BLOCKS(a0)
-    lp_setup 0, 30, add_blocks_end_\bits
+    lp_setup 0, 30, .Ladd_blocks_end_\bits
     p_lw_rpost t3, t1, a1
     p_lw_rpost t4, t2, a2
     add_lane s8, s0, s4
@@ -63,11 +63,11 @@
     add_lane s10, s2, s6
     add_lane s11, s3, s7
     emit \bits, s8, s9, s10, s11, a3
-add_blocks_end_\bits:
+.Ladd_blocks_end_\bits:
     add a1, a1, gp
     add a2, a2, tp
     add a3, a3, ra
-add_pixels_end_\bits:
+.Ladd_pixels_end_\bits:
     leave
 .endm
 
@@ -96,15 +96,15 @@ add_row:
     lw t5, ADD_STORE(a0)
     li t4, 4
     li t3, 32
-    blt t5, t4, add_2
-    beq t5, t4, add_4
-    beq t5, t3, add_32
+    blt t5, t4, .Ladd_2
+    beq t5, t4, .Ladd_4
+    beq t5, t3, .Ladd_32
     add_body 8
-add_4:
+.Ladd_4:
     add_body 4
-add_2:
+.Ladd_2:
     add_body 2
-add_32:
+.Ladd_32:
     add_body 32
 
 /* ---- pooling: a1 window of the pixel, a2 of the block, a3 output; a4 kappa, a5 lambda, a6 shift, a7 bound; t0 bytes of
@@ -113,26 +113,26 @@ add_32:
  *      the next, s11 skip of the output, tp to the next pixel's window ---- */
 
 .macro pool_body bits
-pool_pixel_\bits:
+.Lpool_pixel_\bits:
     lw s8, POOL_BLOCKS(a0)
     mv a2, a1
-pool_block_\bits:
+.Lpool_block_\bits:
     mv t5, a2
     li s4, 0
     li s5, 0
     li s6, 0
     li s7, 0
-    lp_setup 1, 7, pool_rows_end_\bits
-    lp_setup 0, 28, pool_columns_end_\bits
+    lp_setup 1, 7, .Lpool_rows_end_\bits
+    lp_setup 0, 28, .Lpool_columns_end_\bits
     p_lw_rpost t4, t1, t5
     pv_sdotsp s4, t4, s0
     pv_sdotsp s5, t4, s1
     pv_sdotsp s6, t4, s2
     pv_sdotsp s7, t4, s3
-pool_columns_end_\bits:
+.Lpool_columns_end_\bits:
     add t5, t5, s10
     nop
-pool_rows_end_\bits:
+.Lpool_rows_end_\bits:
     .irp r, s4, s5, s6, s7
     mul \r, \r, a4
     p_addNr \r, a5, a6
@@ -141,11 +141,11 @@ pool_rows_end_\bits:
     emit \bits, s4, s5, s6, s7, a3
     addi s8, s8, -1
     add a2, a2, t0
-    bnez s8, pool_block_\bits
+    bnez s8, .Lpool_block_\bits
     addi s9, s9, -1
     add a1, a1, tp
     add a3, a3, s11
-    bnez s9, pool_pixel_\bits
+    bnez s9, .Lpool_pixel_\bits
     leave
 .endm
 
@@ -177,23 +177,23 @@ pool_row:
     lw t6, POOL_STORE(a0)
     li t4, 4
     li t5, 32
-    blt t6, t4, pool_2
-    beq t6, t4, pool_4
-    beq t6, t5, pool_32
+    blt t6, t4, .Lpool_2
+    beq t6, t4, .Lpool_4
+    beq t6, t5, .Lpool_32
     pool_body 8
-pool_4:
+.Lpool_4:
     pool_body 4
-pool_2:
+.Lpool_2:
     pool_body 2
-pool_32:
+.Lpool_32:
     pool_body 32
 
 /* ---- fill(from, pairs of words, word) ---- */
     .globl fill_pairs
     .balign 16
 fill_pairs:
-    lp_setup 0, 11, fill_end
+    lp_setup 0, 11, .Lfill_end
     p_sw_post a2, 4, a0
     p_sw_post a2, 4, a0
-fill_end:
+.Lfill_end:
     ret

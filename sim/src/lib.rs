@@ -13,6 +13,7 @@ pub mod isa;
 pub mod machine;
 pub mod memory;
 pub mod observer;
+pub mod profile;
 pub mod report;
 pub mod timing;
 pub mod trace;

@@ -1,6 +1,7 @@
 //! Who may watch a run. An observer changes nothing but its own output.
 
 use crate::isa::Inst;
+use crate::timing::Stalls;
 
 /// One retired instruction.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +16,8 @@ pub struct Retired<'a> {
     pub x: &'a [u32; 32],
     /// Address of its data access, if it made one.
     pub address: Option<u32>,
+    /// Cycles it waited, by reason.
+    pub waited: &'a Stalls,
 }
 
 /// Watches a run. Every method has an empty default.

@@ -120,6 +120,10 @@ pub struct Outcome {
     pub first_trap: Option<Trapped>,
     /// Return addresses, innermost call first.
     pub backtrace: Vec<u32>,
+    /// Bytes between the lowest and the highest value of the stack pointer.
+    pub stack_bytes: u32,
+    /// Bytes of RAM that were written, in whole granules of 64.
+    pub written_bytes: u64,
     /// `mtvec` was made writable for the sake of the program.
     pub mtvec_deviation: bool,
 }
@@ -211,6 +215,7 @@ impl Outcome {
             "cycles": self.cycles, "instructions": self.instructions, "ipc": ratio(self.instructions, self.cycles),
             "stalls": stalls, "macs": self.macs, "macs_per_cycle": ratio(self.macs, self.cycles),
             "loads": self.counts.loads, "stores": self.counts.stores,
+            "stack_bytes": self.stack_bytes, "written_bytes": self.written_bytes,
             "events": events.collect::<Vec<_>>(), "regions": regions.collect::<Vec<_>>(),
             "results": self.results, "warnings": warnings, "fault": fault,
             "energy": self.energy,
@@ -243,6 +248,13 @@ impl Outcome {
         }
         line("MACs", format!("{} ({:.3} per cycle)", self.macs, ratio(self.macs, self.cycles)));
         line("loads, stores", format!("{}, {}", self.counts.loads, self.counts.stores));
+        line(
+            "memory",
+            format!(
+                "{} bytes of stack, {} bytes written (in units of 64)",
+                self.stack_bytes, self.written_bytes
+            ),
+        );
         let uj = |pj: f64| pj / 1e6;
         let e = &self.energy;
         line(

@@ -5,6 +5,8 @@ mod asm;
 
 use asm::programs::{Code, DEVICE, FIXED, core_piece, value};
 use asm::{ENTRY, MRET, addi, bytes, csrr, csrrw, elf, exit, li, lui, sw};
+use mpic_sim::energy::EventCounts;
+use mpic_sim::timing::Stall;
 use mpic_sim::{Config, Engine, Image, Limits, Machine, Outcome};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -46,7 +48,7 @@ fn program(rng: &mut StdRng) -> Vec<u8> {
 }
 
 fn run(image: &Image, engine: Engine, quirks: bool, limits: Limits) -> (Outcome, Machine) {
-    let config = Config { engine, quirks, ..Config::default() };
+    let config = Config { engine, quirks, profile: quirks, ..Config::default() };
     let mut machine = Machine::new(image, &config).expect("fits");
     (machine.run(limits), machine)
 }
@@ -78,6 +80,24 @@ fn agree(name: &str, image: &Image, quirks: bool, limits: Limits) -> Outcome {
     );
     assert_eq!(a.hart().counters, b.hart().counters, "{name}");
     assert_eq!(a.read(DATA, DATA_BYTES), b.read(DATA, DATA_BYTES), "{name}: memory");
+    assert_eq!(
+        (fast.stack_bytes, fast.written_bytes),
+        (slow.stack_bytes, slow.written_bytes),
+        "{name}: memory use"
+    );
+    assert_eq!(a.profile(), b.profile(), "{name}: profile");
+    if let Some(profile) = a.profile() {
+        let all = profile.total();
+        assert_eq!((all.cycles(), all.runs), (fast.cycles, fast.instructions), "{name}: the profile adds up");
+        assert_eq!(
+            Stall::ALL.map(|s| (s, all.stalls[s as usize])).to_vec(),
+            fast.stalls,
+            "{name}: profile, stalls"
+        );
+        assert_eq!(profile.calls.total(), (fast.cycles, fast.instructions), "{name}: the call paths add up");
+        let counts = EventCounts { cycles: fast.counts.cycles, stalls: fast.counts.stalls, ..all.counts };
+        assert_eq!(counts, fast.counts, "{name}: profile, events");
+    }
     let lost: u64 = slow.stalls.iter().map(|s| s.1).sum();
     if fast.exit_status() != 126 {
         assert_eq!(slow.cycles, slow.instructions + lost, "{name}: stalls add up");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use mpic_sim::trace::{Trace, TraceFormat};
+use mpic_sim::trace::{Trace, TraceFormat, Window};
 use mpic_sim::{Config, Image, Limits, Machine, Outcome, Status};
 use serde_json::Value;
 
@@ -114,7 +114,7 @@ fn traces_are_exact() {
         let name = path.file_stem().expect("name").to_string_lossy().into_owned();
         let want = fs::read_to_string(&path).expect("trace");
         let mut got = Vec::new();
-        let mut trace = Trace::new(&mut got, TraceFormat::Csv, 0..=u64::MAX);
+        let mut trace = Trace::new(&mut got, TraceFormat::Csv, Window::default());
         machine(&format!("elf/{name}.elf")).run_with(Limits::default(), &mut trace);
         trace.finish().expect("in memory");
         let got = String::from_utf8(got).expect("text");

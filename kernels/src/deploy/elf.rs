@@ -73,11 +73,15 @@ pub(super) fn write(
         w.write(s.1);
     }
     w.write_null_symbol();
+    let in_code = |address: u32| segments.iter().any(|s| s.3 && address.wrapping_sub(s.0) < s.2);
     for ((_, address, bytes), id) in names.iter().zip(ids) {
+        // Profiles and backtraces look for symbols of code in its section.
+        let code = in_code(*address);
+        let kind = if code && *bytes > 0 { elf::STT_FUNC } else { elf::STT_NOTYPE };
         w.write_symbol(&Sym {
             name: Some(id),
-            section: None,
-            st_info: elf::STB_GLOBAL << 4 | elf::STT_NOTYPE,
+            section: code.then_some(text),
+            st_info: elf::STB_GLOBAL << 4 | kind,
             st_other: 0,
             st_shndx: elf::SHN_ABS,
             st_value: u64::from(*address),
@@ -87,7 +91,6 @@ pub(super) fn write(
     w.write_strtab();
     w.write_shstrtab();
     w.write_null_section_header();
-    let _ = text;
     w.write_section_header(&SectionHeader {
         name: Some(text_name),
         sh_type: elf::SHT_PROGBITS,

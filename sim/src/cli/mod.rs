@@ -1,6 +1,9 @@
 //! The subcommands of `mpic-sim`.
 
+mod batch;
 mod disasm;
+mod machine;
+mod profile;
 mod run;
 
 use std::path::{Path, PathBuf};
@@ -32,6 +35,10 @@ struct Cli {
 enum Command {
     /// Run a bare-metal ELF and report cycles, stalls, energy and regions
     Run(run::Args),
+    /// Run an ELF and show where its cycles went: hot loops, functions, instructions with their stalls, instruction mix
+    Profile(profile::Args),
+    /// Run many ELFs over all cores; one JSON line each, in the order of the list
+    Batch(batch::Args),
     /// Print the instructions of an ELF
     Disasm(disasm::Args),
     /// Print a completion script
@@ -53,6 +60,8 @@ pub fn main() -> ExitCode {
     };
     let done = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Profile(args) => profile::run(&args),
+        Command::Batch(args) => batch::run(&args),
         Command::Disasm(args) => disasm::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "mpic-sim", &mut std::io::stdout());

@@ -8,24 +8,12 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
+use super::machine::MachineArgs;
 use super::{Program, parse_assignment, parse_number, parse_size};
-use crate::hart::Core;
-use crate::machine::{Config, Engine, Limits, Machine};
-use crate::memory::DEFAULT_RAM;
+use crate::machine::Machine;
+use crate::profile::Profile;
 use crate::report::{Outcome, Status};
-use crate::trace::{Trace, TraceFormat};
-
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum CoreName {
-    Mpic,
-    Ri5cy,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Switch {
-    On,
-    Off,
-}
+use crate::trace::{Trace, TraceFormat, Window};
 
 /// Arguments of `mpic-sim run`.
 #[derive(clap::Args)]
@@ -35,27 +23,8 @@ pub(super) struct Args {
     /// Write the report as JSON to FILE, or to stdout without FILE; then everything else goes to stderr
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     json: Option<PathBuf>,
-    /// MPIC takes SIMD formats from a CSR, RI5CY from the encoding
-    #[arg(long, default_value = "mpic")]
-    core: CoreName,
-    /// Reproduce the RTL's corner behaviour, or what the instruction set means
-    #[arg(long, default_value = "on", value_name = "on|off")]
-    rtl_quirks: Switch,
-    /// Memory in place of the default 2 MiB at 0x1C000000; repeatable
-    #[arg(long, value_name = "BASE:SIZE", value_parser = parse_ram)]
-    ram: Vec<(u32, u32)>,
-    /// Stop after N cycles
-    #[arg(long, value_name = "N")]
-    max_cycles: Option<u64>,
-    /// Stop after N instructions
-    #[arg(long, value_name = "N")]
-    max_instructions: Option<u64>,
-    /// Serve ecall with a7 = 93 (exit) and 64 (write) on the host
-    #[arg(long)]
-    semihosting: bool,
-    /// Fill a symbol's memory from a file before the run; repeatable
-    #[arg(long, value_name = "SYMBOL=FILE", value_parser = parse_assignment)]
-    load: Vec<(String, PathBuf)>,
+    #[command(flatten)]
+    machine: MachineArgs,
     /// Save a symbol's memory to a file after the run; repeatable
     #[arg(long, value_name = "SYMBOL:BYTES=FILE", value_parser = parse_assignment)]
     dump: Vec<(String, PathBuf)>,
@@ -65,62 +34,50 @@ pub(super) struct Args {
     /// Form of the trace
     #[arg(long, default_value = "text", requires = "trace")]
     trace_format: TraceFormat,
-    /// Trace only these cycles
-    #[arg(long, value_name = "FROM:TO", value_parser = parse_window, requires = "trace")]
-    trace_window: Option<(u64, u64)>,
+    /// Trace only these cycles, or only this function (not what it calls)
+    #[arg(long, value_name = "FROM:TO|FUNCTION", requires = "trace")]
+    trace_window: Option<String>,
     /// Write the words between `begin_signature` and `end_signature`
     #[arg(long, value_name = "FILE")]
     signature: Option<PathBuf>,
-    /// Raise interrupt ID (0 to 31) in a cycle; repeatable
-    #[arg(long, value_name = "CYCLE:ID", value_parser = parse_interrupt)]
-    irq_at: Vec<(u64, u8)>,
+    /// Write costs per function and line: callgrind format, a flame graph if FILE ends in .svg
+    #[arg(long, value_name = "FILE")]
+    profile: Option<PathBuf>,
+    /// Write how often each source line ran (lcov)
+    #[arg(long, value_name = "FILE")]
+    coverage: Option<PathBuf>,
     /// Where the program's console goes
     #[arg(long, value_name = "FILE")]
     stdout: Option<PathBuf>,
 }
 
-fn parse_ram(text: &str) -> Result<(u32, u32), String> {
-    let wrong = || format!("'{text}' is not BASE:SIZE; write for example 0x1C000000:512K");
-    let (base, size) = text.split_once(':').ok_or_else(wrong)?;
-    let base = parse_number(base).and_then(|b| u32::try_from(b).ok()).ok_or_else(wrong)?;
-    let size = parse_size(size)?;
-    if size == 0 || size > 256 << 20 {
-        return Err(format!("'{text}': a RAM has 1 byte to 256 MiB"));
+/// `FROM:TO` in cycles, or the name of a function.
+fn window(text: &str, program: &Program) -> Result<Window> {
+    let cycles = text.split_once(':').and_then(|(a, b)| Some((parse_number(a)?, parse_number(b)?)));
+    if let Some((from, to)) = cycles {
+        if from > to {
+            bail!("--trace-window {text}: write FROM:TO in cycles with FROM <= TO");
+        }
+        return Ok(Window { cycles: from..=to, ..Window::default() });
     }
-    if base & 3 != 0 || u64::from(base) + u64::from(size) > 1 << 32 {
-        return Err(format!("'{text}': a RAM starts at a multiple of 4 and ends below 4 GiB"));
-    }
-    Ok((base, size))
-}
-
-fn parse_interrupt(text: &str) -> Result<(u64, u8), String> {
-    text.split_once(':')
-        .and_then(|(c, id)| Some((parse_number(c)?, u8::try_from(parse_number(id)?).ok()?)))
-        .filter(|(_, id)| *id < 32)
-        .ok_or_else(|| format!("'{text}' is not CYCLE:ID with an ID of 0 to 31"))
-}
-
-fn parse_window(text: &str) -> Result<(u64, u64), String> {
-    text.split_once(':')
-        .and_then(|(a, b)| Some((parse_number(a)?, parse_number(b)?)))
-        .filter(|(a, b)| a <= b)
-        .ok_or_else(|| format!("'{text}' is not FROM:TO in cycles with FROM <= TO"))
+    let addresses = program.symbols.extent(text).ok_or_else(|| {
+        anyhow!("--trace-window {text}: that is neither FROM:TO in cycles nor a function of this ELF")
+    })?;
+    Ok(Window { addresses, ..Window::default() })
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
     let program = super::load(&args.elf)?;
-    let mut machine = prepare(args, &program)?;
-    let limits = Limits {
-        cycles: args.max_cycles.unwrap_or(u64::MAX),
-        instructions: args.max_instructions.unwrap_or(u64::MAX),
-    };
+    let profiled = args.profile.is_some() || args.coverage.is_some();
+    let mut machine = args.machine.machine(&program, &args.elf, profiled)?;
+    let limits = args.machine.limits();
+    let window = args.trace_window.as_ref().map(|w| window(w, &program)).transpose()?.unwrap_or_default();
     let start = Instant::now();
     let outcome = match &args.trace {
         None => machine.run(limits),
         Some(path) => {
             let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-            let (from, to) = args.trace_window.unwrap_or((0, u64::MAX));
-            let mut trace = Trace::new(BufWriter::new(file), args.trace_format, from..=to);
+            let mut trace = Trace::new(BufWriter::with_capacity(1 << 16, file), args.trace_format, window);
             let outcome = machine.run_with(limits, &mut trace);
             trace.finish().with_context(|| format!("cannot write {}", path.display()))?;
             outcome
@@ -129,6 +86,18 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let seconds = start.elapsed().as_secs_f64();
     write_console(args, &outcome)?;
     report(args, &program, &machine, &outcome, seconds)?;
+    if let Some(profile) = machine.profile() {
+        if let Some(path) = &args.profile {
+            write_profile(profile, &program, &args.elf, path)?;
+        }
+        if let Some(path) = &args.coverage {
+            let text = profile.lcov(&program.symbols, program.image.instructions());
+            if text.is_empty() {
+                eprintln!("mpic-sim: the ELF has no line table, so the coverage is empty; compile with -g");
+            }
+            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+    }
     for (spec, path) in &args.dump {
         dump(&program, &machine, spec, path)?;
     }
@@ -138,36 +107,20 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     Ok(outcome.exit_status())
 }
 
-fn prepare(args: &Args, program: &Program) -> Result<Machine> {
-    let config = Config {
-        core: match args.core {
-            CoreName::Mpic => Core::Mpic,
-            CoreName::Ri5cy => Core::Ri5cy,
-        },
-        quirks: args.rtl_quirks == Switch::On,
-        ram: if args.ram.is_empty() { vec![DEFAULT_RAM] } else { args.ram.clone() },
-        semihosting: args.semihosting,
-        engine: Engine::default(),
-        interrupts: args.irq_at.clone(),
-    };
-    let mut machine =
-        Machine::new(&program.image, &config).with_context(|| args.elf.display().to_string())?;
-    for (symbol, path) in &args.load {
-        let address = address_of(program, symbol)?;
-        let data = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        if !machine.write(address, &data) {
-            bail!(
-                "{} bytes of {} do not fit into memory at '{symbol}' (0x{address:08x})",
-                data.len(),
-                path.display()
-            );
-        }
+/// As the name asks: a flame graph, or callgrind's format.
+fn write_profile(profile: &Profile, program: &Program, elf: &Path, path: &Path) -> Result<()> {
+    let cannot = || format!("cannot write {}", path.display());
+    if path.extension().is_none_or(|e| e != "svg") {
+        let text = profile.callgrind(&program.symbols, &elf.display().to_string());
+        return std::fs::write(path, text).with_context(cannot);
     }
-    Ok(machine)
-}
-
-fn address_of(program: &Program, symbol: &str) -> Result<u32> {
-    program.image.symbol(symbol).ok_or_else(|| anyhow!("the ELF has no symbol '{symbol}'"))
+    let folded = profile.calls.folded(&program.symbols);
+    let mut options = inferno::flamegraph::Options::default();
+    options.title = format!("{}: cycles by call path", elf.display());
+    options.count_name = "cycles".into();
+    let file = BufWriter::new(File::create(path).with_context(cannot)?);
+    inferno::flamegraph::from_lines(&mut options, folded.iter().map(String::as_str), file)
+        .with_context(cannot)
 }
 
 /// The console goes to its file, to stdout, or to stderr if the JSON has stdout.
@@ -186,12 +139,7 @@ fn json_on_stdout(args: &Args) -> bool {
 }
 
 fn report(args: &Args, program: &Program, machine: &Machine, outcome: &Outcome, seconds: f64) -> Result<()> {
-    let regions = machine.memory().regions();
-    let ram = regions
-        .map(|(b, n)| format!("0x{b:08x}..0x{:08x}", u64::from(b) + u64::from(n)))
-        .collect::<Vec<_>>()
-        .join(", ");
-    let ram = format!("RAM is {ram}");
+    let ram = machine.memory().describe();
     if let Some(path) = &args.json {
         let json = serde_json::to_string_pretty(&outcome.json(&program.symbols, &ram, seconds))?;
         if json_on_stdout(args) {
@@ -216,7 +164,7 @@ fn dump(program: &Program, machine: &Machine, spec: &str, path: &Path) -> Result
     let (symbol, bytes) =
         spec.split_once(':').ok_or_else(|| anyhow!("--dump {spec}=...: write SYMBOL:BYTES=FILE"))?;
     let bytes = parse_size(bytes).map_err(|e| anyhow!("--dump {spec}: {e}"))?;
-    let address = address_of(program, symbol)?;
+    let address = program.address_of(symbol)?;
     let data = machine
         .read(address, bytes)
         .ok_or_else(|| anyhow!("{bytes} bytes at '{symbol}' (0x{address:08x}) reach beyond memory"))?;
@@ -224,7 +172,7 @@ fn dump(program: &Program, machine: &Machine, spec: &str, path: &Path) -> Result
 }
 
 fn signature(program: &Program, machine: &Machine, path: &Path) -> Result<()> {
-    let (begin, end) = (address_of(program, "begin_signature")?, address_of(program, "end_signature")?);
+    let (begin, end) = (program.address_of("begin_signature")?, program.address_of("end_signature")?);
     let data = end
         .checked_sub(begin)
         .and_then(|n| machine.read(begin, n))

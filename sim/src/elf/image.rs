@@ -118,6 +118,19 @@ impl Image {
         Ok(Self { entry: elf.entry as u32, segments, symbols: symbols.collect() })
     }
 
+    /// Addresses of the instructions in executable segments, read one after the other; data among them counts as code.
+    pub fn instructions(&self) -> impl Iterator<Item = u32> + '_ {
+        self.segments.iter().filter(|s| s.executable).flat_map(|s| {
+            let mut at = 0;
+            std::iter::from_fn(move || {
+                let here = at;
+                let low = *s.data.get(at)?;
+                at += if low & 3 == 3 { 4 } else { 2 };
+                Some(s.address.wrapping_add(here as u32))
+            })
+        })
+    }
+
     /// Every named symbol: name, address, size in bytes.
     pub fn symbols(&self) -> impl Iterator<Item = (&str, u32, u32)> {
         self.symbols.iter().map(|(name, address, size)| (name.as_str(), *address, *size))

@@ -30,8 +30,8 @@ type Dwarf = Context<EndianArcSlice<LittleEndian>>;
 
 /// Symbol and line tables of an ELF. Whatever the file lacks is answered with nothing; it never fails.
 pub struct Symbols {
-    /// Sorted by address.
-    names: Vec<(u32, String)>,
+    /// Address, name and size in bytes (0 if unknown), sorted by address.
+    names: Vec<(u32, String, u32)>,
     dwarf: Option<Dwarf>,
 }
 
@@ -40,12 +40,12 @@ impl Symbols {
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Self {
         let Ok(file) = object::File::parse(bytes) else { return Self { names: Vec::new(), dwarf: None } };
-        let mut names: Vec<(u32, String)> = file
+        let mut names: Vec<_> = file
             .symbols()
             .filter(|s| matches!(s.kind(), SymbolKind::Text | SymbolKind::Label | SymbolKind::Unknown))
             .filter_map(|s| {
                 let name = s.name().ok().filter(|n| !n.is_empty() && !n.starts_with('$'))?;
-                s.section_index().map(|_| (s.address() as u32, name.to_owned()))
+                s.section_index().map(|_| (s.address() as u32, name.to_owned(), s.size() as u32))
             })
             .collect();
         names.sort();
@@ -61,11 +61,11 @@ impl Symbols {
     /// Function and source line of an address.
     #[must_use]
     pub fn locate(&self, address: u32) -> Location {
-        let at = self.names.partition_point(|(a, _)| *a <= address);
+        let at = self.names.partition_point(|n| n.0 <= address);
         let symbol = at.checked_sub(1).map(|i| {
             // Of several names at one address the first in the alphabet is taken, so that the answer is stable.
             let base = self.names[i].0;
-            let first = self.names.partition_point(|(a, _)| *a < base);
+            let first = self.names.partition_point(|n| n.0 < base);
             (self.names[first].1.clone(), address - base)
         });
         let line = self.dwarf.as_ref().and_then(|d| {
@@ -75,9 +75,12 @@ impl Symbols {
         Location { symbol, line }
     }
 
-    /// Address of the named function or label.
+    /// Addresses of the named function, or from a label without size up to the next one.
     #[must_use]
-    pub fn address(&self, name: &str) -> Option<u32> {
-        self.names.iter().find(|(_, n)| n == name).map(|(a, _)| *a)
+    pub fn extent(&self, name: &str) -> Option<std::ops::Range<u64>> {
+        let &(begin, _, size) = self.names.iter().find(|n| n.1 == name)?;
+        let next = self.names.iter().map(|n| n.0).find(|a| *a > begin).map_or(1 << 32, u64::from);
+        let begin = u64::from(begin);
+        Some(begin..if size > 0 { begin + u64::from(size) } else { next })
     }
 }

@@ -312,6 +312,18 @@ impl Inst {
         }
     }
 
+    /// Whether this calls a function: it leaves a return address in `ra` or `t0` (manual, table of return-address hints).
+    #[must_use]
+    pub fn is_call(&self) -> bool {
+        matches!(self.row.unit, Unit::Jal | Unit::Jalr) && matches!(self.rd, 1 | 5)
+    }
+
+    /// Whether this returns from a function: it jumps to `ra` or `t0` and leaves nothing.
+    #[must_use]
+    pub fn is_return(&self) -> bool {
+        self.row.unit == Unit::Jalr && matches!(self.rs1, 1 | 5) && !matches!(self.rd, 1 | 5)
+    }
+
     /// Whether this is a `jal`, `jalr` or branch.
     #[must_use]
     pub fn is_jump(&self) -> bool {

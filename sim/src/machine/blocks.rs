@@ -13,6 +13,7 @@ use crate::energy::EventCounts;
 use crate::hart::Hart;
 use crate::isa::{Cpu, Flow, Inst, Unit};
 use crate::memory::Memory;
+use crate::profile::Line;
 use crate::timing::{Pipeline, Stalls};
 
 /// Most instructions of a block.
@@ -28,6 +29,8 @@ pub(super) struct Op {
     pub(super) exec: fn(&mut Cpu, &Inst) -> Flow,
     /// What `exec` is given.
     pub(super) operands: Inst,
+    /// It leaves a value in the stack pointer.
+    pub(super) moves_stack: bool,
 }
 
 /// Where control went at the end of a block.
@@ -56,6 +59,8 @@ pub(super) struct Cost {
     pub(super) counts: EventCounts,
     /// Multiply-accumulates.
     pub(super) macs: u64,
+    /// By instruction, for profiles; empty without one.
+    pub(super) lines: Box<[Line]>,
     /// Where control went on last time: address, block, entry. Formats do not change between blocks, so the entry is right
     /// whenever the address is.
     pub(super) link: Link,
@@ -98,6 +103,8 @@ pub(super) struct Block {
     pub(super) after: u32,
     /// There are SIMD instructions, which may meet corners of the RTL.
     pub(super) simd: bool,
+    /// An instruction moves the stack pointer.
+    pub(super) moves_stack: bool,
     /// It has run, instruction by instruction, so that a corner it meets is told with the address of the instruction.
     pub(super) ran: bool,
     /// The last instruction sets up a hardware loop.
@@ -208,6 +215,7 @@ impl Blocks {
             last,
             after: pc,
             simd: insts.iter().any(|(_, i)| i.word & 0x7F == 0x57),
+            moves_stack: insts.iter().any(|(_, i)| super::moves_stack(i)),
             ran: false,
             sets_loop: insts.last().is_some_and(|(_, i)| i.row.unit == Unit::Loop),
             loop_end: self.loop_ends.contains(&last),
@@ -223,8 +231,8 @@ impl Op {
             // Only the last instruction of a block sees the program counter.
             let lui = decode::decode(0x37);
             let value = pc.wrapping_add(inst.imm as u32) as i32;
-            return Self { exec: lui.row.exec, operands: Inst { imm: value, ..inst } };
+            return Self { exec: lui.row.exec, operands: Inst { imm: value, ..inst }, moves_stack: false };
         }
-        Self { exec: inst.row.exec, operands: inst }
+        Self { exec: inst.row.exec, operands: inst, moves_stack: super::moves_stack(&inst) }
     }
 }

@@ -4,6 +4,7 @@ use super::blocks::{Cost, Entry, Exit, LONGEST_CYCLES, Link};
 use super::{Limits, Machine};
 use crate::hart::Forward;
 use crate::isa::{Flow, Unit};
+use crate::profile::Line;
 use crate::report::Status;
 use crate::timing::{Done, rules};
 
@@ -85,6 +86,9 @@ impl Machine {
                 if flow != Flow::Next {
                     return self.interrupted_block(now.block, k, flow, time);
                 }
+                if block.moves_stack && op.moves_stack {
+                    self.stack.note(self.cpu.hart.x[2]);
+                }
             }
             self.cpu.hart.pc = block.last;
             let hardware_loop = if block.loop_end { self.ends_loop(block.last) } else { None };
@@ -104,9 +108,14 @@ impl Machine {
                 }
             };
             let (sets_loop, simd) = (block.sets_loop, block.simd);
-            if exit == Exit::Jump && end.operands.row.unit != Unit::Branch {
-                let (inst, after) = (end.operands, block.after);
-                self.note_call(&inst, after);
+            if end.moves_stack {
+                self.stack.note(self.cpu.hart.x[2]);
+            }
+            let jumped = exit == Exit::Jump && end.operands.row.unit != Unit::Branch;
+            let (last, after) = (block.last, block.after);
+            let jump = end.operands;
+            if jumped {
+                self.note_call(&jump, after);
             }
             self.cpu.hart.pc = pc;
             self.instructions += length as u64;
@@ -122,6 +131,10 @@ impl Machine {
                 time = self.price(now, exit, time);
                 Link::NONE
             };
+            if jumped && let Some(profile) = &mut self.profile {
+                let so_far = (time.booked - (rules::FIRST_ISSUE - 1), self.instructions);
+                profile.calls.jump(last, &jump, pc, so_far);
+            }
             if simd && self.cpu.hart.quirks_met & !self.quirks_told != 0 {
                 self.tell_quirks(pc);
             }
@@ -192,9 +205,12 @@ impl Machine {
     }
 
     /// Accounts for the first `n` instructions of a block that ran, by the per-instruction rules, from the pipeline as it is.
-    fn replay(&mut self, at: u32, n: usize, last: Flow, split: bool, exit: Exit) {
+    /// With a profile, what each instruction cost.
+    fn replay(&mut self, at: u32, n: usize, last: Flow, split: bool, exit: Exit) -> Vec<Line> {
         let pc = self.cpu.hart.pc;
+        let mut lines = Vec::new();
         for k in 0..n {
+            let (waits, counted) = (self.pipeline.stalls, self.counts);
             let (address, inst) = self.blocks.all[at as usize].insts[k];
             self.cpu.hart.pc = address;
             let at_end = k + 1 == n;
@@ -204,8 +220,21 @@ impl Machine {
             done.split = at_end && split;
             self.pipeline.complete(&inst, issue, &done);
             self.count(&inst, flow, at_end && split, 0);
+            if self.profile.is_some() {
+                lines.push(self.line(&waits, &counted));
+            }
         }
         self.cpu.hart.pc = pc;
+        lines
+    }
+
+    /// Adds instructions of a block to the profile.
+    fn add_lines(&mut self, at: u32, lines: &[Line]) {
+        if let Some(profile) = &mut self.profile {
+            for ((pc, _), line) in self.blocks.all[at as usize].insts.iter().zip(lines) {
+                profile.add(*pc, line, 1);
+            }
+        }
     }
 
     /// What a block costs that has just run for the first time with this entry and exit.
@@ -215,7 +244,8 @@ impl Machine {
         let (stalls, counts, macs) = (self.pipeline.stalls, self.counts, self.macs);
         let flow = if exit == Exit::Jump { Flow::Jump(self.cpu.hart.pc) } else { Flow::Next };
         let n = self.blocks.all[at as usize].ops.len();
-        self.replay(at, n, flow, false, exit);
+        let lines = self.replay(at, n, flow, false, exit);
+        self.add_lines(at, &lines);
         let after = Time { state: self.blocks.state(&self.pipeline), booked: self.pipeline.booked() };
         let cost = Cost {
             runs: 0,
@@ -224,6 +254,7 @@ impl Machine {
             stalls: std::array::from_fn(|s| self.pipeline.stalls[s] - stalls[s]),
             counts: self.counts.since(&counts),
             macs: self.macs - macs,
+            lines: lines.into(),
             link: Link::NONE,
         };
         self.blocks.all[at as usize].entries[now.entry as usize].costs[exit as usize] = Some(Box::new(cost));
@@ -242,15 +273,20 @@ impl Machine {
         if flow != Flow::Irregular {
             // It has changed nothing: the per-instruction path runs into it again and tells.
             self.cpu.hart.pc = address;
-            self.replay(at, k, Flow::Next, false, Exit::Through);
+            let lines = self.replay(at, k, Flow::Next, false, Exit::Through);
+            self.add_lines(at, &lines);
             self.instructions += k as u64;
             return Stop::Failed;
         }
         let hardware_loop = if loop_end && last { self.ends_loop(address) } else { None };
         let exit = if hardware_loop.is_some() { Exit::Loop } else { Exit::Through };
         let split = self.cpu.mem.split;
-        self.replay(at, k + 1, Flow::Next, split, exit);
+        let lines = self.replay(at, k + 1, Flow::Next, split, exit);
+        self.add_lines(at, &lines);
         self.instructions += k as u64 + 1;
+        if super::moves_stack(&inst) {
+            self.stack.note(self.cpu.hart.x[2]);
+        }
         self.cpu.hart.pc = match hardware_loop {
             Some(l) => {
                 let l = &mut self.cpu.hart.loops[l];
@@ -271,6 +307,11 @@ impl Machine {
                 }
                 self.counts.add(&cost.counts, cost.runs);
                 self.macs += cost.macs * cost.runs;
+                if let Some(profile) = &mut self.profile {
+                    for ((pc, _), line) in block.insts.iter().zip(&cost.lines) {
+                        profile.add(*pc, line, cost.runs);
+                    }
+                }
                 cost.runs = 0;
             }
         }

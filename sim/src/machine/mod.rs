@@ -12,10 +12,11 @@ use crate::decode;
 use crate::elf::Image;
 use crate::energy::{Energy, EventCounts};
 use crate::hart::{Core, Forward, Hart, Quirk};
-use crate::isa::{Cause, Cpu, Flow, Inst, Unit};
+use crate::isa::{Cause, Cpu, Flow, Form, Inst, Unit};
 use crate::memory::device::Signal;
-use crate::memory::{DEFAULT_RAM, Fault, Memory, PAGE};
+use crate::memory::{DEFAULT_RAM, Fault, Memory};
 use crate::observer::{Observer, Retired};
+use crate::profile::{Line, Profile};
 use crate::report::{Event, Outcome, Region, Status, Trapped, Warning};
 use crate::timing::{Done, Issue, Passage, Performance, Pipeline, Stall, Stalls, rules};
 
@@ -32,6 +33,8 @@ pub struct Config {
     pub semihosting: bool,
     /// How to run.
     pub engine: Engine,
+    /// Keep what every instruction costs ([`Machine::profile`]).
+    pub profile: bool,
     /// Interrupts as (cycle the pin rises, number 0 to 31); cycles as in reports.
     pub interrupts: Vec<(u64, u8)>,
 }
@@ -54,6 +57,7 @@ impl Default for Config {
             ram: vec![DEFAULT_RAM],
             semihosting: false,
             engine: Engine::default(),
+            profile: false,
             interrupts: Vec::new(),
         }
     }
@@ -95,6 +99,8 @@ pub enum LoadError {
     Entry(u32),
 }
 
+/// Bytes of code that are decoded into one page.
+const PAGE: u32 = 4096;
 const SLOTS: usize = PAGE as usize / 2;
 type Page = [Option<Inst>];
 
@@ -164,6 +170,42 @@ pub struct Machine {
     interrupts: Interrupts,
     engine: Engine,
     blocks: Blocks,
+    profile: Option<Profile>,
+    stack: StackUse,
+    /// Where programs for riscv-tests look for the answer to a request.
+    fromhost: Option<u32>,
+}
+
+/// Between which addresses the stack pointer moved.
+#[derive(Clone, Copy)]
+struct StackUse {
+    low: u32,
+    high: u32,
+}
+
+impl Default for StackUse {
+    fn default() -> Self {
+        Self { low: u32::MAX, high: 0 }
+    }
+}
+
+impl StackUse {
+    #[inline]
+    fn note(&mut self, sp: u32) {
+        self.low = self.low.min(sp);
+        self.high = self.high.max(sp);
+    }
+
+    fn bytes(self) -> u32 {
+        self.high.saturating_sub(self.low)
+    }
+}
+
+/// Whether an instruction leaves a value in the stack pointer. Half an address (`lui`, `auipc`) is none.
+fn moves_stack(inst: &Inst) -> bool {
+    const SP: u8 = 2;
+    let loaded = inst.row.unit == Unit::Load && inst.rd == SP;
+    loaded || inst.row.form != Form::U && inst.alu_dest() == Some(SP)
 }
 
 /// Interrupts to come.
@@ -186,11 +228,12 @@ impl Machine {
     /// If a segment or the entry point lies outside memory.
     pub fn new(image: &Image, config: &Config) -> Result<Self, LoadError> {
         let mut mem = Memory::new(&config.ram);
+        let ram = mem.describe();
         for s in &image.segments {
             let outside = || LoadError::OutsideMemory {
                 address: s.address,
                 end: u64::from(s.address) + u64::from(s.size),
-                ram: describe_ram(&config.ram),
+                ram: ram.clone(),
             };
             let room = mem.slice_mut(s.address, s.size).ok_or_else(outside)?;
             room[..s.data.len()].copy_from_slice(&s.data);
@@ -199,7 +242,11 @@ impl Machine {
             return Err(LoadError::Entry(image.entry));
         }
         let mut hart = Hart::new(image.entry, config.core, config.quirks);
-        hart.trap.mtvec_writable = image.symbol("tohost").is_some();
+        let tohost = image.symbol("tohost");
+        hart.trap.mtvec_writable = tohost.is_some();
+        if let Some(address) = tohost {
+            mem.watch_tohost(address);
+        }
         let mut pins: Vec<_> =
             config.interrupts.iter().map(|&(at, id)| (at + rules::FIRST_ISSUE - 1, id & 31)).collect();
         pins.sort_unstable();
@@ -223,6 +270,9 @@ impl Machine {
             interrupts: Interrupts { pins: pins.into(), enabled_from: 0 },
             engine: config.engine,
             blocks: Blocks::default(),
+            profile: config.profile.then(|| Profile::new(image.entry)),
+            stack: StackUse::default(),
+            fromhost: image.symbol("fromhost"),
         })
     }
 
@@ -241,6 +291,12 @@ impl Machine {
             .and_then(|n| self.cpu.mem.slice_mut(address, n))
             .map(|room| room.copy_from_slice(data))
             .is_some()
+    }
+
+    /// What every instruction cost, if the configuration asked for it; complete after a run.
+    #[must_use]
+    pub fn profile(&self) -> Option<&Profile> {
+        self.profile.as_ref()
     }
 
     /// The architectural state.
@@ -318,7 +374,14 @@ impl Machine {
         let flow = if flow == Flow::Irregular { Flow::Next } else { flow };
         let ended = self.semihost(&inst, flow);
         let next = self.next_pc(&inst, flow, ends_loop)?;
+        let counted = self.counts;
         self.account(&inst, issue, flow, next, divisor);
+        if self.profile.is_some() {
+            self.charge(pc, &inst, flow, &waits, &counted);
+        }
+        if moves_stack(&inst) {
+            self.stack.note(self.cpu.hart.x[2]);
+        }
         self.instructions += 1;
         self.cpu.hart.pc = next;
         if flow == Flow::Sleep && self.cpu.hart.trap.mie {
@@ -335,10 +398,29 @@ impl Machine {
                 inst: &inst,
                 x: &self.cpu.hart.x,
                 address: data.then_some(self.cpu.mem.last_address),
+                waited: &std::array::from_fn(|s| self.pipeline.stalls[s] - waits[s]),
             });
         }
         self.tell_quirks(pc);
         Ok(self.consequences(ended))
+    }
+
+    /// Adds an instruction to the profile: all that was booked and counted since `waits` and `counted`.
+    fn charge(&mut self, pc: u32, inst: &Inst, flow: Flow, waits: &Stalls, counted: &EventCounts) {
+        let line = self.line(waits, counted);
+        let so_far = (self.pipeline.cycles(), self.instructions + 1);
+        if let Some(profile) = &mut self.profile {
+            profile.add(pc, &line, 1);
+            if let Flow::Jump(target) = flow {
+                profile.calls.jump(pc, inst, target, so_far);
+            }
+        }
+    }
+
+    /// What one instruction cost: all that was booked and counted since `waits` and `counted`.
+    fn line(&self, waits: &Stalls, counted: &EventCounts) -> Line {
+        let stalls = std::array::from_fn(|s| self.pipeline.stalls[s] - waits[s]);
+        Line { runs: 1, stalls, counts: self.counts.since(counted) }
     }
 
     /// Warns of the corners that were met for the first time.
@@ -362,8 +444,31 @@ impl Machine {
                 self.mark(id);
                 ended
             }
+            Some(Signal::Request(address)) => self.request(address).or(ended),
             None => ended,
         }
+    }
+
+    /// Serves a request of a program made for riscv-tests: four double words (number, three operands) at `address`.
+    /// `Some(code)` if it asked to exit.
+    fn request(&mut self, address: u32) -> Option<u32> {
+        let mem = &mut self.cpu.mem;
+        let words =
+            mem.slice(address, 32)?.chunks_exact(8).map(|w| u32::from_le_bytes([w[0], w[1], w[2], w[3]]));
+        let words: Vec<u32> = words.collect();
+        match words[0] {
+            93 => return Some(words[1]),
+            64 => {
+                if let Some(bytes) = mem.slice(words[2], words[3]).map(<[u8]>::to_vec) {
+                    mem.device.print(&bytes);
+                }
+            }
+            _ => {}
+        }
+        if let Some(answer) = self.fromhost.and_then(|at| mem.slice_mut(at, 4)) {
+            answer.copy_from_slice(&1u32.to_le_bytes());
+        }
+        None
     }
 
     /// The hardware loop that jumps back behind the instruction at `pc`, loop 0 looked at first.
@@ -385,7 +490,7 @@ impl Machine {
             64 => {
                 let bytes = self.cpu.mem.slice(x[11], x[12]).map(<[u8]>::to_vec);
                 self.cpu.hart.set(10, bytes.as_ref().map_or(u32::MAX, |b| b.len() as u32));
-                self.cpu.mem.device.console.extend(bytes.unwrap_or_default());
+                self.cpu.mem.device.print(&bytes.unwrap_or_default());
                 None
             }
             _ => None,
@@ -497,17 +602,13 @@ impl Machine {
 
     /// Keeps the return addresses of the last calls, for backtraces.
     fn note_call(&mut self, inst: &Inst, after: u32) {
-        match inst.row.unit {
-            Unit::Jal | Unit::Jalr if inst.rd == 1 => {
-                if self.calls.len() == BACKTRACE {
-                    self.calls.remove(0);
-                }
-                self.calls.push(after);
+        if inst.is_call() {
+            if self.calls.len() == BACKTRACE {
+                self.calls.remove(0);
             }
-            Unit::Jalr if inst.rs1 == 1 => {
-                self.calls.pop();
-            }
-            _ => {}
+            self.calls.push(after);
+        } else if inst.is_return() {
+            self.calls.pop();
         }
     }
 
@@ -595,6 +696,10 @@ impl Machine {
     fn outcome(&mut self, status: Status) -> Outcome {
         self.settle_costs();
         let counts = self.event_counts();
+        let so_far = (self.pipeline.cycles(), self.instructions);
+        if let Some(profile) = &mut self.profile {
+            profile.calls.settle(so_far);
+        }
         Outcome {
             status,
             cycles: self.pipeline.cycles(),
@@ -610,6 +715,8 @@ impl Machine {
             warnings: self.warnings.clone(),
             first_trap: self.first_trap,
             backtrace: self.calls.iter().rev().copied().collect(),
+            stack_bytes: self.stack.bytes(),
+            written_bytes: self.cpu.mem.written_bytes(),
             mtvec_deviation: self.cpu.hart.trap.mtvec_writable,
         }
     }
@@ -635,9 +742,4 @@ impl Machine {
             })
             .collect()
     }
-}
-
-fn describe_ram(regions: &[(u32, u32)]) -> String {
-    let each = regions.iter().map(|(b, n)| format!("0x{b:08x}..0x{:08x}", u64::from(*b) + u64::from(*n)));
-    format!("RAM is {}", each.collect::<Vec<_>>().join(", "))
 }

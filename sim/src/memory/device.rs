@@ -27,6 +27,8 @@ pub enum Signal {
     Exit(u32),
     /// A region marker.
     Marker(u32),
+    /// The program asks for a service, by the address of its request (riscv-tests' `magic_mem`).
+    Request(u32),
 }
 
 /// State of the device.
@@ -41,6 +43,18 @@ pub struct Device {
 }
 
 impl Device {
+    /// A word written to `tohost`: the low bit says that it is an exit code (shifted by one), otherwise it is the address of
+    /// a request.
+    pub(super) fn tohost(&mut self, value: u32) {
+        self.signal = Some(if value & 1 == 1 { Signal::Exit(value >> 1) } else { Signal::Request(value) });
+    }
+
+    /// Prints bytes.
+    pub(crate) fn print(&mut self, bytes: &[u8]) {
+        let room = LIMIT.saturating_sub(self.console.len());
+        self.console.extend(&bytes[..bytes.len().min(room)]);
+    }
+
     pub(super) fn write(&mut self, address: u32, value: u32) {
         match address {
             EXIT => self.signal = Some(Signal::Exit(value)),

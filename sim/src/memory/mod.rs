@@ -7,8 +7,15 @@ use device::Device;
 /// Where RAM lies unless `--ram` says otherwise: 2 MiB at 0x1C000000.
 pub const DEFAULT_RAM: (u32, u32) = (0x1C00_0000, 2 << 20);
 
-/// Granularity at which cached decodings are dropped when code is overwritten.
-pub(crate) const PAGE: u32 = 4096;
+/// Granularity at which memory remembers what it is used for.
+const GRANULE: u32 = 64;
+
+/// Instructions of the granule are cached.
+const CODE: u8 = 1;
+/// The program wrote to the granule.
+const WRITTEN: u8 = 2;
+/// The granule holds an address at which stores talk to the host.
+const WATCHED: u8 = 4;
 
 /// What an access wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +44,8 @@ pub struct Fault {
 struct Ram {
     base: u32,
     data: Vec<u8>,
-    /// Pages of which decoded instructions are cached.
-    code: Vec<bool>,
+    /// What each granule is used for: the bits above.
+    uses: Vec<u8>,
 }
 
 impl Ram {
@@ -51,14 +58,18 @@ impl Ram {
         Some(u32::from_le_bytes(word))
     }
 
-    /// Whether the store hit a page of cached code; `None` if it lies elsewhere.
+    /// What the granules that the store hit are used for; `None` if it lies elsewhere.
     #[inline]
-    fn store<const BYTES: u32>(&mut self, address: u32, value: u32) -> Option<bool> {
+    fn store<const BYTES: u32>(&mut self, address: u32, value: u32) -> Option<u8> {
         let at = address.wrapping_sub(self.base) as usize;
         let bytes = self.data.get_mut(at..at + BYTES as usize)?;
         bytes.copy_from_slice(&value.to_le_bytes()[..BYTES as usize]);
-        let page = |at: usize| self.code[at / PAGE as usize];
-        Some(page(at) | page(at + BYTES as usize - 1))
+        let mut used = |at: usize| {
+            let uses = &mut self.uses[at / GRANULE as usize];
+            *uses |= WRITTEN;
+            *uses
+        };
+        Some(used(at) | if BYTES == 1 { 0 } else { used(at + BYTES as usize - 1) })
     }
 }
 
@@ -72,8 +83,10 @@ pub struct Memory {
     pub split: bool,
     /// Address of the last data access.
     pub last_address: u32,
-    /// Set when a store hit a page of cached code: its first address.
+    /// Set when a store hit cached code: its first address.
     pub(crate) overwritten_code: Option<u32>,
+    /// Where stores talk to the host: the symbol `tohost` of riscv-tests.
+    tohost: Option<u32>,
     /// The last access that nothing answered.
     pub fault: Option<Fault>,
     /// The last access went to the host device.
@@ -87,7 +100,7 @@ impl Memory {
         let rams = regions.iter().map(|&(base, bytes)| Ram {
             base,
             data: vec![0; bytes as usize],
-            code: vec![false; bytes.div_ceil(PAGE) as usize],
+            uses: vec![0; bytes.div_ceil(GRANULE) as usize],
         });
         Self {
             rams: rams.collect(),
@@ -95,6 +108,7 @@ impl Memory {
             split: false,
             last_address: 0,
             overwritten_code: None,
+            tohost: None,
             fault: None,
             at_device: false,
         }
@@ -103,6 +117,13 @@ impl Memory {
     /// The RAM regions as `(base, bytes)`.
     pub fn regions(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
         self.rams.iter().map(|r| (r.base, r.data.len() as u32))
+    }
+
+    /// The RAM regions in words, for messages.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let each = self.regions().map(|(b, n)| format!("0x{b:08x}..0x{:08x}", u64::from(b) + u64::from(n)));
+        format!("RAM is {}", each.collect::<Vec<_>>().join(", "))
     }
 
     /// `bytes` of RAM from `address`, if one region holds them all.
@@ -114,7 +135,7 @@ impl Memory {
         })
     }
 
-    /// As [`Memory::slice`], writable. Cached decodings of the touched pages are not dropped: for loading only.
+    /// As [`Memory::slice`], writable. Cached decodings are not dropped: for loading only.
     pub fn slice_mut(&mut self, address: u32, bytes: u32) -> Option<&mut [u8]> {
         self.rams.iter_mut().find_map(|r| {
             let at = address.checked_sub(r.base)? as usize;
@@ -128,14 +149,43 @@ impl Memory {
         self.split | self.at_device | self.overwritten_code.is_some()
     }
 
-    /// Marks the page of `address` as holding cached code.
+    /// Marks the granule of `address` as holding cached code.
     pub(crate) fn mark_code(&mut self, address: u32) {
+        self.mark(address, CODE);
+    }
+
+    /// Makes stores to `address` talk to the host.
+    pub(crate) fn watch_tohost(&mut self, address: u32) {
+        self.mark(address, WATCHED);
+        self.tohost = Some(address);
+    }
+
+    fn mark(&mut self, address: u32, use_: u8) {
         for r in &mut self.rams {
             if let Some(at) = address.checked_sub(r.base)
-                && let Some(page) = r.code.get_mut((at / PAGE) as usize)
+                && let Some(uses) = r.uses.get_mut((at / GRANULE) as usize)
             {
-                *page = true;
+                *uses |= use_;
             }
+        }
+    }
+
+    /// Bytes of RAM the program wrote to, counted in whole granules of 64.
+    #[must_use]
+    pub fn written_bytes(&self) -> u64 {
+        let granules = self.rams.iter().flat_map(|r| &r.uses).filter(|u| **u & WRITTEN != 0).count();
+        granules as u64 * u64::from(GRANULE)
+    }
+
+    /// A store hit something that is more than data.
+    #[cold]
+    fn noteworthy(&mut self, address: u32, value: u32, uses: u8) {
+        if uses & CODE != 0 {
+            self.overwritten_code = Some(address);
+        }
+        if uses & WATCHED != 0 && self.tohost == Some(address) && value != 0 {
+            self.device.tohost(value);
+            self.at_device = true;
         }
     }
 
@@ -173,9 +223,9 @@ impl Memory {
         self.split = (address & 3) + BYTES > 4;
         self.at_device = false;
         self.last_address = address;
-        if let Some(code) = self.rams.first_mut().and_then(|r| r.store::<BYTES>(address, value)) {
-            if code {
-                self.overwritten_code = Some(address);
+        if let Some(uses) = self.rams.first_mut().and_then(|r| r.store::<BYTES>(address, value)) {
+            if uses & (CODE | WATCHED) != 0 {
+                self.noteworthy(address, value, uses);
             }
             return Ok(());
         }
@@ -184,9 +234,9 @@ impl Memory {
 
     #[cold]
     fn store_elsewhere<const BYTES: u32>(&mut self, address: u32, value: u32) -> Result<(), Fault> {
-        if let Some(code) = self.rams.iter_mut().find_map(|r| r.store::<BYTES>(address, value)) {
-            if code {
-                self.overwritten_code = Some(address);
+        if let Some(uses) = self.rams.iter_mut().find_map(|r| r.store::<BYTES>(address, value)) {
+            if uses & (CODE | WATCHED) != 0 {
+                self.noteworthy(address, value, uses);
             }
             return Ok(());
         }

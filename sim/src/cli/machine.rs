@@ -1,0 +1,118 @@
+//! What every command that runs programs can be told about the machine.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use super::{Program, parse_assignment, parse_number, parse_size};
+use crate::hart::Core;
+use crate::machine::{Config, Engine, Limits, Machine};
+use crate::memory::DEFAULT_RAM;
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum CoreName {
+    Mpic,
+    Ri5cy,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+/// Arguments that describe the machine.
+#[derive(clap::Args)]
+pub(super) struct MachineArgs {
+    /// MPIC takes SIMD formats from a CSR, RI5CY from the encoding
+    #[arg(long, default_value = "mpic")]
+    core: CoreName,
+    /// Reproduce the RTL's corner behaviour, or what the instruction set means
+    #[arg(long, default_value = "on", value_name = "on|off")]
+    rtl_quirks: Switch,
+    /// Memory in place of the default 2 MiB at 0x1C000000; repeatable
+    #[arg(long, value_name = "BASE:SIZE", value_parser = parse_ram)]
+    ram: Vec<(u32, u32)>,
+    /// Stop after N cycles
+    #[arg(long, value_name = "N")]
+    max_cycles: Option<u64>,
+    /// Stop after N instructions
+    #[arg(long, value_name = "N")]
+    max_instructions: Option<u64>,
+    /// Serve ecall with a7 = 93 (exit) and 64 (write) on the host
+    #[arg(long)]
+    semihosting: bool,
+    /// Fill a symbol's memory from a file before the run; repeatable
+    #[arg(long, value_name = "SYMBOL=FILE", value_parser = parse_assignment)]
+    load: Vec<(String, PathBuf)>,
+    /// Raise interrupt ID (0 to 31) in a cycle; repeatable
+    #[arg(long, value_name = "CYCLE:ID", value_parser = parse_interrupt)]
+    irq_at: Vec<(u64, u8)>,
+}
+
+impl MachineArgs {
+    /// When to stop.
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            cycles: self.max_cycles.unwrap_or(u64::MAX),
+            instructions: self.max_instructions.unwrap_or(u64::MAX),
+        }
+    }
+
+    /// A machine with `program`, read from `elf`, loaded.
+    pub(super) fn machine(&self, program: &Program, elf: &Path, profile: bool) -> Result<Machine> {
+        let config = Config {
+            core: match self.core {
+                CoreName::Mpic => Core::Mpic,
+                CoreName::Ri5cy => Core::Ri5cy,
+            },
+            quirks: self.rtl_quirks == Switch::On,
+            ram: if self.ram.is_empty() { vec![DEFAULT_RAM] } else { self.ram.clone() },
+            semihosting: self.semihosting,
+            engine: Engine::default(),
+            profile,
+            interrupts: self.irq_at.clone(),
+        };
+        let mut machine = Machine::new(&program.image, &config).with_context(|| elf.display().to_string())?;
+        for (symbol, path) in &self.load {
+            let address = program.address_of(symbol)?;
+            let data = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            if !machine.write(address, &data) {
+                bail!(
+                    "{} bytes of {} do not fit into memory at '{symbol}' (0x{address:08x})",
+                    data.len(),
+                    path.display()
+                );
+            }
+        }
+        Ok(machine)
+    }
+}
+
+impl Program {
+    /// Address of a symbol.
+    pub(super) fn address_of(&self, symbol: &str) -> Result<u32> {
+        self.image.symbol(symbol).ok_or_else(|| anyhow!("the ELF has no symbol '{symbol}'"))
+    }
+}
+
+fn parse_ram(text: &str) -> Result<(u32, u32), String> {
+    let wrong = || format!("'{text}' is not BASE:SIZE; write for example 0x1C000000:512K");
+    let (base, size) = text.split_once(':').ok_or_else(wrong)?;
+    let base = parse_number(base).and_then(|b| u32::try_from(b).ok()).ok_or_else(wrong)?;
+    let size = parse_size(size)?;
+    if size == 0 || size > 256 << 20 {
+        return Err(format!("'{text}': a RAM has 1 byte to 256 MiB"));
+    }
+    if base & 3 != 0 || u64::from(base) + u64::from(size) > 1 << 32 {
+        return Err(format!("'{text}': a RAM starts at a multiple of 4 and ends below 4 GiB"));
+    }
+    Ok((base, size))
+}
+
+fn parse_interrupt(text: &str) -> Result<(u64, u8), String> {
+    text.split_once(':')
+        .and_then(|(c, id)| Some((parse_number(c)?, u8::try_from(parse_number(id)?).ok()?)))
+        .filter(|(_, id)| *id < 32)
+        .ok_or_else(|| format!("'{text}' is not CYCLE:ID with an ID of 0 to 31"))
+}
