@@ -32,6 +32,9 @@ pub enum DeployError {
     /// The network does not validate.
     #[error(transparent)]
     Net(#[from] NetError),
+    /// A layer that no kernel runs.
+    #[error("layer '{0}': there is no kernel for {1} yet")]
+    NoKernel(String, &'static str),
     /// The runtime cannot be read.
     #[error("the built-in runtime is damaged: {0}")]
     Runtime(#[from] ImageError),
@@ -114,6 +117,7 @@ pub(crate) fn deploy_empty(net: &IntNet, sample: &[i32]) -> Result<Deployment, D
 
 fn assemble(net: &IntNet, sample: &[i32], complete: bool) -> Result<Deployment, DeployError> {
     net.validate()?;
+    check_kernels(net)?;
     let expected = net.tensors[net.input].len();
     if sample.len() != expected {
         return Err(DeployError::Input { got: sample.len(), expected });
@@ -153,6 +157,24 @@ fn assemble(net: &IntNet, sample: &[i32], complete: bool) -> Result<Deployment, 
         layout: layouts[net.input].clone(),
         tensor: net.tensors[net.input].clone(),
     })
+}
+
+/// What the kernels do not do yet.
+fn check_kernels(net: &IntNet) -> Result<(), DeployError> {
+    for layer in &net.layers {
+        let lacking = match layer {
+            IntLayer::Conv2d(Conv2d { weight_bits, .. }) | IntLayer::Linear(Linear { weight_bits, .. }) => {
+                weight_bits.contains(&0).then_some("pruned channels")
+            }
+            IntLayer::Depthwise(_) => Some("depthwise convolution"),
+            IntLayer::MaxPool(_) => Some("max pooling"),
+            IntLayer::AvgPool(_) | IntLayer::Add(_) => None,
+        };
+        if let Some(what) = lacking {
+            return Err(DeployError::NoKernel(layer.name().into(), what));
+        }
+    }
+    Ok(())
 }
 
 /// The bytes of a tensor's buffer, border and dead channels at the zero point.
@@ -207,7 +229,9 @@ impl Assembly<'_> {
                 IntLayer::Linear(l) => {
                     place_weights(&mut blob, &linear_source(net, self.layouts, l), &mut memory)
                 }
-                IntLayer::AvgPool(_) | IntLayer::Add(_) => Vec::new(),
+                IntLayer::Depthwise(_) | IntLayer::AvgPool(_) | IntLayer::MaxPool(_) | IntLayer::Add(_) => {
+                    Vec::new()
+                }
             })
             .collect();
         let before = blob.words.len() - 4;
@@ -288,6 +312,7 @@ impl Assembly<'_> {
                 self.place_groups(blob, l.input, l.output, &window, placed);
                 [KIND_CONV, body, if self.complete { placed.len() as u32 } else { 0 }]
             }
+            IntLayer::Depthwise(_) | IntLayer::MaxPool(_) => unreachable!("check_kernels refuses them"),
             IntLayer::AvgPool(l) => {
                 let q = l.requant;
                 blob.words.extend([tensor(l.input), tensor(l.output)]);

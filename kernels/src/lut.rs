@@ -21,8 +21,12 @@ pub enum LayerKind {
     Conv2d,
     /// Fully connected layer.
     Linear,
+    /// Depthwise convolution.
+    Depthwise,
     /// Average pooling.
     AvgPool,
+    /// Max pooling.
+    MaxPool,
     /// Residual addition.
     Add,
 }
@@ -34,7 +38,7 @@ pub struct Geometry {
     pub in_height: usize,
     /// Input columns.
     pub in_width: usize,
-    /// Input channels; for pooling and addition 0, their channels being the output's.
+    /// Input channels; for depthwise, pooling and addition 0, their channels being the output's.
     pub in_channels: usize,
     /// Output rows.
     pub out_height: usize,
@@ -294,8 +298,10 @@ impl Lut {
             .get(key)
             .ok_or_else(|| missing(format!("{kind:?} with a{a} w{w} and these sizes")))?;
         let n = match kind {
-            LayerKind::Conv2d | LayerKind::Linear => channels.next_multiple_of(plan::BLOCK),
-            LayerKind::AvgPool | LayerKind::Add => channels,
+            LayerKind::Conv2d | LayerKind::Linear | LayerKind::Depthwise => {
+                channels.next_multiple_of(plan::BLOCK)
+            }
+            LayerKind::AvgPool | LayerKind::MaxPool | LayerKind::Add => channels,
         };
         if let Some(cost) = curve.get(&n) {
             return Ok(*cost);
@@ -354,6 +360,12 @@ pub fn queries(net: &IntNet) -> Vec<Query> {
                 }
                 IntLayer::AvgPool(l) => {
                     (LayerKind::AvgPool, sizes(0, l.kernel, l.stride, [0; 4]), vec![(0, y.channels)])
+                }
+                IntLayer::Depthwise(l) => {
+                    (LayerKind::Depthwise, sizes(0, l.kernel, l.stride, l.pad), weighted(&l.weight_bits))
+                }
+                IntLayer::MaxPool(l) => {
+                    (LayerKind::MaxPool, sizes(0, l.kernel, l.stride, l.pad), vec![(0, y.channels)])
                 }
                 IntLayer::Add(_) => (LayerKind::Add, sizes(0, [1, 1], [1, 1], [0; 4]), vec![(0, y.channels)]),
             };

@@ -58,8 +58,8 @@ pub fn targets(net: &IntNet) -> Vec<Target> {
 /// Channel counts at which a curve is sampled. Cost grows by whole blocks, evenly; a few counts suffice.
 fn counts(t: &Target) -> Vec<usize> {
     let most = match t.layer {
-        LayerKind::Conv2d | LayerKind::Linear => t.channels.next_multiple_of(BLOCK),
-        LayerKind::AvgPool | LayerKind::Add => t.channels,
+        LayerKind::Conv2d | LayerKind::Linear | LayerKind::Depthwise => t.channels.next_multiple_of(BLOCK),
+        LayerKind::AvgPool | LayerKind::MaxPool | LayerKind::Add => t.channels,
     };
     let mut counts =
         vec![BLOCK.min(most), (2 * BLOCK).min(most), (most / 2).next_multiple_of(BLOCK).min(most), most];
@@ -74,8 +74,8 @@ fn samples(targets: &[Target]) -> Vec<(CurveKey, usize)> {
     for t in targets {
         for a in WIDTHS {
             let weights: &[u8] = match t.layer {
-                LayerKind::Conv2d | LayerKind::Linear => &WIDTHS,
-                LayerKind::AvgPool | LayerKind::Add => &[0],
+                LayerKind::Conv2d | LayerKind::Linear | LayerKind::Depthwise => &WIDTHS,
+                LayerKind::AvgPool | LayerKind::MaxPool | LayerKind::Add => &[0],
             };
             for &w in weights {
                 all.extend(counts(t).into_iter().map(|n| ((t.layer, t.geometry, a, w), n)));
@@ -99,6 +99,19 @@ fn network(&(kind, g, a, w): &CurveKey, channels: usize) -> IntNet {
         LayerKind::Linear => {
             let mut b = Builder::new("linear", [g.in_height, g.in_width, g.in_channels], a);
             let out = b.linear(rng, 0, vec![w; channels], 32);
+            b.finish(out)
+        }
+        LayerKind::Depthwise => {
+            let mut b = Builder::new("depthwise", [g.in_height, g.in_width, channels], a);
+            let weight_bits = vec![w; channels];
+            let shape = Shape { kernel: g.kernel, stride: g.stride, pad: g.pad, weight_bits, out_bits: a };
+            let out = b.depthwise(rng, 0, &shape);
+            b.finish(out)
+        }
+        LayerKind::MaxPool => {
+            let mut b = Builder::new("max_pool", [g.in_height, g.in_width, channels], a);
+            let (kernel, stride, pad) = (g.kernel, g.stride, g.pad);
+            let out = b.max_pool(0, &Shape { kernel, stride, pad, weight_bits: Vec::new(), out_bits: a });
             b.finish(out)
         }
         LayerKind::AvgPool => {

@@ -6,7 +6,7 @@
 //! cut into blocks of four; a block runs at the widest width in it (codes of few bits are codes of more bits too). This
 //! module is the only place that says so.
 
-use crate::net::{IntLayer, IntNet, Tensor, TensorId};
+use crate::net::{Conv2d, Depthwise, IntLayer, IntNet, MaxPool, Tensor, TensorId};
 
 /// Output channels of a block.
 pub const BLOCK: usize = 4;
@@ -90,9 +90,11 @@ fn borders(net: &IntNet) -> Vec<[usize; 4]> {
     let mut out = vec![[0; 4]; net.tensors.len()];
     for layer in &net.layers {
         match layer {
-            IntLayer::Conv2d(l) => {
-                for (have, need) in out[l.input].iter_mut().zip(l.pad) {
-                    *have = need.max(*have);
+            IntLayer::Conv2d(Conv2d { input, pad, .. })
+            | IntLayer::Depthwise(Depthwise { input, pad, .. })
+            | IntLayer::MaxPool(MaxPool { input, pad, .. }) => {
+                for (have, need) in out[*input].iter_mut().zip(pad) {
+                    *have = (*need).max(*have);
                 }
             }
             IntLayer::Linear(_) | IntLayer::AvgPool(_) | IntLayer::Add(_) => {}
@@ -113,7 +115,7 @@ fn orders(net: &IntNet) -> Vec<Vec<usize>> {
     };
     for layer in &net.layers {
         match layer {
-            IntLayer::Add(_) | IntLayer::AvgPool(_) => {
+            IntLayer::Add(_) | IntLayer::AvgPool(_) | IntLayer::MaxPool(_) | IntLayer::Depthwise(_) => {
                 for input in layer.inputs() {
                     let (a, b) = (find(&tied, input), find(&tied, layer.output()));
                     tied[a] = b;
@@ -127,7 +129,8 @@ fn orders(net: &IntNet) -> Vec<Vec<usize>> {
         let bits = match layer {
             IntLayer::Conv2d(l) => &l.weight_bits,
             IntLayer::Linear(l) => &l.weight_bits,
-            IntLayer::AvgPool(_) | IntLayer::Add(_) => continue,
+            IntLayer::Depthwise(l) => &l.weight_bits,
+            IntLayer::AvgPool(_) | IntLayer::MaxPool(_) | IntLayer::Add(_) => continue,
         };
         for (have, bits) in widest[find(&tied, layer.output())].iter_mut().zip(bits) {
             *have = (*have).max(*bits);

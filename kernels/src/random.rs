@@ -4,7 +4,9 @@ use rand::Rng;
 use rand::seq::IndexedRandom as _;
 use rand_chacha::ChaCha8Rng;
 
-use crate::net::{Add, AvgPool, Conv2d, IntLayer, IntNet, Linear, Requant, Tensor, TensorId};
+use crate::net::{
+    Add, AvgPool, Conv2d, Depthwise, IntLayer, IntNet, Linear, MaxPool, Requant, Tensor, TensorId,
+};
 
 const WIDTHS: [u8; 3] = [2, 4, 8];
 
@@ -21,6 +23,17 @@ pub struct Shape {
     pub weight_bits: Vec<u8>,
     /// Bits of the output.
     pub out_bits: u8,
+}
+
+impl Shape {
+    /// Output height and width for an input.
+    fn out_size(&self, x: &Tensor) -> [usize; 2] {
+        let Self { kernel, stride, pad, .. } = self;
+        [
+            (x.height + pad[0] + pad[2] - kernel[0]) / stride[0] + 1,
+            (x.width + pad[1] + pad[3] - kernel[1]) / stride[1] + 1,
+        ]
+    }
 }
 
 /// A network under construction.
@@ -72,8 +85,7 @@ impl Builder {
         let Shape { kernel, stride, pad, ref weight_bits, out_bits } = *shape;
         let weight_bits = weight_bits.clone();
         let x = self.net.tensors[input].clone();
-        let height = (x.height + pad[0] + pad[2] - kernel[0]) / stride[0] + 1;
-        let width = (x.width + pad[1] + pad[3] - kernel[1]) / stride[1] + 1;
+        let [height, width] = shape.out_size(&x);
         let relu = rng.random();
         let output = self.tensor([height, width, weight_bits.len()], out_bits, relu);
         let k = kernel[0] * kernel[1] * x.channels;
@@ -81,6 +93,33 @@ impl Builder {
         let name = self.name();
         let layer = Conv2d { name, input, output, kernel, stride, pad, weight_bits, weights, requant };
         self.net.layers.push(IntLayer::Conv2d(layer));
+        output
+    }
+
+    /// A depthwise convolution with random weights, one weight width per input channel; returns its output.
+    pub fn depthwise(&mut self, rng: &mut ChaCha8Rng, input: TensorId, shape: &Shape) -> TensorId {
+        let Shape { kernel, stride, pad, ref weight_bits, out_bits } = *shape;
+        let weight_bits = weight_bits.clone();
+        let x = self.net.tensors[input].clone();
+        let [height, width] = shape.out_size(&x);
+        let relu = rng.random();
+        let output = self.tensor([height, width, x.channels], out_bits, relu);
+        let k = kernel[0] * kernel[1];
+        let (weights, requant) = weights(rng, &weight_bits, k, &x, &self.net.tensors[output]);
+        let name = self.name();
+        let layer = Depthwise { name, input, output, kernel, stride, pad, weight_bits, weights, requant };
+        self.net.layers.push(IntLayer::Depthwise(layer));
+        output
+    }
+
+    /// A max pooling (the weight bits and output bits of `shape` are not used); returns its output.
+    pub fn max_pool(&mut self, input: TensorId, shape: &Shape) -> TensorId {
+        let Shape { kernel, stride, pad, .. } = *shape;
+        let x = self.net.tensors[input].clone();
+        let [height, width] = shape.out_size(&x);
+        let output = self.tensor([height, width, x.channels], x.bits, x.zero_point < 0);
+        let name = self.name();
+        self.net.layers.push(IntLayer::MaxPool(MaxPool { name, input, output, kernel, stride, pad }));
         output
     }
 
@@ -161,8 +200,13 @@ fn spread(worst: i64, y: &Tensor, bias: i64) -> Requant {
 fn weights(rng: &mut ChaCha8Rng, bits: &[u8], k: usize, x: &Tensor, y: &Tensor) -> (Vec<i8>, Vec<Requant>) {
     let (mut codes, mut requant) = (Vec::with_capacity(bits.len() * k), Vec::new());
     for &b in bits {
-        let half = 1i16 << (b - 1);
-        let row: Vec<i8> = (0..k).map(|_| rng.random_range(-half..half) as i8).collect();
+        let row: Vec<i8> = match b {
+            0 => vec![0; k],
+            b => {
+                let half = 1i16 << (b - 1);
+                (0..k).map(|_| rng.random_range(-half..half) as i8).collect()
+            }
+        };
         let sum: i64 = row.iter().map(|w| i64::from(w.unsigned_abs())).sum();
         let worst = sum << x.bits;
         // A quarter of the bound: random sums stay far from the worst case.
@@ -176,6 +220,16 @@ fn weights(rng: &mut ChaCha8Rng, bits: &[u8], k: usize, x: &Tensor, y: &Tensor) 
         requant.push(q);
     }
     (codes, requant)
+}
+
+/// Weight bits of `n` channels as [`mix`], in one of four layers with channels pruned at random.
+pub fn pruned_mix(rng: &mut ChaCha8Rng, n: usize) -> Vec<u8> {
+    let mut bits = mix(rng, n);
+    if rng.random_bool(0.25) {
+        let share = rng.random_range(0.1..0.9);
+        bits.iter_mut().filter(|_| rng.random_bool(share)).for_each(|b| *b = 0);
+    }
+    bits
 }
 
 /// Weight bits of `n` channels: one width, or a random mix.

@@ -1,6 +1,6 @@
 //! Whether a network makes sense, and the proof that 32 bits suffice for all of its arithmetic.
 
-use super::{Add, AvgPool, Conv2d, IntLayer, IntNet, Linear, Requant, Tensor, TensorId};
+use super::{Add, AvgPool, Conv2d, Depthwise, IntLayer, IntNet, Linear, MaxPool, Requant, Tensor, TensorId};
 
 /// What is wrong with a network or its file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -92,26 +92,16 @@ impl IntNet {
         match layer {
             IntLayer::Conv2d(l) => self.check_conv(l),
             IntLayer::Linear(l) => self.check_linear(l),
-            IntLayer::AvgPool(l) => self.check_pool(l),
+            IntLayer::Depthwise(l) => self.check_depthwise(l),
+            IntLayer::AvgPool(l) => self.check_avg_pool(l),
+            IntLayer::MaxPool(l) => self.check_max_pool(l),
             IntLayer::Add(l) => self.check_add(l),
         }
     }
 
     fn check_conv(&self, l: &Conv2d) -> Result<(), String> {
         let (x, y) = (&self.tensors[l.input], &self.tensors[l.output]);
-        let [top, left, bottom, right] = l.pad;
-        let out = |size: usize, before: usize, after: usize, k: usize, stride: usize| {
-            (k > 0 && stride > 0 && before < k && after < k && size + before + after >= k)
-                .then(|| (size + before + after - k) / stride + 1)
-        };
-        let height = out(x.height, top, bottom, l.kernel[0], l.stride[0]);
-        let width = out(x.width, left, right, l.kernel[1], l.stride[1]);
-        if (height, width) != (Some(y.height), Some(y.width)) {
-            return Err(format!(
-                "kernel {:?}, stride {:?}, padding {:?} do not make {}x{} into {}x{}",
-                l.kernel, l.stride, l.pad, x.height, x.width, y.height, y.width
-            ));
-        }
+        check_window(x, y, l.kernel, l.stride, l.pad)?;
         check_weights(
             &l.weight_bits,
             &l.weights,
@@ -123,6 +113,13 @@ impl IntNet {
         )
     }
 
+    fn check_depthwise(&self, l: &Depthwise) -> Result<(), String> {
+        let (x, y) = (&self.tensors[l.input], &self.tensors[l.output]);
+        check_window(x, y, l.kernel, l.stride, l.pad)?;
+        check_channels(x, y)?;
+        check_weights(&l.weight_bits, &l.weights, &l.requant, y.channels, l.kernel[0] * l.kernel[1], x, y)
+    }
+
     fn check_linear(&self, l: &Linear) -> Result<(), String> {
         let (x, y) = (&self.tensors[l.input], &self.tensors[l.output]);
         if (y.height, y.width) != (1, 1) {
@@ -131,19 +128,23 @@ impl IntNet {
         check_weights(&l.weight_bits, &l.weights, &l.requant, y.channels, x.len(), x, y)
     }
 
-    fn check_pool(&self, l: &AvgPool) -> Result<(), String> {
+    fn check_max_pool(&self, l: &MaxPool) -> Result<(), String> {
         let (x, y) = (&self.tensors[l.input], &self.tensors[l.output]);
-        let out = |size: usize, k: usize, stride: usize| {
-            (k > 0 && stride > 0 && size >= k).then(|| (size - k) / stride + 1)
-        };
-        let shape =
-            (out(x.height, l.kernel[0], l.stride[0]), out(x.width, l.kernel[1], l.stride[1]), x.channels);
-        if shape != (Some(y.height), Some(y.width), y.channels) {
+        check_window(x, y, l.kernel, l.stride, l.pad)?;
+        check_channels(x, y)?;
+        if (x.bits, x.zero_point) != (y.bits, y.zero_point) {
             return Err(format!(
-                "window {:?}, stride {:?} do not make {}x{}x{} into {}x{}x{}",
-                l.kernel, l.stride, x.height, x.width, x.channels, y.height, y.width, y.channels
+                "a maximum keeps the number format, but '{}' has {} bits and zero point {}, '{}' {} bits and {}",
+                x.name, x.bits, x.zero_point, y.name, y.bits, y.zero_point
             ));
         }
+        Ok(())
+    }
+
+    fn check_avg_pool(&self, l: &AvgPool) -> Result<(), String> {
+        let (x, y) = (&self.tensors[l.input], &self.tensors[l.output]);
+        check_window(x, y, l.kernel, l.stride, [0; 4])?;
+        check_channels(x, y)?;
         let (low, high) = centred(x);
         let n = (l.kernel[0] * l.kernel[1]) as i64;
         check_range(l.requant, n * low, n * high)
@@ -177,6 +178,38 @@ fn centred(x: &Tensor) -> (i64, i64) {
     (i64::from(low) - i64::from(x.zero_point), i64::from(high) - i64::from(x.zero_point))
 }
 
+/// The window must turn the input's height and width into the output's, and each position of it must touch the input.
+fn check_window(
+    x: &Tensor,
+    y: &Tensor,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    pad: [usize; 4],
+) -> Result<(), String> {
+    let [top, left, bottom, right] = pad;
+    let out = |size: usize, before: usize, after: usize, k: usize, stride: usize| {
+        (k > 0 && stride > 0 && before < k && after < k && size + before + after >= k)
+            .then(|| (size + before + after - k) / stride + 1)
+    };
+    let height = out(x.height, top, bottom, kernel[0], stride[0]);
+    let width = out(x.width, left, right, kernel[1], stride[1]);
+    if (height, width) != (Some(y.height), Some(y.width)) {
+        return Err(format!(
+            "window {kernel:?}, stride {stride:?}, padding {pad:?} do not make {}x{} into {}x{}",
+            x.height, x.width, y.height, y.width
+        ));
+    }
+    Ok(())
+}
+
+/// Each channel by itself: as many out as in.
+fn check_channels(x: &Tensor, y: &Tensor) -> Result<(), String> {
+    if x.channels != y.channels {
+        return Err(format!("'{}' has {} channels, '{}' {}", x.name, x.channels, y.name, y.channels));
+    }
+    Ok(())
+}
+
 fn fits(low: i64, high: i64, what: &str) -> Result<(), String> {
     if low < i64::from(i32::MIN) || high > i64::from(i32::MAX) {
         return Err(format!(
@@ -196,6 +229,23 @@ fn check_range(q: Requant, low: i64, high: i64) -> Result<(), String> {
     fits(low, high, "the accumulator")?;
     let ends = [low * i64::from(q.kappa), high * i64::from(q.kappa)].map(|p| p + i64::from(q.lambda));
     fits(ends[0].min(ends[1]), ends[0].max(ends[1]), "acc * kappa + lambda")
+}
+
+/// A pruned channel is the real value 0.
+fn check_pruned(row: &[i8], q: Requant, y: &Tensor) -> Result<(), String> {
+    check_shift(q.shift)?;
+    if let Some(w) = row.iter().find(|w| **w != 0) {
+        return Err(format!("it has 0 bits, that is, it is pruned, but a weight of {w}"));
+    }
+    let (low, high) = y.range();
+    let zero = q.apply(0).clamp(low, high);
+    if zero != y.zero_point {
+        return Err(format!(
+            "it is pruned, so lambda >> shift must be the zero point {}, not {zero}",
+            y.zero_point
+        ));
+    }
+    Ok(())
 }
 
 /// Counts, ranges and overflow of a layer with weights; `k` is the number of weights of an output channel.
@@ -224,8 +274,12 @@ fn check_weights(
     let (low, high) = centred(x);
     for (c, row) in weights.chunks_exact(k.max(1)).enumerate() {
         let at = |why: String| format!("output channel {c}: {why}");
-        if !matches!(bits[c], 2 | 4 | 8) {
-            return Err(at(format!("{} weight bits; 2, 4 or 8 are possible", bits[c])));
+        if !matches!(bits[c], 0 | 2 | 4 | 8) {
+            return Err(at(format!("{} weight bits; 0 (pruned), 2, 4 or 8 are possible", bits[c])));
+        }
+        if bits[c] == 0 {
+            check_pruned(row, requant[c], y).map_err(at)?;
+            continue;
         }
         let half = 1i16 << (bits[c] - 1);
         if let Some(w) = row.iter().find(|w| i16::from(**w) < -half || i16::from(**w) >= half) {
