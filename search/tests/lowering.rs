@@ -3,13 +3,69 @@
 use mpic_kernels::golden;
 use nas_search::data::{Dataset, fashion14};
 use nas_search::export;
-use nas_search::model::{Graph, fashion};
+use nas_search::model::{Graph, fashion, load};
 use nas_search::space::{Assignment, Space};
 use nas_search::train::{Arithmetic, Network};
 use rand::SeedableRng;
 use rand::seq::IndexedRandom as _;
 use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
+
+/// Every kind of node, rectangular kernels, uneven padding and strides.
+const ZOO: &str = r#"
+name = "zoo"
+input = [14, 14, 1]
+[[node]]
+name = "stem"
+op = "conv"
+channels = 8
+kernel = [5, 4]
+stride = [1, 2]
+relu = true
+[[node]]
+name = "depthwise"
+op = "depthwise"
+kernel = 3
+stride = 2
+relu = true
+[[node]]
+name = "pointwise"
+op = "conv"
+channels = 12
+kernel = 1
+[[node]]
+name = "largest"
+op = "max_pool"
+kernel = [3, 2]
+stride = 1
+pad = [1, 0, 1, 1]
+[[node]]
+name = "sum"
+op = "add"
+inputs = ["pointwise", "largest"]
+[[node]]
+name = "mean"
+op = "avg_pool"
+kernel = [3, 2]
+stride = 2
+[[node]]
+name = "hidden"
+op = "linear"
+channels = 16
+norm = true
+relu = true
+[[node]]
+name = "classifier"
+op = "linear"
+channels = 10
+"#;
+
+fn zoo() -> Graph {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let path = dir.path().join("zoo.toml");
+    std::fs::write(&path, ZOO).expect("written");
+    load(path.to_str().expect("a plain path")).expect("a network")
+}
 
 fn images(data: &Dataset, n: usize) -> Tensor {
     let size: usize = data.shape.iter().product();
@@ -36,27 +92,33 @@ fn calibrated(graph: Graph, seed: u64, x: &Tensor) -> Network {
     net
 }
 
-/// Every tensor of the integer network stands for what the fake-quantised network computes: nearly all codes are equal, none
-/// is more than a step or two away (roundings of kappa and of floating point fall the other way now and then).
 #[test]
 fn integer_tensors_stand_for_the_fake_quantised_ones() {
+    check(&fashion());
+    check(&zoo());
+}
+
+/// Every tensor of the integer network stands for what the fake-quantised network computes: nearly all codes are equal,
+/// hardly one is more than a step away, none far (roundings of kappa and of floating point fall the other way now and then,
+/// and what differs goes through the next layers).
+fn check(graph: &Graph) {
     tch::set_num_threads(1);
     let _guard = tch::no_grad_guard();
     let data = fashion14(None).expect("embedded");
-    let (n, graph) = (16, fashion());
+    let n = 16;
     let x = images(&data, n);
-    let (mut equal, mut all) = (0usize, 0usize);
+    let (mut equal, mut far, mut all) = (0usize, 0usize, 0usize);
     for seed in 0..6 {
         let net = calibrated(graph.clone(), seed, &x);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut a = Assignment::uniform(&graph, 8, *[2, 4, 8].choose(&mut rng).expect("widths"));
+        let mut a = Assignment::uniform(graph, 8, *[2, 4, 8].choose(&mut rng).expect("widths"));
         for bits in a.weights.iter_mut().flatten() {
             *bits = *[2, 4, 8].choose(&mut rng).expect("widths");
         }
         let choices = net.hard_choices(&a);
         let values = net.trace(&net.params.views(), &x, Arithmetic::Fake(&choices));
         let (frozen, scales) = net.freeze(&a);
-        let int = export::lower(&graph, &a, &frozen, &scales).expect("fits");
+        let int = export::lower(graph, &a, &frozen, &scales).expect("fits");
         int.validate().expect("lowered networks are valid");
         let size: usize = data.shape.iter().product();
         for i in 0..n {
@@ -76,7 +138,8 @@ fn integer_tensors_stand_for_the_fake_quantised_ones() {
                     }
                     all += 1;
                     equal += usize::from(off < 0.01);
-                    assert!(off < 3.01, "seed {seed}, {} (a{}): code {code}, fake {want}", t.name, t.bits);
+                    far += usize::from(off > 1.01);
+                    assert!(off < 8.01, "seed {seed}, {} (a{}): code {code}, fake {want}", t.name, t.bits);
                 }
             }
             let y = outputs.last().expect("logits");
@@ -89,5 +152,6 @@ fn integer_tensors_stand_for_the_fake_quantised_ones() {
     }
     let share = equal as f64 / all as f64;
     println!("{:.3} % of {all} codes are equal", 100.0 * share);
-    assert!(share > 0.99, "only {share} of the codes are equal");
+    assert!(share > 0.99, "only {share} of the codes of {} are equal", graph.name);
+    assert!(far * 1000 <= all, "{far} of {all} codes of {} are more than a step away", graph.name);
 }

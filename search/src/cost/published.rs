@@ -4,7 +4,7 @@
 use mpic_kernels::lut::LutError;
 
 use super::{CostModel, Slopes};
-use crate::model::{Graph, NodeId, Op};
+use crate::model::{Graph, NodeId};
 use crate::space::{Assignment, INPUT_BITS};
 
 /// MAC/cycle by activation bits (2, 4, 8) and weight bits (2, 4, 8).
@@ -44,7 +44,7 @@ impl CostModel for Published {
     }
 
     fn slopes(&self, graph: &Graph, id: NodeId, a_bits: &[u8], w_bits: &[u8]) -> Result<Slopes, LutError> {
-        let weighted = matches!(graph.nodes[id].op, Op::Conv { .. } | Op::Linear);
+        let weighted = graph.nodes[id].has_weights();
         let per = |a: u8| {
             w_bits.iter().map(|&w| if weighted { per_channel(graph, id, a, w) } else { 0.0 }).collect()
         };

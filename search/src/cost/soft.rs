@@ -12,7 +12,7 @@ use crate::train::{Choice, Choices};
 #[derive(Debug)]
 struct Term {
     node: NodeId,
-    /// Node whose output it reads.
+    /// Node whose quantiser the output it reads has.
     input: NodeId,
     /// `[input widths, weight widths]`.
     per_channel: Tensor,
@@ -52,7 +52,7 @@ impl<'a> SoftCost<'a> {
     pub fn new(model: &'a dyn CostModel, graph: &'a Graph, space: &'a Space) -> Result<Self, LutError> {
         let reference = model.hard(graph, &Assignment::uniform(graph, 8, 8))?;
         let term = |node: NodeId| {
-            let input = graph.nodes[node].inputs[0];
+            let input = graph.quantised_as(graph.nodes[node].inputs[0]);
             let a_bits = if input == 0 { &[INPUT_BITS][..] } else { &space.activations };
             let Slopes { per_channel, constant } = model.slopes(graph, node, a_bits, &space.weights)?;
             let shape = [per_channel.len() as i64, space.weights.len() as i64];
@@ -107,7 +107,7 @@ impl<'a> SoftCost<'a> {
             if let Some(w) = factors(choices.weights[id].as_ref()) {
                 out.weights[id] = favoured(w, &self.space.weights);
             }
-            if let Some(a) = factors(choices.activations[id].as_ref()) {
+            if let Some(a) = factors(choices.activations[self.graph.quantised_as(id)].as_ref()) {
                 out.activations[id] = favoured(a, &self.space.activations)[0];
             }
         }

@@ -1,7 +1,9 @@
 //! Data sets as plain bytes; one file each.
 
+mod codes;
 mod fashion;
 
+pub use codes::Codes;
 pub use fashion::fashion14;
 
 /// Labelled images, height x width x channels, unsigned bytes.

@@ -1,8 +1,10 @@
 //! From a trained network to an integer one.
 
-use mpic_kernels::net::{Add, AvgPool, Conv2d, IntLayer, IntNet, Linear, NetError, Requant, Tensor};
+use mpic_kernels::net::{
+    Add, AvgPool, Conv2d, Depthwise, IntLayer, IntNet, Linear, MaxPool, NetError, Requant, Tensor,
+};
 
-use crate::model::{Graph, NodeId, Op};
+use crate::model::{Graph, NodeId, Op, Window};
 use crate::space::Assignment;
 
 /// Trained numbers of a node with weights, quantised.
@@ -25,7 +27,11 @@ fn tensors(graph: &Graph, assignment: &Assignment, scales: &[f64]) -> Vec<Tensor
         let node = &graph.nodes[id];
         let bits = assignment.activations[id];
         let [height, width, channels] = node.shape;
-        let zero_point = if node.unsigned(graph) { -(1 << (bits - 1)) } else { 0 };
+        let zero_point = match node.op {
+            Op::Input => graph.input.zero_point,
+            _ if node.unsigned(graph) => -(1 << (bits - 1)),
+            _ => 0,
+        };
         Tensor { name: node.name.clone(), height, width, channels, bits, zero_point, scale: scales[id] }
     };
     (0..graph.nodes.len()).map(tensor).collect()
@@ -69,12 +75,9 @@ pub fn lower(
     scales: &[f64],
 ) -> Result<IntNet, NetError> {
     let mut scales = scales.to_vec();
-    for (id, node) in graph.nodes.iter().enumerate() {
-        if node.op == Op::Linear {
-            let largest = frozen[id].iter().flat_map(|f| &f.scale).copied().fold(f64::MIN_POSITIVE, f64::max);
-            scales[id] = scales[node.inputs[0]] * largest / LOGIT_STEPS;
-        }
-    }
+    let output = graph.output();
+    let largest = frozen[output].iter().flat_map(|f| &f.scale).copied().fold(f64::MIN_POSITIVE, f64::max);
+    scales[output] = scales[graph.nodes[output].inputs[0]] * largest / LOGIT_STEPS;
     let tensors = tensors(graph, assignment, &scales);
     let layers = (1..graph.nodes.len())
         .map(|id| layer(graph, assignment, &tensors, frozen[id].as_ref(), id))
@@ -86,7 +89,7 @@ pub fn lower(
         tensors,
         layers,
         input: 0,
-        output: graph.nodes.len() - 1,
+        output,
     };
     net.validate()?;
     Ok(net)
@@ -105,11 +108,12 @@ fn layer(
     let input = node.inputs[0];
     let x = &tensors[input];
     Ok(match node.op {
-        Op::Conv { kernel, stride, pad, .. } => {
+        Op::Conv { window, .. } => {
             let f = frozen.expect("a convolution is frozen");
             let requant = requant(f, x, y).ok_or_else(unfit)?;
             let weight_bits = assignment.weights[id].clone();
-            let (kernel, stride, pad) = ([kernel; 2], [stride; 2], [pad; 4]);
+            let Window { kernel, stride, pad } = window;
+            let weights = f.codes.clone();
             IntLayer::Conv2d(Conv2d {
                 name,
                 input,
@@ -118,32 +122,48 @@ fn layer(
                 stride,
                 pad,
                 weight_bits,
-                weights: f.codes.clone(),
+                weights,
                 requant,
             })
         }
-        Op::Linear => {
+        Op::Depthwise { window, .. } => {
+            let f = frozen.expect("a convolution is frozen");
+            let requant = requant(f, x, y).ok_or_else(unfit)?;
+            let weight_bits = assignment.weights[id].clone();
+            let Window { kernel, stride, pad } = window;
+            let weights = f.codes.clone();
+            IntLayer::Depthwise(Depthwise {
+                name,
+                input,
+                output,
+                kernel,
+                stride,
+                pad,
+                weight_bits,
+                weights,
+                requant,
+            })
+        }
+        Op::Linear { .. } => {
             let f = frozen.expect("a linear layer is frozen");
             let requant = requant(f, x, y).ok_or_else(unfit)?;
             let weight_bits = assignment.weights[id].clone();
             IntLayer::Linear(Linear { name, input, output, weight_bits, weights: f.codes.clone(), requant })
         }
-        Op::GlobalAvgPool => {
-            let n = (x.height * x.width) as i64;
+        Op::AvgPool { window } => {
+            let n = (window.kernel[0] * window.kernel[1]) as i64;
             let (low, high) = x.range();
             let range = (n * i64::from(low - x.zero_point), n * i64::from(high - x.zero_point));
             let requant = Requant::from_real(x.scale / (n as f64 * y.scale), f64::from(y.zero_point), range)
                 .ok_or_else(unfit)?;
-            IntLayer::AvgPool(AvgPool {
-                name,
-                input,
-                output,
-                kernel: [x.height, x.width],
-                stride: [1, 1],
-                requant,
-            })
+            let Window { kernel, stride, .. } = window;
+            IntLayer::AvgPool(AvgPool { name, input, output, kernel, stride, requant })
         }
-        Op::Add => {
+        Op::MaxPool { window } => {
+            let Window { kernel, stride, pad } = window;
+            IntLayer::MaxPool(MaxPool { name, input, output, kernel, stride, pad })
+        }
+        Op::Add { .. } => {
             let inputs = [input, node.inputs[1]];
             let real = inputs.map(|i| tensors[i].scale / y.scale);
             let add = (0..=24u8).rev().find_map(|shift| {

@@ -1,34 +1,70 @@
 //! Networks as graphs of layers, in plain Rust: what training, cost and lowering agree on.
 
-mod fashion;
+mod file;
 
-pub use fashion::fashion;
+pub use file::{BUILT_IN, ModelError, built_in, load};
+
+use crate::data::Codes;
 
 /// Index of a node; node 0 is the input.
 pub type NodeId = usize;
 
+/// How a kernel or a pooling window moves over an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Height and width.
+    pub kernel: [usize; 2],
+    /// Vertical and horizontal step.
+    pub stride: [usize; 2],
+    /// Zeros around the image: top, left, bottom, right.
+    pub pad: [usize; 4],
+}
+
 /// What a node computes from earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// The image.
+    /// The sample.
     Input,
-    /// Convolution with bias (batch norm is folded into it after warm-up).
+    /// Convolution with bias.
     Conv {
-        /// Square kernel size.
-        kernel: usize,
-        /// Stride in both directions.
-        stride: usize,
-        /// Zero padding on all sides.
-        pad: usize,
+        /// Its kernel.
+        window: Window,
+        /// Batch normalisation behind it, which is folded into it after warm-up.
+        norm: bool,
         /// Rectified output.
         relu: bool,
     },
-    /// Rectified sum of two nodes.
-    Add,
-    /// Mean over the whole image.
-    GlobalAvgPool,
-    /// Fully connected layer; its output are the logits.
-    Linear,
+    /// Convolution of every channel by itself, with bias.
+    Depthwise {
+        /// Its kernel.
+        window: Window,
+        /// As for [`Op::Conv`].
+        norm: bool,
+        /// Rectified output.
+        relu: bool,
+    },
+    /// Fully connected layer over height, width and channels, with bias.
+    Linear {
+        /// As for [`Op::Conv`].
+        norm: bool,
+        /// Rectified output.
+        relu: bool,
+    },
+    /// Sum of two nodes.
+    Add {
+        /// Rectified output.
+        relu: bool,
+    },
+    /// Mean over each window; without padding.
+    AvgPool {
+        /// The window.
+        window: Window,
+    },
+    /// Maximum over each window; padding never wins.
+    MaxPool {
+        /// The window.
+        window: Window,
+    },
 }
 
 /// A node: an operation and the tensor it makes.
@@ -44,109 +80,142 @@ pub struct Node {
     pub shape: [usize; 3],
 }
 
+impl Window {
+    /// Output height and width for an image; `None` where the window does not fit.
+    #[must_use]
+    pub fn output(&self, [height, width]: [usize; 2]) -> Option<[usize; 2]> {
+        let [top, left, bottom, right] = self.pad;
+        let along = |size: usize, axis: usize, before: usize, after: usize| {
+            let (k, step) = (self.kernel[axis], self.stride[axis]);
+            let fits = k > 0 && step > 0 && before < k && after < k && size + before + after >= k;
+            fits.then(|| (size + before + after - k) / step + 1)
+        };
+        Some([along(height, 0, top, bottom)?, along(width, 1, left, right)?])
+    }
+
+    /// The padding that gives `ceil(size / stride)` outputs, the odd zero behind the image (`TensorFlow`'s "same").
+    #[must_use]
+    pub fn same(kernel: [usize; 2], stride: [usize; 2], image: [usize; 2]) -> Self {
+        let total = |axis: usize| {
+            let out = image[axis].div_ceil(stride[axis]);
+            ((out - 1) * stride[axis] + kernel[axis]).saturating_sub(image[axis])
+        };
+        let [rows, columns] = [total(0), total(1)];
+        Self { kernel, stride, pad: [rows / 2, columns / 2, rows.div_ceil(2), columns.div_ceil(2)] }
+    }
+}
+
 impl Node {
     /// Whether it has weights.
     #[must_use]
     pub fn has_weights(&self) -> bool {
-        matches!(self.op, Op::Conv { .. } | Op::Linear)
+        matches!(self.op, Op::Conv { .. } | Op::Depthwise { .. } | Op::Linear { .. })
+    }
+
+    /// Whether batch normalisation follows its weights.
+    #[must_use]
+    pub fn has_norm(&self) -> bool {
+        match self.op {
+            Op::Conv { norm, .. } | Op::Depthwise { norm, .. } | Op::Linear { norm, .. } => norm,
+            Op::Input | Op::Add { .. } | Op::AvgPool { .. } | Op::MaxPool { .. } => false,
+        }
     }
 
     /// Whether its output is never negative, so that it is quantised without sign.
     #[must_use]
     pub fn unsigned(&self, graph: &Graph) -> bool {
         match self.op {
-            Op::Input | Op::Add => true,
-            Op::Conv { relu, .. } => relu,
-            Op::GlobalAvgPool => graph.nodes[self.inputs[0]].unsigned(graph),
-            Op::Linear => false,
+            Op::Input => graph.input.unsigned(),
+            Op::Conv { relu, .. }
+            | Op::Depthwise { relu, .. }
+            | Op::Linear { relu, .. }
+            | Op::Add { relu } => relu,
+            Op::AvgPool { .. } | Op::MaxPool { .. } => graph.nodes[self.inputs[0]].unsigned(graph),
         }
     }
 }
 
-/// A network; nodes are in execution order and the last one makes the logits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A network; nodes are in execution order and the last one, a linear layer, makes the output.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
     /// Name of the network.
     pub name: String,
+    /// What the codes of its input stand for.
+    pub input: Codes,
     /// Its nodes.
     pub nodes: Vec<Node>,
 }
 
 impl Graph {
-    /// Starts with an input of height, width, channels.
+    /// The last node.
     #[must_use]
-    pub fn new(name: &str, shape: [usize; 3]) -> Self {
-        let input = Node { name: "input".into(), op: Op::Input, inputs: vec![], shape };
-        Self { name: name.into(), nodes: vec![input] }
-    }
-
-    fn push(&mut self, name: &str, op: Op, inputs: Vec<NodeId>, shape: [usize; 3]) -> NodeId {
-        self.nodes.push(Node { name: name.into(), op, inputs, shape });
+    pub fn output(&self) -> NodeId {
         self.nodes.len() - 1
     }
 
-    /// Adds a convolution with "same" padding for odd kernels.
-    pub fn conv(
-        &mut self,
-        name: &str,
-        x: NodeId,
-        channels: usize,
-        kernel: usize,
-        stride: usize,
-        relu: bool,
-    ) -> NodeId {
-        let [h, w, _] = self.nodes[x].shape;
-        let pad = kernel / 2;
-        let out = |n: usize| (n + 2 * pad - kernel) / stride + 1;
-        self.push(name, Op::Conv { kernel, stride, pad, relu }, vec![x], [out(h), out(w), channels])
+    /// Height, width and channels of the first input of a node; the input's own for node 0.
+    #[must_use]
+    pub fn input_shape(&self, id: NodeId) -> [usize; 3] {
+        self.nodes[self.nodes[id].inputs.first().copied().unwrap_or(id)].shape
     }
 
-    /// Adds the rectified sum of two nodes.
-    pub fn add(&mut self, name: &str, a: NodeId, b: NodeId) -> NodeId {
-        let shape = self.nodes[a].shape;
-        self.push(name, Op::Add, vec![a, b], shape)
-    }
-
-    /// Adds the mean over the image.
-    pub fn global_avg_pool(&mut self, name: &str, x: NodeId) -> NodeId {
-        let channels = self.nodes[x].shape[2];
-        self.push(name, Op::GlobalAvgPool, vec![x], [1, 1, channels])
-    }
-
-    /// Adds the classifier.
-    pub fn linear(&mut self, name: &str, x: NodeId, outputs: usize) -> NodeId {
-        self.push(name, Op::Linear, vec![x], [1, 1, outputs])
+    /// Weights of an output channel of a node, as rows, columns, input channels.
+    #[must_use]
+    pub fn kernel(&self, id: NodeId) -> [usize; 3] {
+        let [height, width, channels] = self.input_shape(id);
+        match self.nodes[id].op {
+            Op::Conv { window, .. } => [window.kernel[0], window.kernel[1], channels],
+            Op::Depthwise { window, .. } => [window.kernel[0], window.kernel[1], 1],
+            Op::Linear { .. } => [height, width, channels],
+            Op::Input | Op::Add { .. } | Op::AvgPool { .. } | Op::MaxPool { .. } => [0; 3],
+        }
     }
 
     /// Weights per output channel of a node.
     #[must_use]
     pub fn fan_in(&self, id: NodeId) -> usize {
-        let node = &self.nodes[id];
-        let [h, w, c] = node.inputs.first().map_or([0; 3], |&x| self.nodes[x].shape);
-        match node.op {
-            Op::Conv { kernel, .. } => kernel * kernel * c,
-            Op::Linear => h * w * c,
-            Op::Input | Op::Add | Op::GlobalAvgPool => 0,
-        }
+        self.kernel(id).iter().product()
     }
 
-    /// For each node, the representative of the nodes it is tied to: outputs that meet in an addition are stored in one
-    /// channel order, so their convolutions share one decision per channel.
+    /// For each node, the representative of the nodes it is tied to: outputs that meet in an addition, and what a pooling
+    /// or depthwise layer reads and writes, are stored in one channel order, so their channels share one decision.
     #[must_use]
     pub fn ties(&self) -> Vec<NodeId> {
         let mut tied: Vec<NodeId> = (0..self.nodes.len()).collect();
         for (id, node) in self.nodes.iter().enumerate() {
-            if matches!(node.op, Op::Add | Op::GlobalAvgPool) {
-                for &input in &node.inputs {
-                    let (from, to) = (tied[input].max(tied[id]), tied[input].min(tied[id]));
-                    for t in &mut tied {
-                        if *t == from {
-                            *t = to;
-                        }
+            match node.op {
+                Op::Add { .. } | Op::AvgPool { .. } | Op::MaxPool { .. } | Op::Depthwise { .. } => {}
+                Op::Input | Op::Conv { .. } | Op::Linear { .. } => continue,
+            }
+            for &input in &node.inputs {
+                let (from, to) = (tied[input].max(tied[id]), tied[input].min(tied[id]));
+                for t in &mut tied {
+                    if *t == from {
+                        *t = to;
                     }
                 }
             }
         }
         tied
     }
+
+    /// The node whose quantiser a node's output has: its own, but a maximum is one of the numbers it was taken of.
+    #[must_use]
+    pub fn quantised_as(&self, id: NodeId) -> NodeId {
+        match self.nodes[id].op {
+            Op::MaxPool { .. } => self.quantised_as(self.nodes[id].inputs[0]),
+            Op::Input
+            | Op::Conv { .. }
+            | Op::Depthwise { .. }
+            | Op::Linear { .. }
+            | Op::Add { .. }
+            | Op::AvgPool { .. } => id,
+        }
+    }
+}
+
+/// The network of the `fashion` task; its layers are those `mpic-kernels lut` measures by default.
+#[must_use]
+pub fn fashion() -> Graph {
+    built_in("fashion").expect("it is listed")
 }

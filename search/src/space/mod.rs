@@ -34,7 +34,7 @@ impl Assignment {
     pub fn uniform(graph: &Graph, w: u8, a: u8) -> Self {
         let last = graph.nodes.len() - 1;
         let weights = graph.nodes.iter().map(|n| if n.has_weights() { vec![w; n.shape[2]] } else { vec![] });
-        let bits = |id: NodeId| match id {
+        let bits = |id: NodeId| match graph.quantised_as(id) {
             0 => INPUT_BITS,
             id if id == last => 32,
             _ => a,

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 pub use checkpoint::{CheckpointError, Progress, load_weights, save_weights};
-pub use network::{Arithmetic, Choice, Choices, INPUT_SCALE, Network};
+pub use network::{Arithmetic, Choice, Choices, NORM_EPS, Network};
 pub use params::{Params, Rates};
 
 use crate::cost::SoftCost;
@@ -289,5 +289,5 @@ fn plain(bytes: &[u8], [height, width, channels]: [usize; 3], n: usize) -> Tenso
     let bytes = &bytes[..bytes.len().min(n * size)];
     let shape = [-1, height as i64, width as i64, channels as i64];
     Tensor::from_slice(bytes).view(shape).permute([0, 3, 1, 2]).contiguous().to_kind(Kind::Float)
-        * INPUT_SCALE
+        * crate::data::Codes::IMAGE.scale
 }

@@ -5,28 +5,25 @@ use tch::{Device, Kind, Tensor};
 
 use super::params::{ParamId, Params, ParamsBuilder, Role};
 use crate::export::Frozen;
-use crate::model::{Graph, NodeId, Op};
+use crate::model::{Graph, NodeId, Op, Window};
 use crate::quant;
 use crate::space::{Assignment, INPUT_BITS, Space, in_blocks};
 
-/// Real value of one step of the network's input: pixels are 0 ..= 1.
-pub const INPUT_SCALE: f64 = 1.0 / 255.0;
-
 /// Normalisation: momentum of the running statistics, and what keeps the variance from 0.
-const NORM: (f64, f64) = (0.1, 1e-5);
-
-/// Names of what a node with weights has, in files.
-const WEIGHTS: [&str; 5] = ["weight", "bias", "gain", "mean", "variance"];
+const MOMENTUM: f64 = 0.1;
+/// See [`MOMENTUM`].
+pub const NORM_EPS: f64 = 1e-5;
 
 /// Parameters of a node with weights.
 #[derive(Debug)]
 struct Weighted {
-    /// `[channels, fan-in]`, fan-in as input channel, kernel row, kernel column.
+    /// `[channels, fan-in]`, fan-in as kernel row, kernel column, input channel: the order of the integer network, and
+    /// channels-last for libtorch.
     weight: ParamId,
     /// `[channels]`.
     bias: ParamId,
-    /// Gain of the normalisation, `[channels]`; 1 after folding.
-    gain: ParamId,
+    /// Normalisation between weights and bias, where the graph has one.
+    norm: Option<Norm>,
     /// Log scales `[widths, channels]`.
     scales: ParamId,
     /// Choice logits of the layer, `[widths, 1]`.
@@ -35,6 +32,13 @@ struct Weighted {
     /// outputs meet in an addition share it: their channels are stored in one order, so they are ranked together, while each
     /// layer still decides how many of them are wide.
     deviation: Option<ParamId>,
+}
+
+/// Batch normalisation of a node.
+#[derive(Debug)]
+struct Norm {
+    /// `[channels]`.
+    gain: ParamId,
     /// Running mean and variance.
     statistics: [Tensor; 2],
 }
@@ -91,6 +95,24 @@ pub enum Choice {
     Hard(Vec<i64>),
 }
 
+/// Rectifies where asked to; quantising without sign does it by itself.
+fn rectified(relu: bool, y: Tensor, how: Arithmetic) -> Tensor {
+    if relu && !matches!(how, Arithmetic::Fake(_)) { y.relu() } else { y }
+}
+
+/// Convolution without bias; libtorch pads alike on opposite sides, so other paddings are made before.
+fn convolve(x: &Tensor, weight: &Tensor, window: Window, groups: usize) -> Tensor {
+    let [top, left, bottom, right] = window.pad.map(|n| n as i64);
+    let stride = window.stride.map(|n| n as i64);
+    let conv =
+        |x: &Tensor, pad: [i64; 2]| x.conv2d(weight, None::<Tensor>, stride, pad, [1i64, 1], groups as i64);
+    if (top, left) == (bottom, right) {
+        conv(x, [top, left])
+    } else {
+        conv(&x.constant_pad_nd([left, right, top, bottom]), [0, 0])
+    }
+}
+
 fn column(values: impl Iterator<Item = f64>) -> Tensor {
     Tensor::from_slice(&values.map(|v| v as f32).collect::<Vec<_>>())
 }
@@ -122,15 +144,17 @@ impl Network {
                 Weighted {
                     weight: b.add(Role::Weight, &[channels, fan_in], &values),
                     bias: b.add(Role::Weight, &[channels], &vec![0.0; channels]),
-                    gain: b.add(Role::Weight, &[channels], &vec![1.0; channels]),
+                    norm: node.has_norm().then(|| Norm {
+                        gain: b.add(Role::Weight, &[channels], &vec![1.0; channels]),
+                        statistics: [0.0, 1.0]
+                            .map(|v| Tensor::full([channels as i64], v, (Kind::Float, Device::Cpu))),
+                    }),
                     scales: b.add(Role::Scale, &[widths, channels], &vec![0.0; widths * channels]),
                     choice: b.add(Role::Choice, &[widths, 1], &ahead(&space.weights)),
                     deviation,
-                    statistics: [0.0, 1.0]
-                        .map(|v| Tensor::full([channels as i64], v, (Kind::Float, Device::Cpu))),
                 }
             }));
-            let searched = id != 0 && id + 1 != graph.nodes.len();
+            let searched = id != 0 && id != graph.output() && graph.quantised_as(id) == id;
             quantised.push(searched.then(|| {
                 let n = space.activations.len();
                 Quantised {
@@ -142,7 +166,8 @@ impl Network {
         Self { params: b.build(), graph, space, weighted, quantised }
     }
 
-    /// Logits `[batch, classes]` for images `[batch, channels, height, width]` with values 0 ..= 1.
+    /// Outputs `[batch, channels]` for samples `[batch, channels, height, width]` of real values; as fast as it gets if
+    /// channels lie innermost in memory.
     pub fn forward(&self, p: &[Tensor], x: &Tensor, how: Arithmetic) -> Tensor {
         self.trace(p, x, how).pop().expect("a network has nodes")
     }
@@ -154,40 +179,64 @@ impl Network {
         for (id, node) in self.graph.nodes.iter().enumerate().skip(1) {
             let input = &values[node.inputs[0]];
             let y = match node.op {
-                Op::Conv { kernel, stride, pad, relu } => {
-                    let w = self.weighted[id].as_ref().expect("a convolution has weights");
-                    let channels = self.graph.nodes[node.inputs[0]].shape[2];
-                    let shape = [node.shape[2], channels, kernel, kernel].map(|n| n as i64);
-                    let weight = self.weight(p, id, how).view(shape);
-                    let normalised = matches!(how, Arithmetic::Normalised(_));
-                    let bias = (!normalised).then(|| &p[w.bias]);
-                    let y = input.conv2d(&weight, bias, [stride as i64], [pad as i64], [1i64], 1);
-                    let y = match how {
-                        Arithmetic::Normalised(training) => {
-                            let [mean, var] = &w.statistics;
-                            let (gain, bias) = (Some(&p[w.gain]), Some(&p[w.bias]));
-                            y.batch_norm(gain, bias, Some(mean), Some(var), training, NORM.0, NORM.1, false)
-                        }
-                        Arithmetic::Float | Arithmetic::Fake(_) => y,
+                Op::Conv { window, relu, .. } => {
+                    let y = convolve(input, &self.kernel(p, id, how), window, 1);
+                    rectified(relu, self.with_bias(p, id, y, how), how)
+                }
+                Op::Depthwise { window, relu, .. } => {
+                    let y = convolve(input, &self.kernel(p, id, how), window, node.shape[2]);
+                    rectified(relu, self.with_bias(p, id, y, how), how)
+                }
+                Op::Linear { relu, .. } => {
+                    // Height, width, channels is the order of its weights.
+                    let flat = input.permute([0, 2, 3, 1]).flatten(1, -1);
+                    let y = flat.linear(&self.weight(p, id, how), None::<Tensor>);
+                    let y = rectified(relu, self.with_bias(p, id, y, how), how);
+                    if id == self.graph.output() { y } else { y.unsqueeze(-1).unsqueeze(-1) }
+                }
+                Op::Add { relu } => rectified(relu, input + &values[node.inputs[1]], how),
+                Op::AvgPool { window } if window.kernel == [0, 1].map(|i| self.graph.input_shape(id)[i]) => {
+                    input.mean_dim([2i64, 3].as_slice(), true, Kind::Float)
+                }
+                Op::AvgPool { window } => {
+                    let [kernel, stride] = [window.kernel, window.stride].map(|v| v.map(|n| n as i64));
+                    input.avg_pool2d(kernel, stride, [0i64, 0], false, true, None::<i64>)
+                }
+                Op::MaxPool { window } => {
+                    let [kernel, stride] = [window.kernel, window.stride].map(|v| v.map(|n| n as i64));
+                    let [top, left, bottom, right] = window.pad.map(|n| n as i64);
+                    let x = if window.pad == [0; 4] {
+                        input.shallow_clone()
+                    } else {
+                        input.pad([left, right, top, bottom], "constant", f64::NEG_INFINITY)
                     };
-                    // Quantising without sign rectifies.
-                    if relu && !matches!(how, Arithmetic::Fake(_)) { y.relu() } else { y }
+                    x.max_pool2d(kernel, stride, [0i64, 0], [1i64, 1], false)
                 }
-                Op::Linear => {
-                    let w = self.weighted[id].as_ref().expect("a linear layer has weights");
-                    let flat = input.flatten(1, -1);
-                    flat.linear(&self.weight(p, id, how), Some(&p[w.bias]))
-                }
-                Op::Add => {
-                    let y = input + &values[node.inputs[1]];
-                    if matches!(how, Arithmetic::Fake(_)) { y } else { y.relu() }
-                }
-                Op::GlobalAvgPool => input.mean_dim([2i64, 3].as_slice(), true, Kind::Float),
                 Op::Input => unreachable!("node 0 is the only input"),
             };
             values.push(self.output(p, id, y, how));
         }
         values
+    }
+
+    /// Adds the bias of a node, behind its normalisation if it has one and that is not folded yet.
+    fn with_bias(&self, p: &[Tensor], id: NodeId, y: Tensor, how: Arithmetic) -> Tensor {
+        let w = self.weighted[id].as_ref().expect("asked of nodes with weights");
+        if let (Arithmetic::Normalised(training), Some(norm)) = (how, &w.norm) {
+            let [mean, var] = &norm.statistics;
+            let (gain, bias) = (Some(&p[norm.gain]), Some(&p[w.bias]));
+            return y.batch_norm(gain, bias, Some(mean), Some(var), training, MOMENTUM, NORM_EPS, false);
+        }
+        let mut shape = vec![1; y.dim()];
+        shape[1] = -1;
+        y + p[w.bias].view(shape.as_slice())
+    }
+
+    /// The weights of a convolution, `[channels, input channels, rows, columns]` with input channels innermost in memory.
+    fn kernel(&self, p: &[Tensor], id: NodeId, how: Arithmetic) -> Tensor {
+        let [rows, columns, channels] = self.graph.kernel(id);
+        let shape = [self.graph.nodes[id].shape[2], rows, columns, channels].map(|n| n as i64);
+        self.weight(p, id, how).view(shape).permute([0, 3, 1, 2])
     }
 
     /// The weights of a node as they take part in the computation, `[channels, fan-in]`.
@@ -325,7 +374,7 @@ impl Network {
                     out.weights[id] = in_blocks(&out.weights[id], &rank);
                 }
             }
-            if let Some(q) = &self.quantised[id] {
+            if let Some(q) = &self.quantised[self.graph.quantised_as(id)] {
                 out.activations[id] = chosen(&p[q.choice], &self.space.activations)[0];
             }
         }
@@ -335,16 +384,13 @@ impl Network {
     /// Folds the normalisation into weights and biases: [`Arithmetic::Float`] then equals `Normalised(false)`.
     pub fn fold(&mut self) {
         let p: Vec<_> = self.params.views().iter().map(Tensor::detach).collect();
-        for (id, w) in self.weighted.iter().enumerate() {
-            let Some(w) = w else { continue };
-            if self.graph.nodes[id].op == Op::Linear {
-                continue;
-            }
-            let [mean, var] = &w.statistics;
-            let factor = &p[w.gain] / (var + NORM.1).sqrt();
-            self.params.set(w.weight, &(&p[w.weight] * factor.unsqueeze(1)));
-            self.params.set(w.bias, &(&p[w.bias] - mean * &factor));
-            self.params.set(w.gain, &factor.ones_like());
+        for w in &self.weighted {
+            let Some(Weighted { weight, bias, norm: Some(norm), .. }) = w else { continue };
+            let [mean, var] = &norm.statistics;
+            let factor = &p[norm.gain] / (var + NORM_EPS).sqrt();
+            self.params.set(*weight, &(&p[*weight] * factor.unsqueeze(1)));
+            self.params.set(*bias, &(&p[*bias] - mean * &factor));
+            self.params.set(norm.gain, &factor.ones_like());
         }
     }
 
@@ -384,29 +430,21 @@ impl Network {
         let p = self.params.views();
         let choices = self.hard_choices(assignment);
         let doubles = |t: &Tensor| Vec::<f64>::try_from(t.to_kind(Kind::Double)).expect("numbers");
-        let frozen = |id: NodeId, w: &Weighted, choice: &Choice| {
+        let frozen = |w: &Weighted, choice: &Choice| {
             let Choice::Hard(index) = choice else { unreachable!("hard choices were asked for") };
             let (scale, low, high) = self.chosen(&p, w, index);
             let codes = quant::weight_codes(&p[w.weight], &scale, &low, &high);
-            let node = &self.graph.nodes[id];
-            let x = &self.graph.nodes[node.inputs[0]];
-            // From input channel, row, column to row, column, input channel.
-            let (rows, columns) = match node.op {
-                Op::Conv { kernel, .. } => (kernel, kernel),
-                _ => (x.shape[0], x.shape[1]),
-            };
-            let shape = [node.shape[2], x.shape[2], rows, columns].map(|n| n as i64);
-            let codes = codes.view(shape).permute([0, 2, 3, 1]).flatten(0, -1);
-            let codes = Vec::<i8>::try_from(codes).expect("codes");
+            let codes = Vec::<i8>::try_from(codes.flatten(0, -1)).expect("codes");
             Frozen { codes, scale: doubles(&scale.exp()), bias: doubles(&p[w.bias]) }
         };
         let weights = (0..self.graph.nodes.len())
-            .map(|id| Some(frozen(id, self.weighted[id].as_ref()?, choices.weights[id].as_ref()?)))
+            .map(|id| Some(frozen(self.weighted[id].as_ref()?, choices.weights[id].as_ref()?)))
             .collect();
         let scale = |id: NodeId| match (&self.quantised[id], &choices.activations[id]) {
             (Some(q), Some(Choice::Hard(index))) => p[q.scales].get(index[0]).exp().double_value(&[]),
-            _ => INPUT_SCALE,
+            _ => self.graph.input.scale,
         };
+        let scale = |id: NodeId| scale(self.graph.quantised_as(id));
         (weights, (0..self.graph.nodes.len()).map(scale).collect())
     }
 
@@ -417,9 +455,14 @@ impl Network {
         let mut out = Vec::new();
         for (node, w) in self.graph.nodes.iter().zip(&self.weighted) {
             let Some(w) = w else { continue };
-            let tensors = [&p[w.weight], &p[w.bias], &p[w.gain], &w.statistics[0], &w.statistics[1]];
-            for (name, t) in WEIGHTS.iter().zip(tensors) {
-                out.push((format!("{}.{name}", node.name), t.detach().copy()));
+            let mut push =
+                |name: &str, t: &Tensor| out.push((format!("{}.{name}", node.name), t.detach().copy()));
+            push("weight", &p[w.weight]);
+            push("bias", &p[w.bias]);
+            if let Some(norm) = &w.norm {
+                push("gain", &p[norm.gain]);
+                push("mean", &norm.statistics[0]);
+                push("variance", &norm.statistics[1]);
             }
         }
         out
@@ -430,30 +473,24 @@ impl Network {
     /// # Errors
     /// The first tensor that is missing or has another size.
     pub fn set_weights(&mut self, weights: &[(String, Tensor)]) -> Result<(), String> {
-        for id in 0..self.graph.nodes.len() {
+        for (id, node) in self.graph.nodes.iter().enumerate() {
             let Some(w) = &mut self.weighted[id] else { continue };
-            let node = &self.graph.nodes[id];
-            let sizes = [node.shape[2] * self.graph.fan_in(id)].into_iter().chain([node.shape[2]; 4]);
-            let mut found = Vec::new();
-            for (name, size) in WEIGHTS.iter().zip(sizes) {
+            let find = |name: &str, size: usize| {
                 let full = format!("{}.{name}", node.name);
                 let t = weights.iter().find(|(n, _)| *n == full).map(|(_, t)| t.copy());
                 let t = t.ok_or_else(|| format!("there is no tensor '{full}'"))?;
-                if t.numel() != size || t.kind() != Kind::Float {
-                    return Err(format!(
-                        "'{full}' has {} values of {:?}, not {size} floats",
-                        t.numel(),
-                        t.kind()
-                    ));
+                if t.numel() == size && t.kind() == Kind::Float {
+                    Ok(t)
+                } else {
+                    Err(format!("'{full}' has {} values of {:?}, not {size} floats", t.numel(), t.kind()))
                 }
-                found.push(t);
-            }
-            let [weight, bias, gain, mean, var] =
-                <[Tensor; 5]>::try_from(found).expect("five were looked for");
-            w.statistics = [mean, var];
-            let ids = [w.weight, w.bias, w.gain];
-            for (id, t) in ids.into_iter().zip([weight, bias, gain]) {
-                self.params.set(id, &t);
+            };
+            let channels = node.shape[2];
+            self.params.set(w.weight, &find("weight", channels * self.graph.fan_in(id))?);
+            self.params.set(w.bias, &find("bias", channels)?);
+            if let Some(norm) = &mut w.norm {
+                self.params.set(norm.gain, &find("gain", channels)?);
+                norm.statistics = [find("mean", channels)?, find("variance", channels)?];
             }
         }
         Ok(())
@@ -464,9 +501,9 @@ impl Network {
     pub fn state(&self) -> Vec<(String, Tensor)> {
         let mut out = self.params.state();
         for (id, w) in self.weighted.iter().enumerate() {
-            if let Some(w) = w {
-                out.push((format!("mean{id}"), w.statistics[0].shallow_clone()));
-                out.push((format!("var{id}"), w.statistics[1].shallow_clone()));
+            if let Some(norm) = w.as_ref().and_then(|w| w.norm.as_ref()) {
+                out.push((format!("mean{id}"), norm.statistics[0].shallow_clone()));
+                out.push((format!("var{id}"), norm.statistics[1].shallow_clone()));
             }
         }
         out
@@ -476,14 +513,14 @@ impl Network {
     pub fn restore(&mut self, state: &[(String, Tensor)]) -> bool {
         let get = |name: String| state.iter().find(|(n, _)| *n == name).map(|(_, t)| t.copy());
         for (id, w) in self.weighted.iter_mut().enumerate() {
-            let Some(w) = w else { continue };
+            let Some(norm) = w.as_mut().and_then(|w| w.norm.as_mut()) else { continue };
             let (Some(mean), Some(var)) = (get(format!("mean{id}")), get(format!("var{id}"))) else {
                 return false;
             };
-            if mean.size() != w.statistics[0].size() {
+            if mean.size() != norm.statistics[0].size() || var.size() != mean.size() {
                 return false;
             }
-            w.statistics = [mean, var];
+            norm.statistics = [mean, var];
         }
         self.params.restore(state)
     }
