@@ -1,28 +1,34 @@
-//! Cycles from `lut.json`.
+//! Cycles and energy from `lut.json`.
 
 use std::path::Path;
 
-use mpic_kernels::lut::{Cost, Geometry, LayerKind, Lut, LutError, Query, queries};
-use mpic_kernels::plan::BLOCK;
+use mpic_kernels::lut::{Cost, Lut, LutError, Query, queries};
 
-use super::{CostModel, Slopes};
+use super::CostModel;
 use crate::export::skeleton;
-use crate::model::{Graph, NodeId};
+use crate::model::Graph;
 use crate::space::Assignment;
 
 /// The measured table.
 #[derive(Clone, Debug)]
 pub struct Measured {
     lut: Lut,
+    energy: bool,
 }
 
 impl Measured {
-    /// Loads the table.
+    /// Loads the table; it prices cycles.
     ///
     /// # Errors
     /// If it is unreadable, malformed or stale.
     pub fn load(path: &Path) -> Result<Self, LutError> {
-        Ok(Self { lut: Lut::load(path)? })
+        Ok(Self { lut: Lut::load(path)?, energy: false })
+    }
+
+    /// The same table, pricing nominal energy.
+    #[must_use]
+    pub fn energy(self) -> Self {
+        Self { energy: true, ..self }
     }
 
     /// Cost of the layers of a deployed assignment.
@@ -42,49 +48,19 @@ impl Measured {
     pub fn layer(&self, q: &Query) -> Result<f64, LutError> {
         Ok(self.lut.cost(q)?.cycles)
     }
-
-    /// Cost of a group of a query's layer.
-    fn group(&self, q: &Query, a: u8, w: u8, channels: usize) -> Result<f64, LutError> {
-        let key: (LayerKind, Geometry, u8, u8) = (q.kind, q.geometry, a, w);
-        Ok(self.lut.group(&q.name, &key, channels)?.cycles)
-    }
 }
 
 impl CostModel for Measured {
     fn name(&self) -> &'static str {
-        "measured table"
+        if self.energy { "measured table, energy" } else { "measured table" }
     }
 
     fn unit(&self) -> &'static str {
-        "cycles"
+        if self.energy { "microjoules" } else { "cycles" }
     }
 
     fn hard(&self, graph: &Graph, assignment: &Assignment) -> Result<f64, LutError> {
-        Ok(self.cost(graph, assignment)?.cycles)
-    }
-
-    fn slopes(&self, graph: &Graph, id: NodeId, a_bits: &[u8], w_bits: &[u8]) -> Result<Slopes, LutError> {
-        // Layers follow the nodes, the input having none.
-        let q = queries(&skeleton(graph, &Assignment::uniform(graph, 8, 8))).swap_remove(id - 1);
-        let mut slopes = Slopes::default();
-        for &a in a_bits {
-            if graph.nodes[id].has_weights() {
-                let most = graph.nodes[id].shape[2].next_multiple_of(BLOCK);
-                let rounding = most as f64 / graph.nodes[id].shape[2] as f64;
-                let mut per = Vec::new();
-                for &w in w_bits {
-                    let (few, many) = (self.group(&q, a, w, BLOCK)?, self.group(&q, a, w, most)?);
-                    let slope =
-                        if most > BLOCK { (many - few) / (most - BLOCK) as f64 } else { many / most as f64 };
-                    per.push(slope * rounding);
-                }
-                slopes.per_channel.push(per);
-                slopes.constant.push(0.0);
-            } else {
-                slopes.per_channel.push(vec![0.0; w_bits.len()]);
-                slopes.constant.push(self.group(&q, a, 0, graph.nodes[id].shape[2])?);
-            }
-        }
-        Ok(slopes)
+        let cost = self.cost(graph, assignment)?;
+        Ok(if self.energy { cost.energy_pj / 1e6 } else { cost.cycles })
     }
 }

@@ -1,33 +1,23 @@
-//! Cost models: what a network would cost, as numbers and as something to differentiate.
-//!
-//! Every model answers `hard` for an assignment. Its `slopes` say how cost grows with the channels of each width, for the
-//! gradient of the search: the soft cost has the hard value of the chosen widths and the slopes' gradient.
+//! Cost models: what an assignment costs. A model is one function of hard widths; [`SoftCost`] makes of any of them something
+//! to differentiate.
 
 mod measured;
+mod memory;
 mod published;
-mod size;
 mod soft;
 
 use std::path::Path;
 
 use mpic_kernels::lut::LutError;
+use serde::{Deserialize, Serialize};
 
 pub use measured::Measured;
+pub use memory::{Macs, Ram, Size};
 pub use published::Published;
-pub use size::Size;
 pub use soft::SoftCost;
 
-use crate::model::{Graph, NodeId};
+use crate::model::Graph;
 use crate::space::Assignment;
-
-/// Cost per output channel of a node for a width of its input and of its weights, and a constant per input width.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Slopes {
-    /// `per_channel[a][w]`, by index into the widths asked for.
-    pub per_channel: Vec<Vec<f64>>,
-    /// `constant[a]`.
-    pub constant: Vec<f64>,
-}
 
 /// A cost model.
 pub trait CostModel: std::fmt::Debug + Send + Sync {
@@ -40,31 +30,50 @@ pub trait CostModel: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// If the model does not know a layer; nothing is free by default.
     fn hard(&self, graph: &Graph, assignment: &Assignment) -> Result<f64, LutError>;
-    /// How the cost of a node depends on the width of its input, among `a_bits`, and of its channels, among `w_bits`.
-    ///
-    /// # Errors
-    /// As [`CostModel::hard`].
-    fn slopes(&self, graph: &Graph, id: NodeId, a_bits: &[u8], w_bits: &[u8]) -> Result<Slopes, LutError>;
 }
 
-/// The model for an objective: `cycles` from the measured table or, without one, the published; `size`.
-///
-/// # Errors
-/// If the table cannot be loaded, or the objective is none.
-pub fn for_objective(objective: Objective, lut: Option<&Path>) -> Result<Box<dyn CostModel>, LutError> {
-    Ok(match (objective, lut) {
-        (Objective::Size, _) => Box::new(Size),
-        (Objective::Cycles, Some(path)) => Box::new(Measured::load(path)?),
-        (Objective::Cycles, None) => Box::new(Published),
-    })
-}
-
-/// What a search minimises beside the loss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+/// What a search minimises beside the loss, or holds below a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Objective {
     /// Clock cycles of an inference.
     Cycles,
-    /// Bytes of packed weights and requantisation data.
+    /// Energy of an inference, microjoules, by the class model.
+    Energy,
+    /// Bytes of packed weights, requantisation data and tables.
     Size,
+    /// Bytes of activation buffers at their peak.
+    Ram,
+    /// Multiply-accumulates of what is not pruned.
+    Macs,
+}
+
+impl Objective {
+    /// Name on the command line and in files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cycles => "cycles",
+            Self::Energy => "energy",
+            Self::Size => "size",
+            Self::Ram => "ram",
+            Self::Macs => "macs",
+        }
+    }
+
+    /// Its model: cycles and energy from the measured table or, without one, the published.
+    ///
+    /// # Errors
+    /// If the table cannot be loaded.
+    pub fn model(self, lut: Option<&Path>) -> Result<Box<dyn CostModel>, LutError> {
+        Ok(match (self, lut) {
+            (Self::Cycles, Some(path)) => Box::new(Measured::load(path)?),
+            (Self::Energy, Some(path)) => Box::new(Measured::load(path)?.energy()),
+            (Self::Cycles, None) => Box::new(Published::CYCLES),
+            (Self::Energy, None) => Box::new(Published::ENERGY),
+            (Self::Size, _) => Box::new(Size),
+            (Self::Ram, _) => Box::new(Ram),
+            (Self::Macs, _) => Box::new(Macs),
+        })
+    }
 }

@@ -1,47 +1,41 @@
 //! The cost of a search as something to differentiate.
+//!
+//! Cost models only answer for hard assignments. How a cost changes is measured on them: every so often each width of each
+//! layer and tensor, and a few channels less of each pruned group, are tried out on the network as it stands. So the gradient
+//! knows the block rule, what other layers do to a layer's input, and which tensors meet at the peak of memory, for any model.
 
 use mpic_kernels::lut::LutError;
+use mpic_kernels::plan::BLOCK;
 use tch::{Kind, Tensor};
 
-use super::{CostModel, Slopes};
+use super::CostModel;
 use crate::model::{Graph, NodeId};
-use crate::space::{Assignment, INPUT_BITS, Space};
+use crate::space::{Assignment, Space};
 use crate::train::{Choice, Choices};
 
-/// One node's part.
-#[derive(Debug)]
-struct Term {
-    node: NodeId,
-    /// Node whose quantiser the output it reads has.
-    input: NodeId,
-    /// `[input widths, weight widths]`.
-    per_channel: Tensor,
-    /// `[input widths]`.
-    constant: Tensor,
+/// Steps for which measured slopes serve.
+const SERVES: u64 = 16;
+
+/// How a relative cost changes with the choices.
+#[derive(Debug, Default)]
+struct Slopes {
+    /// By node with weights: of a channel, by width.
+    weights: Vec<Option<Tensor>>,
+    /// By quantised node: of its output, by width.
+    activations: Vec<Option<Tensor>>,
+    /// By representative of tied nodes: of a channel that is kept.
+    kept: Vec<f64>,
 }
 
-/// A cost relative to 8 bits everywhere: its value is the model's for the widths the choices stand for, block rule and all;
-/// its gradient is that of the model's slopes.
+/// A cost relative to 8 bits everywhere: its value is the model's for the widths the choices stand for, block rule and all.
 #[derive(Debug)]
 pub struct SoftCost<'a> {
     model: &'a dyn CostModel,
     graph: &'a Graph,
     space: &'a Space,
-    terms: Vec<Term>,
     reference: f64,
-}
-
-fn factors(choice: Option<&Choice>) -> Option<&Tensor> {
-    match choice? {
-        Choice::Soft(t) => Some(t),
-        Choice::Hard(_) => None,
-    }
-}
-
-/// The widths that factors `[widths, n]` or `[widths]` favour.
-fn favoured(factors: &Tensor, widths: &[u8]) -> Vec<u8> {
-    let index = Vec::<i64>::try_from(factors.argmax(0, false).flatten(0, -1)).expect("indices");
-    index.into_iter().map(|i| widths[i as usize]).collect()
+    slopes: Slopes,
+    asked: u64,
 }
 
 impl<'a> SoftCost<'a> {
@@ -51,25 +45,13 @@ impl<'a> SoftCost<'a> {
     /// If the model does not know a layer.
     pub fn new(model: &'a dyn CostModel, graph: &'a Graph, space: &'a Space) -> Result<Self, LutError> {
         let reference = model.hard(graph, &Assignment::uniform(graph, 8, 8))?;
-        let term = |node: NodeId| {
-            let input = graph.quantised_as(graph.nodes[node].inputs[0]);
-            let a_bits = if input == 0 { &[INPUT_BITS][..] } else { &space.activations };
-            let Slopes { per_channel, constant } = model.slopes(graph, node, a_bits, &space.weights)?;
-            let shape = [per_channel.len() as i64, space.weights.len() as i64];
-            let relative = |v: Vec<f64>| {
-                Tensor::from_slice(&v.iter().map(|v| (v / reference) as f32).collect::<Vec<_>>())
-            };
-            let per_channel = relative(per_channel.concat()).view(shape);
-            Ok(Term { node, input, per_channel, constant: relative(constant) })
-        };
-        let terms = (1..graph.nodes.len()).map(term).collect::<Result<_, _>>()?;
-        Ok(Self { model, graph, space, terms, reference })
+        Ok(Self { model, graph, space, reference, slopes: Slopes::default(), asked: 0 })
     }
 
-    /// The graph it is for.
+    /// The model.
     #[must_use]
-    pub fn graph(&self) -> &'a Graph {
-        self.graph
+    pub fn model(&self) -> &'a dyn CostModel {
+        self.model
     }
 
     /// Cost of 8 bits everywhere, in the unit of the model.
@@ -78,39 +60,101 @@ impl<'a> SoftCost<'a> {
         self.reference
     }
 
+    /// Forgets measured slopes, so that what follows does not depend on what was asked before.
+    pub fn restart(&mut self) {
+        self.asked = 0;
+    }
+
     /// Cost of soft choices as a scalar, 1 for 8 bits everywhere.
     ///
     /// # Errors
     /// If the model does not know a layer.
-    pub fn relative(&self, choices: &Choices) -> Result<Tensor, LutError> {
-        let part = |t: &Term| {
-            let by_input = match factors(choices.weights[t.node].as_ref()) {
-                Some(w) => {
-                    t.per_channel.mv(&w.sum_dim_intlist([1i64].as_slice(), false, Kind::Float)) + &t.constant
-                }
-                None => t.constant.shallow_clone(),
-            };
-            match factors(choices.activations[t.input].as_ref()) {
-                Some(a) => (by_input * a).sum(Kind::Float),
-                None => by_input.sum(Kind::Float),
+    pub fn relative(&mut self, choices: &Choices) -> Result<Tensor, LutError> {
+        let now = choices.assignment(self.graph, self.space);
+        let value = self.model.hard(self.graph, &now)? / self.reference;
+        if self.asked % SERVES == 0 {
+            self.slopes = self.measure(&now, value)?;
+        }
+        self.asked += 1;
+        let mut linear = Tensor::from(0f32);
+        for (id, choice) in choices.weights.iter().enumerate() {
+            let (Some(choice), Some(slopes)) = (choice, &self.slopes.weights[id]) else { continue };
+            let Some(factors) = choice.factors() else { continue };
+            let kept = Tensor::from_slice(
+                &now.weights[id].iter().map(|&b| f32::from(u8::from(b != 0))).collect::<Vec<_>>(),
+            );
+            linear += (factors * slopes.unsqueeze(1) * kept).sum(Kind::Float);
+        }
+        for (choice, slopes) in choices.activations.iter().zip(&self.slopes.activations) {
+            if let (Some(slopes), Some(factors)) = (slopes, choice.as_ref().and_then(Choice::factors)) {
+                linear += (factors * slopes).sum(Kind::Float);
             }
-        };
-        let linear = self.terms.iter().map(part).reduce(|a, b| a + b).expect("a network has layers");
-        let value = self.model.hard(self.graph, &self.favoured(choices))? / self.reference;
+        }
+        for (kept, slope) in choices.kept.iter().zip(&self.slopes.kept) {
+            if let Some(kept) = kept {
+                linear += kept.sum(Kind::Float) * *slope;
+            }
+        }
         Ok(&linear + (value - linear.detach()))
     }
 
-    /// The assignment that choices stand for.
-    fn favoured(&self, choices: &Choices) -> Assignment {
-        let mut out = Assignment::uniform(self.graph, 8, INPUT_BITS);
+    /// Tries every alternative on the assignment as it stands, whose relative cost is `value`.
+    fn measure(&self, now: &Assignment, value: f64) -> Result<Slopes, LutError> {
+        let cost = |a: &Assignment| Ok::<f64, LutError>(self.model.hard(self.graph, a)? / self.reference);
+        let floats = |v: Vec<f64>| Tensor::from_slice(&v.iter().map(|v| *v as f32).collect::<Vec<_>>());
+        let mut out = Slopes::default();
         for id in 0..self.graph.nodes.len() {
-            if let Some(w) = factors(choices.weights[id].as_ref()) {
-                out.weights[id] = favoured(w, &self.space.weights);
-            }
-            if let Some(a) = factors(choices.activations[self.graph.quantised_as(id)].as_ref()) {
-                out.activations[id] = favoured(a, &self.space.activations)[0];
+            let kept = now.weights[id].iter().filter(|b| **b != 0).count();
+            out.weights.push(if kept == 0 {
+                None
+            } else {
+                let mut per = Vec::new();
+                for &w in &self.space.widths() {
+                    let mut other = now.clone();
+                    other.weights[id].iter_mut().filter(|b| **b != 0).for_each(|b| *b = w);
+                    per.push((cost(&other)? - value) / kept as f64);
+                }
+                Some(floats(per))
+            });
+            out.activations.push(if self.graph.searched(id) {
+                let mut per = Vec::new();
+                for &a in &self.space.activations {
+                    let mut other = now.clone();
+                    other.set_activation(self.graph, id, a);
+                    per.push(cost(&other)? - value);
+                }
+                Some(floats(per))
+            } else {
+                None
+            });
+            out.kept.push(self.kept(now, value, id)?);
+        }
+        Ok(out)
+    }
+
+    /// What a channel of the nodes tied to `id` costs, if it can be pruned.
+    fn kept(&self, now: &Assignment, value: f64, id: NodeId) -> Result<f64, LutError> {
+        if !self.space.prunes() || !self.graph.prunable(id) {
+            return Ok(0.0);
+        }
+        let group = self.graph.tied_to(id);
+        let weighted = group.iter().find(|&&n| self.graph.nodes[n].has_weights());
+        let Some(&first) = weighted else { return Ok(0.0) };
+        let kept: Vec<usize> = (0..now.weights[first].len()).filter(|&c| now.weights[first][c] != 0).collect();
+        if kept.len() <= BLOCK {
+            return Ok(0.0);
+        }
+        // A whole block less, of the channels with the most common width, so that no group of blocks is torn.
+        let mut other = now.clone();
+        let mut narrow = kept;
+        narrow.sort_by_key(|&c| (now.weights[first][c], c));
+        for &c in &narrow[..BLOCK] {
+            for &n in &group {
+                if let Some(bits) = other.weights[n].get_mut(c) {
+                    *bits = 0;
+                }
             }
         }
-        out
+        Ok((value - self.model.hard(self.graph, &other)? / self.reference) / BLOCK as f64)
     }
 }

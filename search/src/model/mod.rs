@@ -199,6 +199,26 @@ impl Graph {
         tied
     }
 
+    /// The nodes tied to `id`, itself included.
+    #[must_use]
+    pub fn tied_to(&self, id: NodeId) -> Vec<NodeId> {
+        let ties = self.ties();
+        (0..self.nodes.len()).filter(|&n| ties[n] == ties[id]).collect()
+    }
+
+    /// Whether channels of a node's output can be left out: they are neither the network's input nor its output.
+    #[must_use]
+    pub fn prunable(&self, id: NodeId) -> bool {
+        let group = self.tied_to(id);
+        !group.contains(&0) && !group.contains(&self.output())
+    }
+
+    /// Whether the width of a node's output is chosen: not for the network's input and output, nor where another's holds.
+    #[must_use]
+    pub fn searched(&self, id: NodeId) -> bool {
+        id != 0 && id != self.output() && self.quantised_as(id) == id
+    }
+
     /// The node whose quantiser a node's output has: its own, but a maximum is one of the numbers it was taken of.
     #[must_use]
     pub fn quantised_as(&self, id: NodeId) -> NodeId {

@@ -7,6 +7,10 @@
 //!
 //! Source: Esser et al. 2020, "Learned step size quantization" (the gradient follows from the expression below).
 
+mod activation;
+
+pub use activation::{Branch, Sums, quantise, sums};
+
 use tch::{Kind, Tensor};
 
 /// Smallest and largest code of `bits`.

@@ -5,7 +5,7 @@ use std::path::Path;
 use mpic_kernels::files;
 use tch::Tensor;
 
-use super::{Network, Phase};
+use super::{Network, Phase, Pressure};
 
 /// How far training has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,11 @@ const PHASES: [Phase; 3] = [Phase::WarmUp, Phase::Search, Phase::FineTune];
 ///
 /// # Errors
 /// If the file is there and no state of this network.
-pub(super) fn load(net: &mut Network, path: &Path) -> Result<Option<Progress>, CheckpointError> {
+pub(super) fn load(
+    net: &mut Network,
+    pressure: Option<&mut Pressure>,
+    path: &Path,
+) -> Result<Option<Progress>, CheckpointError> {
     if !path.exists() {
         return Ok(None);
     }
@@ -56,6 +60,13 @@ pub(super) fn load(net: &mut Network, path: &Path) -> Result<Option<Progress>, C
     let phase = *phase.ok_or_else(|| damaged("it names no phase"))?;
     if !net.restore(&state) {
         return Err(damaged("its tensors do not fit"));
+    }
+    if let (Some(pressure), Phase::Search) = (pressure, phase) {
+        let multipliers = state.iter().find(|(n, _)| n == "multipliers").map(|(_, t)| t.flatten(0, -1));
+        let multipliers = multipliers.and_then(|t| Vec::<f64>::try_from(t).ok());
+        if !multipliers.is_some_and(|m| pressure.restore(&m)) {
+            return Err(damaged("it is of a search with other costs"));
+        }
     }
     Ok(Some(Progress { phase, epochs: progress.int64_value(&[1]) as usize }))
 }
@@ -82,8 +93,16 @@ pub fn save_weights(net: &Network, path: &Path) -> Result<(), CheckpointError> {
 ///
 /// # Errors
 /// If the file cannot be written.
-pub(super) fn save(net: &Network, progress: Progress, path: &Path) -> Result<(), CheckpointError> {
+pub(super) fn save(
+    net: &Network,
+    pressure: Option<&mut Pressure>,
+    progress: Progress,
+    path: &Path,
+) -> Result<(), CheckpointError> {
     let mut state = net.state();
+    if let Some(pressure) = pressure {
+        state.push(("multipliers".into(), Tensor::from_slice(&pressure.state())));
+    }
     let at = PHASES.iter().position(|p| *p == progress.phase).expect("every phase is listed");
     state.push(("progress".into(), Tensor::from_slice(&[at as i64, progress.epochs as i64])));
     write(&state, path)

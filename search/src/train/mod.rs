@@ -4,12 +4,16 @@
 //! what it would have done.
 
 mod checkpoint;
+mod choose;
+mod forward;
 mod network;
 mod params;
+mod pressure;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use mpic_kernels::lut::LutError;
 use rand::seq::SliceRandom as _;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -17,10 +21,12 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 pub use checkpoint::{CheckpointError, Progress, load_weights, save_weights};
-pub use network::{Arithmetic, Choice, Choices, NORM_EPS, Network};
+pub use choose::{Choice, Choices, Sampling};
+pub use forward::{Arithmetic, Trace};
+pub use network::{NORM_EPS, Network};
 pub use params::{Params, Rates};
+pub use pressure::{Pressure, Strength, Term};
 
-use crate::cost::SoftCost;
 use crate::data::Dataset;
 use crate::progress;
 use crate::space::Assignment;
@@ -84,7 +90,7 @@ pub enum TrainError {
     Checkpoint(#[from] CheckpointError),
     /// The cost model does not know a layer.
     #[error(transparent)]
-    Cost(#[from] mpic_kernels::lut::LutError),
+    Cost(#[from] LutError),
 }
 
 impl Phase {
@@ -108,24 +114,24 @@ impl Phase {
     }
 }
 
-/// Cost term of a search: how much a network as costly as the reference (8 bits everywhere) adds to the loss.
-#[derive(Debug)]
-pub struct Pressure<'a> {
-    /// Strength.
-    pub lambda: f64,
-    /// The cost to differentiate.
-    pub cost: &'a SoftCost<'a>,
-}
-
 /// What a phase optimises.
 #[derive(Debug)]
 pub enum Goal<'a> {
     /// The loss of the floating-point network.
     Float,
     /// The loss of the fake-quantised network under pressure.
-    Choose(Pressure<'a>),
+    Choose(&'a mut Pressure<'a>),
     /// The loss of one assignment.
     Keep(&'a Assignment),
+}
+
+impl<'a> Goal<'a> {
+    fn pressure(&mut self) -> Option<&mut Pressure<'a>> {
+        match self {
+            Self::Choose(pressure) => Some(pressure),
+            Self::Float | Self::Keep(_) => None,
+        }
+    }
 }
 
 /// Everything training needs beside the network.
@@ -152,10 +158,10 @@ impl Trainer<'_> {
         net: &mut Network,
         phase: Phase,
         epochs: usize,
-        goal: &Goal,
+        mut goal: Goal,
         checkpoint: &Path,
     ) -> Result<(), TrainError> {
-        let done = match checkpoint::load(net, checkpoint)? {
+        let done = match checkpoint::load(net, goal.pressure(), checkpoint)? {
             Some(p) if p.phase > phase => return Ok(()),
             Some(p) if p.phase == phase => p.epochs,
             _ => {
@@ -164,6 +170,11 @@ impl Trainer<'_> {
             }
         };
         let rates = net.params.rates(phase.rates());
+        // Where choices and weights learn by turns: which of them does, from which step of an epoch on.
+        let turns = goal.pressure().and_then(|p| p.split).map(|share| {
+            let [choices, weights] = phase.rates().split();
+            (share, net.params.rates(choices), net.params.rates(weights))
+        });
         let steps = self.data.train_y.len().div_ceil(self.recipe.batch);
         let bar = progress::bar(phase.name(), (epochs * steps) as u64, (done * steps) as u64);
         for epoch in done..epochs {
@@ -172,6 +183,9 @@ impl Trainer<'_> {
             rng.set_stream(epoch as u64);
             let mut order: Vec<usize> = (0..self.data.train_y.len()).collect();
             order.shuffle(&mut rng);
+            if let Some(pressure) = goal.pressure() {
+                pressure.restart();
+            }
             let mut sum = 0.0;
             for (i, batch) in order.chunks(self.recipe.batch).enumerate() {
                 if self.stop.load(Ordering::Relaxed) {
@@ -180,47 +194,40 @@ impl Trainer<'_> {
                 }
                 let progress = (epoch * steps + i) as f64 / (epochs * steps) as f64;
                 let factor = 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
-                let loss = self.step(net, batch, goal, &rates, factor, &mut rng)?;
+                let rates = match &turns {
+                    Some((share, choices, _)) if (i as f64) < share * steps as f64 => choices,
+                    Some((_, _, weights)) => weights,
+                    None => &rates,
+                };
+                let loss = self.step(net, batch, &mut goal, rates, [factor, progress], &mut rng)?;
                 if !loss.is_finite() {
                     return Err(TrainError::Diverged { phase: phase.name(), epoch: epoch + 1, loss });
                 }
                 sum += loss;
                 bar.inc(1);
             }
-            checkpoint::save(net, Progress { phase, epochs: epoch + 1 }, checkpoint)?;
+            checkpoint::save(net, goal.pressure(), Progress { phase, epochs: epoch + 1 }, checkpoint)?;
             bar.note(&format!("epoch {}/{epochs}, loss {:.3}", epoch + 1, sum / steps as f64));
         }
         bar.finish();
         Ok(())
     }
 
-    /// One step on a batch of training images; the loss before it.
+    /// One step on a batch of training images; the loss before it. `factor` scales the rates, `progress` is the share of the
+    /// phase that is done.
     fn step(
         &self,
         net: &mut Network,
         batch: &[usize],
-        goal: &Goal,
+        goal: &mut Goal,
         rates: &Tensor,
-        factor: f64,
+        [factor, progress]: [f64; 2],
         rng: &mut ChaCha8Rng,
     ) -> Result<f64, TrainError> {
         let (x, y) = self.batch(batch, rng);
-        let p = net.params.views();
-        let loss = match goal {
-            Goal::Float => net.forward(&p, &x, Arithmetic::Normalised(true)).cross_entropy_for_logits(&y),
-            Goal::Choose(pressure) => {
-                let choices = net.soft_choices(&p, 1.0);
-                let error = net.forward(&p, &x, Arithmetic::Fake(&choices)).cross_entropy_for_logits(&y);
-                error + pressure.cost.relative(&choices)? * pressure.lambda
-            }
-            Goal::Keep(assignment) => {
-                let choices = net.hard_choices(assignment);
-                net.forward(&p, &x, Arithmetic::Fake(&choices)).cross_entropy_for_logits(&y)
-            }
-        };
-        drop(p);
-        net.params.step(&loss, rates, factor);
-        Ok(loss.double_value(&[]))
+        let (gradient, loss) = gradient(net, &x, goal, progress, rng, |out| out.cross_entropy_for_logits(&y))?;
+        net.params.step(&gradient, rates, factor);
+        Ok(loss)
     }
 
     /// Augmented training images and their labels.
@@ -276,6 +283,41 @@ impl Trainer<'_> {
             .sum();
         100.0 * right as f64 / labels.size()[0] as f64
     }
+}
+
+/// The gradient of a goal on a batch `x`, whose loss is `error` of the output, and its value.
+///
+/// # Errors
+/// If a cost model does not know a layer.
+pub fn gradient(
+    net: &Network,
+    x: &Tensor,
+    goal: &mut Goal,
+    progress: f64,
+    rng: &mut ChaCha8Rng,
+    error: impl Fn(&Tensor) -> Tensor,
+) -> Result<(Tensor, f64), LutError> {
+    let p = net.params.views();
+    let choices = match goal {
+        Goal::Float => {
+            let loss = error(&net.forward(&p, x, Arithmetic::Normalised(true)));
+            return Ok((net.params.gradients(&loss, &[]).0, loss.double_value(&[])));
+        }
+        Goal::Choose(pressure) => {
+            net.soft_choices(&p, pressure.sampling, pressure.temperature(progress), rng)
+        }
+        Goal::Keep(assignment) => net.hard_choices(assignment),
+    };
+    let trace = net.trace(&p, x, Arithmetic::Fake(&choices));
+    let mut loss = error(trace.output());
+    if let Some(pressure) = goal.pressure() {
+        loss += pressure.of(&choices)?;
+    }
+    let after: Vec<&Tensor> = trace.passes.iter().map(|pass| &pass.after).collect();
+    let (through, gradients) = net.params.gradients(&loss, &after);
+    let rest = net.rest(&p, &trace, &gradients, &choices);
+    let gradient = if rest.requires_grad() { through + net.params.gradients(&rest, &[]).0 } else { through };
+    Ok((gradient, loss.double_value(&[])))
 }
 
 /// `[n, channels, height, width]` from values in that order.

@@ -49,6 +49,13 @@ pub struct Rates {
     pub choice: f64,
 }
 
+impl Rates {
+    /// Those of the choices, and those of everything else.
+    pub(super) fn split(self) -> [Self; 2] {
+        [Self { weight: 0.0, scale: 0.0, ..self }, Self { choice: 0.0, ..self }]
+    }
+}
+
 /// Decay of the moments.
 const BETAS: [f64; 2] = [0.9, 0.999];
 
@@ -124,27 +131,40 @@ impl Params {
                     Role::Scale => rates.scale,
                     Role::Choice => rates.choice,
                 };
-                Tensor::full([s.len()], rate, (Kind::Float, Device::Cpu))
+                Tensor::full([s.len()], rate, (Kind::Float, self.device()))
             })
             .collect();
         Tensor::cat(&per, 0)
     }
 
-    /// One step of Adam (Kingma and Ba 2015) down the gradient of `loss`; `rates` as [`Params::rates`], times `factor`.
-    pub fn step(&mut self, loss: &Tensor, rates: &Tensor, factor: f64) {
-        self.flat.zero_grad();
-        loss.backward();
+    /// The gradient of a scalar: for all parameters, and for other tensors it was computed from.
+    #[must_use]
+    pub fn gradients(&self, of: &Tensor, others: &[&Tensor]) -> (Tensor, Vec<Tensor>) {
+        let inputs: Vec<&Tensor> = std::iter::once(&self.flat).chain(others.iter().copied()).collect();
+        // Choices take part in the loss, the cost and the rest of the gradient.
+        let mut all = Tensor::run_backward(&[of], &inputs, true, false).into_iter();
+        let own = all.next().expect("one for each input");
+        (own, all.collect())
+    }
+
+    /// One step of Adam (Kingma and Ba 2015) down a gradient; `rates` as [`Params::rates`], times `factor`.
+    pub fn step(&mut self, gradient: &Tensor, rates: &Tensor, factor: f64) {
         self.steps += 1;
         tch::no_grad(|| {
-            let g = self.flat.grad();
             let corrected = |beta: f64| 1.0 - beta.powi(self.steps as i32);
             let [m, v] = &mut self.moments;
-            let _ = m.lerp_(&g, 1.0 - BETAS[0]);
-            let _ = v.lerp_(&g.square(), 1.0 - BETAS[1]);
+            let _ = m.lerp_(gradient, 1.0 - BETAS[0]);
+            let _ = v.lerp_(&gradient.square(), 1.0 - BETAS[1]);
             let scale = corrected(BETAS[1]).sqrt() / corrected(BETAS[0]) * factor;
             // eps is 1e-8 before the correction, as in the paper's efficient form.
             self.flat -= &*m * scale * rates / (v.sqrt() + 1e-8);
         });
+    }
+
+    /// Where the numbers are.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.flat.device()
     }
 
     /// What a checkpoint must hold.
@@ -192,7 +212,8 @@ mod tests {
         for _ in 0..200 {
             let v = p.views();
             let loss = v[w].square().sum(Kind::Float) + v[s].square().sum(Kind::Float);
-            p.step(&loss, &rates, 1.0);
+            let gradient = p.gradients(&loss, &[]).0;
+            p.step(&gradient, &rates, 1.0);
         }
         let v = p.views();
         assert!(v[w].abs().max().double_value(&[]) < 0.05, "weights reach the minimum");
@@ -212,7 +233,8 @@ mod tests {
                 let loss =
                     (p.views()[0].square() * Tensor::from_slice(&[1f32, 2.0, 3.0, 4.0])).sum(Kind::Float);
                 let rates = p.rates(Rates { weight: 0.1, scale: 0.0, choice: 0.0 });
-                p.step(&loss, &rates, 1.0);
+                let gradient = p.gradients(&loss, &[]).0;
+                p.step(&gradient, &rates, 1.0);
             }
         };
         let (mut one, mut two) = (make(), make());

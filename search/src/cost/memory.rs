@@ -1,0 +1,69 @@
+//! Costs without a measurement: bytes as the deployment lays them out, and multiply-accumulates.
+
+use mpic_kernels::lut::LutError;
+use mpic_kernels::deploy::{self, MemoryUse};
+
+use super::CostModel;
+use crate::export::skeleton;
+use crate::model::Graph;
+use crate::space::Assignment;
+
+fn memory(graph: &Graph, assignment: &Assignment) -> MemoryUse {
+    let net = skeleton(graph, assignment);
+    let input = vec![net.tensors[net.input].zero_point; net.tensors[net.input].len()];
+    deploy::deploy(&net, &input).map(|d| d.memory).unwrap_or_default()
+}
+
+/// Bytes that must be kept without power: packed weights by the block rule, and requantisation data.
+#[derive(Clone, Copy, Debug)]
+pub struct Size;
+
+impl CostModel for Size {
+    fn name(&self) -> &'static str {
+        "size"
+    }
+
+    fn unit(&self) -> &'static str {
+        "bytes"
+    }
+
+    fn hard(&self, graph: &Graph, assignment: &Assignment) -> Result<f64, LutError> {
+        Ok(memory(graph, assignment).flash() as f64)
+    }
+}
+
+/// Bytes of activation buffers, at their peak.
+#[derive(Clone, Copy, Debug)]
+pub struct Ram;
+
+impl CostModel for Ram {
+    fn name(&self) -> &'static str {
+        "ram"
+    }
+
+    fn unit(&self) -> &'static str {
+        "bytes"
+    }
+
+    fn hard(&self, graph: &Graph, assignment: &Assignment) -> Result<f64, LutError> {
+        Ok(memory(graph, assignment).buffers as f64)
+    }
+}
+
+/// Multiply-accumulates of channels that are not pruned, whatever their widths.
+#[derive(Clone, Copy, Debug)]
+pub struct Macs;
+
+impl CostModel for Macs {
+    fn name(&self) -> &'static str {
+        "macs"
+    }
+
+    fn unit(&self) -> &'static str {
+        "MACs"
+    }
+
+    fn hard(&self, graph: &Graph, assignment: &Assignment) -> Result<f64, LutError> {
+        Ok(assignment.macs(graph).iter().flatten().map(|(_, macs)| macs).sum())
+    }
+}

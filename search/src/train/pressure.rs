@@ -1,0 +1,106 @@
+//! What a search pays for: costs with a strength of their own, or with a target that sets it.
+
+use mpic_kernels::lut::LutError;
+use tch::Tensor;
+
+use super::choose::{Choices, Sampling};
+use crate::cost::SoftCost;
+
+/// How strongly a cost counts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Strength {
+    /// What a network as costly as 8 bits everywhere adds to the loss.
+    Fixed(f64),
+    /// As much as it takes to come down to a target, in the unit of the model.
+    Target(f64),
+}
+
+/// A cost and how strongly it counts.
+#[derive(Debug)]
+pub struct Term<'a> {
+    /// The cost to differentiate.
+    pub cost: SoftCost<'a>,
+    /// How strongly it counts.
+    pub strength: Strength,
+    /// What a network that is as costly as the target adds to the loss.
+    multiplier: f64,
+}
+
+/// Everything a search pays for, and how it decides.
+#[derive(Debug)]
+pub struct Pressure<'a> {
+    /// The costs.
+    pub terms: Vec<Term<'a>>,
+    /// How it computes with undecided widths.
+    pub sampling: Sampling,
+    /// Temperature of the softmax at the start and at the end, between which it falls exponentially.
+    pub temperature: [f64; 2],
+    /// Share of the training data on which choices learn, each epoch anew, while weights learn on the rest; without it
+    /// both learn on all of them together.
+    pub split: Option<f64>,
+}
+
+/// Multiplier of a target at the start, by how much it grows with each step on a network of twice the target, and where it
+/// stays between.
+const MULTIPLIER: f64 = 0.1;
+const GROWTH: f64 = 0.02;
+const MULTIPLIERS: [f64; 2] = [1e-3, 1e2];
+
+impl<'a> Term<'a> {
+    /// A cost with its strength.
+    #[must_use]
+    pub fn new(cost: SoftCost<'a>, strength: Strength) -> Self {
+        Self { cost, strength, multiplier: MULTIPLIER }
+    }
+}
+
+impl Pressure<'_> {
+    /// Temperature when a share of the search is done.
+    #[must_use]
+    pub fn temperature(&self, progress: f64) -> f64 {
+        let [start, end] = self.temperature;
+        start * (end / start).powf(progress)
+    }
+
+    /// What choices add to the loss. Targets take note of how far off they are.
+    ///
+    /// # Errors
+    /// If a model does not know a layer.
+    pub(super) fn of(&mut self, choices: &Choices) -> Result<Tensor, LutError> {
+        let mut sum = Tensor::from(0f32);
+        for term in &mut self.terms {
+            let relative = term.cost.relative(choices)?;
+            match term.strength {
+                Strength::Fixed(lambda) => sum += relative * lambda,
+                Strength::Target(target) => {
+                    let over = relative * (term.cost.reference() / target);
+                    let excess = over.double_value(&[]) - 1.0;
+                    sum += over * term.multiplier;
+                    let grown = term.multiplier * (GROWTH * excess).exp();
+                    term.multiplier = grown.clamp(MULTIPLIERS[0], MULTIPLIERS[1]);
+                }
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Begins an epoch: what follows must not depend on whether the run was interrupted here.
+    pub(super) fn restart(&mut self) {
+        for term in &mut self.terms {
+            term.cost.restart();
+        }
+    }
+
+    /// What a checkpoint must hold.
+    pub(super) fn state(&self) -> Vec<f64> {
+        self.terms.iter().map(|t| t.multiplier).collect()
+    }
+
+    /// Takes over a state; false if it is of another number of costs.
+    pub(super) fn restore(&mut self, state: &[f64]) -> bool {
+        for (term, multiplier) in self.terms.iter_mut().zip(state) {
+            term.multiplier = *multiplier;
+        }
+        state.len() == self.terms.len()
+    }
+}
