@@ -3,6 +3,7 @@
 //! * [`task`]: what can be searched for; [`data`]: data sets; [`model`]: networks as graphs.
 //! * [`space`]: widths to choose from and the assignment a search ends with; [`cost`]: what an assignment costs.
 //! * [`quant`]: fake quantisers whose codes fit the hardware; [`train`]: warm-up, search, fine-tuning.
+//! * [`refine`]: what a search found, improved under the exact costs.
 //! * [`export`]: from a trained network to an integer one; [`run`]: whole searches, their folders and their points.
 //! * [`pareto`], [`report`]: fronts, tables, pictures and the page.
 
@@ -14,6 +15,7 @@ pub mod model;
 pub mod pareto;
 mod progress;
 pub mod quant;
+pub mod refine;
 pub mod report;
 pub mod run;
 pub mod space;

@@ -20,13 +20,17 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::cost::{self, CostModel, Measured, Objective, SoftCost};
+use crate::cost::{CostModel, Measured, Objective, SoftCost};
 use crate::data::Dataset;
 use crate::export;
+use crate::model::Graph;
 use crate::pareto::{LayerPoint, Point};
+use crate::refine::{Price, Refinement};
 use crate::space::{Assignment, Space};
 use crate::task;
-use crate::train::{self, Arithmetic, Epochs, Goal, Network, Phase, Pressure, TrainError, Trainer};
+use crate::train::{
+    self, Arithmetic, Epochs, Goal, Network, Phase, Pressure, Sampling, Strength, Term, TrainError, Trainer,
+};
 
 /// How finely widths are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -57,12 +61,22 @@ pub struct Config {
     pub weights: Vec<u8>,
     /// Activation widths.
     pub activations: Vec<u8>,
-    /// What is minimised beside the loss.
-    pub objective: Objective,
+    /// What is minimised beside the loss; each counts alike.
+    pub objectives: Vec<Objective>,
     /// Whether there is a measured table (`lut.json` in the run's folder).
     pub measured: bool,
     /// Strengths of the cost term, one point each.
     pub lambdas: Vec<f64>,
+    /// Targets in place of strengths, one point each; all targets of a point hold together.
+    pub targets: Vec<Vec<Target>>,
+    /// How a search computes with undecided widths.
+    pub sampling: Sampling,
+    /// Temperature at the start and at the end of a search.
+    pub temperature: [f64; 2],
+    /// Share of the training data on which only choices learn.
+    pub split: Option<f64>,
+    /// Whether what a search finds is refined under the exact costs.
+    pub refine: bool,
     /// For fixed widths: (weights, activations), one point each.
     pub fixed: Vec<(u8, u8)>,
     /// Epochs of each phase.
@@ -79,11 +93,20 @@ pub struct Config {
     pub command: String,
 }
 
+/// What a network may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// Of what.
+    pub objective: Objective,
+    /// How much, in the unit of its model.
+    pub value: f64,
+}
+
 impl Config {
     /// Value of [`Config::format`].
     pub const FORMAT: &str = "nas-run";
     /// Value of [`Config::version`].
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 }
 
 /// The network in floating point after warm-up.
@@ -101,8 +124,17 @@ pub struct Run {
 /// One network to find.
 struct Plan {
     id: String,
+    /// Strength of the cost, for reports.
     lambda: Option<f64>,
-    fixed: Option<(u8, u8)>,
+    goal: Way,
+}
+
+/// How to find it.
+enum Way {
+    /// By search under these costs.
+    Search(Vec<(Objective, Strength)>),
+    /// It is given: weight and activation bits.
+    Fixed(u8, u8),
 }
 
 /// Writes `bytes` to `path` at once or not at all.
@@ -192,13 +224,29 @@ impl Run {
             Granularity::Layer => "layer",
             Granularity::Fixed => "fixed",
         };
-        let searched =
-            |&lambda: &f64| Plan { id: format!("{name}-{lambda}"), lambda: Some(lambda), fixed: None };
+        let config = &self.config;
+        // Cycles are what is usually minimised; other objectives are part of the name.
+        let of = match config.objectives.as_slice() {
+            [Objective::Cycles] => String::new(),
+            all => all.iter().map(|o| format!("{}-", o.name())).collect(),
+        };
+        let searched = |&lambda: &f64| {
+            let each = lambda / config.objectives.len() as f64;
+            let costs = config.objectives.iter().map(|&o| (o, Strength::Fixed(each))).collect();
+            Plan { id: format!("{name}-{of}{lambda}"), lambda: Some(lambda), goal: Way::Search(costs) }
+        };
+        let aimed = |targets: &Vec<Target>| {
+            let id: String = targets.iter().map(|t| format!("-{}-{}", t.objective.name(), t.value)).collect();
+            let costs = targets.iter().map(|t| (t.objective, Strength::Target(t.value))).collect();
+            Plan { id: format!("{name}{id}"), lambda: None, goal: Way::Search(costs) }
+        };
         let fixed =
-            |&(w, a): &(u8, u8)| Plan { id: format!("{name}-w{w}a{a}"), lambda: None, fixed: Some((w, a)) };
-        match self.config.granularity {
-            Granularity::Channel | Granularity::Layer => self.config.lambdas.iter().map(searched).collect(),
-            Granularity::Fixed => self.config.fixed.iter().map(fixed).collect(),
+            |&(w, a): &(u8, u8)| Plan { id: format!("{name}-w{w}a{a}"), lambda: None, goal: Way::Fixed(w, a) };
+        match config.granularity {
+            Granularity::Channel | Granularity::Layer => {
+                config.lambdas.iter().map(searched).chain(config.targets.iter().map(aimed)).collect()
+            }
+            Granularity::Fixed => config.fixed.iter().map(fixed).collect(),
         }
     }
 
@@ -214,34 +262,39 @@ impl Run {
         let data = (task.data)(self.config.data.as_deref())?;
         let graph = (task.graph)();
         let space = self.space();
-        let model = cost::for_objective(self.config.objective, self.lut().as_deref())?;
-        let soft = SoftCost::new(model.as_ref(), &graph, &space)?;
+        let plans = self.plans();
+        let mut models: Vec<(Objective, Box<dyn CostModel>)> = Vec::new();
+        for objective in plans.iter().flat_map(Plan::objectives).chain([Objective::Cycles]) {
+            if models.iter().all(|m| m.0 != objective) {
+                models.push((objective, objective.model(self.lut().as_deref())?));
+            }
+        }
         let trainer = Trainer { data: &data, recipe: &task.recipe, seed: self.config.seed, stop };
         let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
         let mut warm = Network::new(graph.clone(), space.clone(), &mut rng);
         let (state, weights) = (self.folder.join("warmup.safetensors"), self.folder.join(FLOAT));
         if !weights.exists() {
-            trainer.phase(&mut warm, Phase::WarmUp, self.config.epochs.warm_up, &Goal::Float, &state)?;
+            trainer.phase(&mut warm, Phase::WarmUp, self.config.epochs.warm_up, Goal::Float, &state)?;
             train::save_weights(&warm, &weights)?;
         }
         train::load_weights(&mut warm, &weights)?;
         let float = trainer.accuracy(&warm, Arithmetic::Normalised(false));
         warm.fold();
         warm.calibrate(&trainer.calibration());
-        eprintln!(
-            "  float accuracy {float:.2} %; 8 bits everywhere cost {:.0} {}",
-            soft.reference(),
-            model.unit()
-        );
+        eprintln!("  float accuracy {float:.2} %");
+        for (_, model) in &models {
+            let cost = model.hard(&graph, &Assignment::uniform(&graph, 8, 8))?;
+            eprintln!("  8 bits everywhere cost {cost:.0} {} ({})", model.unit(), model.name());
+        }
         let shared = Shared {
             data: &data,
-            soft: &soft,
+            graph: &graph,
+            space: &space,
+            models: &models,
             trainer: &trainer,
             float,
             warm: warm.state(),
-            model: model.as_ref(),
         };
-        let plans = self.plans();
         for (n, plan) in plans.iter().enumerate() {
             let report = self.folder.join("points").join(&plan.id).join("report.json");
             if report.exists() {
@@ -276,36 +329,77 @@ impl Run {
     fn point(&self, plan: &Plan, shared: &Shared) -> Result<()> {
         let folder = self.folder.join("points").join(&plan.id);
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let (graph, trainer) = (shared.soft.graph(), shared.trainer);
+        let (graph, trainer) = (shared.graph, shared.trainer);
         let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
-        let mut net = Network::new(graph.clone(), self.space(), &mut rng);
+        let mut net = Network::new(graph.clone(), shared.space.clone(), &mut rng);
         assert!(net.restore(&shared.warm), "the warm-up has the same network");
         let state = folder.join("state.safetensors");
         let Epochs { search, fine_tune, .. } = self.config.epochs;
-        let (assignment, tuning) = match (plan.lambda, plan.fixed) {
-            (Some(lambda), _) => {
-                let goal = Goal::Choose(Pressure { lambda, cost: shared.soft });
-                trainer.phase(&mut net, Phase::Search, search, &goal, &state)?;
-                let found = net.argmax();
-                (
-                    if self.config.granularity == Granularity::Channel { found.promoted() } else { found },
-                    fine_tune,
-                )
+        let (assignment, tuning) = match &plan.goal {
+            Way::Search(costs) => {
+                (self.search(costs, &mut net, shared, &folder)?, fine_tune)
             }
             // Without a search the baseline trains as long as the others.
-            (None, Some((w, a))) => (Assignment::uniform(graph, w, a), search + fine_tune),
-            (None, None) => unreachable!("a plan is searched or fixed"),
+            Way::Fixed(w, a) => (Assignment::uniform(graph, *w, *a), search + fine_tune),
         };
-        trainer.phase(&mut net, Phase::FineTune, tuning, &Goal::Keep(&assignment), &state)?;
+        trainer.phase(&mut net, Phase::FineTune, tuning, Goal::Keep(&assignment), &state)?;
         let fake = trainer.accuracy(&net, Arithmetic::Fake(&net.hard_choices(&assignment)));
         let (frozen, scales) = net.freeze(&assignment);
         let network = export::lower(graph, &assignment, &frozen, &scales)?;
         let point = self.measure(plan, shared, &assignment, &network, fake)?;
-        write_json(&folder.join("assignment.json"), &assignment)?;
+        if matches!(plan.goal, Way::Fixed(..)) {
+            write_json(&folder.join("assignment.json"), &assignment)?;
+        }
         network.save(&folder.join("network.json"))?;
         write_json(&folder.join("report.json"), &point)?;
         let _ = std::fs::remove_file(state);
         Ok(())
+    }
+
+    /// Searches an assignment, or takes that of a search that is complete.
+    fn search(
+        &self,
+        costs: &[(Objective, Strength)],
+        net: &mut Network,
+        shared: &Shared,
+        folder: &Path,
+    ) -> Result<Assignment> {
+        let found = folder.join("assignment.json");
+        let (graph, space, trainer) = (shared.graph, shared.space, shared.trainer);
+        if found.exists() {
+            let text = std::fs::read(&found).with_context(|| format!("cannot read {}", found.display()))?;
+            return serde_json::from_slice(&text)
+                .with_context(|| format!("{} is damaged; remove it to search again", found.display()));
+        }
+        let term = |&(objective, strength): &(Objective, Strength)| -> Result<Term> {
+            Ok(Term::new(SoftCost::new(shared.model(objective), graph, space)?, strength))
+        };
+        let terms = costs.iter().map(term).collect::<Result<Vec<_>>>()?;
+        let prices = terms
+            .iter()
+            .map(|t| Price { model: t.cost.model(), reference: t.cost.reference(), strength: t.strength })
+            .collect();
+        let Config { sampling, temperature, split, .. } = self.config;
+        let mut pressure = Pressure { terms, sampling, temperature, split };
+        let state = folder.join("state.safetensors");
+        trainer.phase(net, Phase::Search, self.config.epochs.search, Goal::Choose(&mut pressure), &state)?;
+        let mut assignment = net.argmax();
+        if self.config.refine {
+            let rank = (0..graph.nodes.len()).map(|id| net.rank(id)).collect();
+            let refinement = Refinement { graph, space, prices, rank };
+            let samples = trainer.sample();
+            let bar = crate::progress::bar("refining", 0, 0);
+            assignment = refinement.run(
+                assignment,
+                |a| Ok(trainer.loss(net, &samples, a)?),
+                |round, changes| bar.note(&format!("round {round}: {changes} changes pay")),
+            )?;
+            bar.finish();
+        } else if self.config.granularity == Granularity::Channel {
+            assignment = assignment.promoted();
+        }
+        write_json(&found, &assignment)?;
+        Ok(assignment)
     }
 
     /// Evaluates the integer network on the whole test set, deploys it and runs it on the simulator.
@@ -367,12 +461,9 @@ impl Run {
                 })
             })
             .collect::<Result<_>>()?;
-        let predicted_cycles = match (&measured, self.config.objective) {
-            (Some(m), _) => Some(m.hard(shared.soft.graph(), assignment)?),
-            (None, Objective::Cycles) => Some(shared.model.hard(shared.soft.graph(), assignment)?),
-            (None, Objective::Size) => None,
-        };
-        let graph = shared.soft.graph();
+        let graph = shared.graph;
+        let cycles = shared.model(Objective::Cycles);
+        let predicted_cycles = Some(cycles.hard(graph, assignment)?);
         let macs = (0..graph.nodes.len())
             .map(|id| graph.fan_in(id) * graph.nodes[id].shape.iter().product::<usize>())
             .sum::<usize>();
@@ -382,10 +473,7 @@ impl Run {
             id: plan.id.clone(),
             run: self.folder.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
             granularity: plan.id.split('-').next().unwrap_or_default().into(),
-            objective: match self.config.objective {
-                Objective::Cycles => "cycles".into(),
-                Objective::Size => "size".into(),
-            },
+            objective: plan.objectives().map(Objective::name).collect::<Vec<_>>().join("+"),
             lambda: plan.lambda,
             seed: self.config.seed,
             accuracy: 100.0 * right as f64 / outputs.len() as f64,
@@ -400,7 +488,7 @@ impl Run {
             energy_uj_range: [low, high],
             energy_uj_constant: constant,
             predicted_cycles,
-            cost_model: measured.as_ref().map_or_else(|| shared.model.name(), |m| m.name()).into(),
+            cost_model: cycles.name().into(),
             simulated_inputs: n,
             bit_exact,
             macs: macs as u64,
@@ -410,14 +498,34 @@ impl Run {
     }
 }
 
+impl Plan {
+    /// What its costs are costs of.
+    fn objectives(&self) -> impl Iterator<Item = Objective> {
+        let costs = match &self.goal {
+            Way::Search(costs) => &costs[..],
+            Way::Fixed(..) => &[],
+        };
+        costs.iter().map(|c| c.0)
+    }
+}
+
 /// What all points of a run share.
 struct Shared<'a> {
     data: &'a Dataset,
-    soft: &'a SoftCost<'a>,
-    model: &'a dyn CostModel,
+    graph: &'a Graph,
+    space: &'a Space,
+    models: &'a [(Objective, Box<dyn CostModel>)],
     trainer: &'a Trainer<'a>,
     float: f64,
     warm: Vec<(String, tch::Tensor)>,
+}
+
+impl<'a> Shared<'a> {
+    /// The model of an objective of the run.
+    fn model(&self, objective: Objective) -> &'a dyn CostModel {
+        let (_, model) = self.models.iter().find(|m| m.0 == objective).expect("every objective has its model");
+        model.as_ref()
+    }
 }
 
 /// Index of the first largest value.

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use mpic_kernels::lut::{Lut, queries};
 use mpic_kernels::{measure, random};
-use nas_search::cost::{CostModel, Measured, Published, Size, SoftCost};
+use nas_search::cost::{CostModel, Macs, Measured, Published, Ram, Size, SoftCost};
 use nas_search::export::skeleton;
 use nas_search::model::fashion;
 use nas_search::space::{Assignment, Space};
-use nas_search::train::{Choice, Choices, Network};
+use nas_search::train::{Choice, Choices, Network, Sampling};
 use rand::SeedableRng;
 use rand::seq::IndexedRandom as _;
 use rand_chacha::ChaCha8Rng;
@@ -45,17 +45,17 @@ fn random_assignment(rng: &mut ChaCha8Rng) -> Assignment {
 fn one_hot(a: &Assignment) -> Choices {
     let graph = fashion();
     let column = |w: u8| [2, 4, 8].map(|x| f32::from(u8::from(x == w)));
+    let index = |w: u8| i64::from(w.trailing_zeros()) - 1;
     let weights = |bits: &[u8]| {
         let rows: Vec<Tensor> = bits.iter().map(|&w| Tensor::from_slice(&column(w))).collect();
-        Choice::Soft(Tensor::stack(&rows, 1))
+        Choice::OneHot(bits.iter().map(|&w| index(w)).collect(), Tensor::stack(&rows, 1))
     };
-    let last = graph.nodes.len() - 1;
+    let activation = |bits: u8| Choice::OneHot(vec![index(bits)], Tensor::from_slice(&column(bits)));
     Choices {
         weights: a.weights.iter().map(|b| (!b.is_empty()).then(|| weights(b))).collect(),
-        activations: (0..=last)
-            .map(|id| {
-                (id != 0 && id != last).then(|| Choice::Soft(Tensor::from_slice(&column(a.activations[id]))))
-            })
+        kept: a.weights.iter().map(|_| None).collect(),
+        activations: (0..graph.nodes.len())
+            .map(|id| graph.searched(id).then(|| activation(a.activations[id])))
             .collect(),
     }
 }
@@ -66,8 +66,11 @@ fn soft_cost_of_one_hot_choices_is_the_hard_cost() {
     let dir = tempfile::tempdir().expect("tempdir");
     let measured = table(dir.path());
     let (graph, space) = (fashion(), space(true));
-    for model in [&measured as &dyn CostModel, &Published, &Size] {
-        let soft = SoftCost::new(model, &graph, &space).expect("every layer is known");
+    let energy = measured.clone().energy();
+    let models: [&dyn CostModel; 7] =
+        [&measured, &energy, &Published::CYCLES, &Published::ENERGY, &Size, &Ram, &Macs];
+    for model in models {
+        let mut soft = SoftCost::new(model, &graph, &space).expect("every layer is known");
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         for _ in 0..20 {
             let a = random_assignment(&mut rng);
@@ -85,18 +88,20 @@ fn the_gradient_points_to_narrow_widths() {
     let dir = tempfile::tempdir().expect("tempdir");
     let measured = table(dir.path());
     let graph = fashion();
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
     for per_channel in [true, false] {
         let space = space(per_channel);
-        for model in [&measured as &dyn CostModel, &Published, &Size] {
-            let soft = SoftCost::new(model, &graph, &space).expect("every layer is known");
+        for model in [&measured as &dyn CostModel, &Published::CYCLES, &Size] {
+            let mut soft = SoftCost::new(model, &graph, &space).expect("every layer is known");
             let mut net = Network::new(graph.clone(), space.clone(), &mut ChaCha8Rng::seed_from_u64(0));
             let rates = net.params.rates(nas_search::train::Rates { weight: 0.0, scale: 0.0, choice: 0.05 });
             let before = model.hard(&graph, &net.argmax()).expect("known");
             for _ in 0..60 {
                 let p = net.params.views();
-                let loss = soft.relative(&net.soft_choices(&p, 1.0)).expect("known");
-                drop(p);
-                net.params.step(&loss, &rates, 1.0);
+                let choices = net.soft_choices(&p, Sampling::Argmax, 1.0, &mut rng);
+                let loss = soft.relative(&choices).expect("known");
+                let gradient = net.params.gradients(&loss, &[]).0;
+                net.params.step(&gradient, &rates, 1.0);
             }
             let a = net.argmax();
             let after = model.hard(&graph, &a).expect("known");

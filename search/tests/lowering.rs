@@ -116,7 +116,7 @@ fn check(graph: &Graph) {
             *bits = *[2, 4, 8].choose(&mut rng).expect("widths");
         }
         let choices = net.hard_choices(&a);
-        let values = net.trace(&net.params.views(), &x, Arithmetic::Fake(&choices));
+        let values = net.trace(&net.params.views(), &x, Arithmetic::Fake(&choices)).values;
         let (frozen, scales) = net.freeze(&a);
         let int = export::lower(graph, &a, &frozen, &scales).expect("fits");
         int.validate().expect("lowered networks are valid");

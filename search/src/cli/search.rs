@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use clap::ValueEnum as _;
 
 use super::INTERRUPTED;
 use crate::cost::Objective;
 use crate::report::{Report, table};
-use crate::run::{Config, FLOAT, Granularity, Run};
+use crate::run::{Config, FLOAT, Granularity, Run, Target};
 use crate::task;
-use crate::train::{Epochs, TrainError};
+use crate::train::{Epochs, Sampling, TrainError};
 
 /// Arguments of a search.
 #[derive(clap::Args)]
@@ -33,18 +34,33 @@ pub(super) struct Args {
     /// Widths of a fixed network, as w4a8; several with commas
     #[arg(long, value_delimiter = ',', value_parser = parse_fixed)]
     fixed: Vec<(u8, u8)>,
-    /// Weight widths to choose from
-    #[arg(long, value_delimiter = ',', default_value = "2,4,8", value_parser = parse_width)]
+    /// Weight widths to choose from; 0 lets channels be pruned
+    #[arg(long, value_delimiter = ',', default_value = "2,4,8", value_parser = parse_weight_width)]
     weights: Vec<u8>,
     /// Activation widths to choose from
     #[arg(long, value_delimiter = ',', default_value = "2,4,8", value_parser = parse_width)]
     activations: Vec<u8>,
-    /// What to minimise beside the loss
-    #[arg(long, value_enum, default_value = "cycles")]
-    objective: Objective,
-    /// Strengths of the cost, relative to the cost of 8 bits everywhere; one network each
-    #[arg(long, value_delimiter = ',', default_value = "0.03,0.1,0.5,1,2", value_parser = parse_lambda)]
+    /// What to minimise beside the loss; several with commas count alike
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "cycles")]
+    objective: Vec<Objective>,
+    /// Strengths of the cost, relative to the cost of 8 bits everywhere; one network each [default: 0.03,0.1,0.5,1,2]
+    #[arg(long, value_delimiter = ',', value_parser = parse_lambda)]
     lambda: Vec<f64>,
+    /// What a network may cost, as cycles=2.5M or size=40k,ram=32k; one network each time it is given
+    #[arg(long, value_name = "WHAT=HOW MUCH[,...]", value_parser = parse_targets)]
+    target: Vec<Targets>,
+    /// How the search computes with undecided widths
+    #[arg(long, value_enum, default_value = "argmax")]
+    sampling: Sampling,
+    /// Temperature of the choices at the start and at the end, as START:END [default: 1:1; for softmax and gumbel 5:0.1]
+    #[arg(long, value_parser = parse_temperature)]
+    temperature: Option<[f64; 2]>,
+    /// Learn choices on this share of the data and weights on the rest, by turns, in place of both on all
+    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    split: Option<f64>,
+    /// Keep what the search ends with, in place of refining it under the exact costs
+    #[arg(long)]
+    no_refine: bool,
     /// Epochs as WARMUP/SEARCH/FINETUNE [default: the task's]
     #[arg(long, value_parser = parse_epochs)]
     epochs: Option<Epochs>,
@@ -63,6 +79,51 @@ pub(super) struct Args {
     /// Continue a run that was interrupted; everything else is as it was asked for then
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
+}
+
+/// Targets of one network.
+#[derive(Clone, Debug)]
+struct Targets(Vec<Target>);
+
+fn parse_targets(text: &str) -> Result<Targets, String> {
+    let one = |part: &str| {
+        let wrong = || format!("'{part}' is not a target; write for example cycles=2.5M or size=40k");
+        let (name, value) = part.split_once('=').ok_or_else(wrong)?;
+        let objective = Objective::from_str(name, true).map_err(|_| {
+            let names: Vec<_> = Objective::value_variants().iter().map(|o| o.name()).collect();
+            format!("'{name}' is no cost; there are: {}", names.join(", "))
+        })?;
+        let (digits, unit) = match value.char_indices().last() {
+            Some((at, 'k' | 'K')) => (&value[..at], 1e3),
+            Some((at, 'm' | 'M')) => (&value[..at], 1e6),
+            _ => (value, 1.0),
+        };
+        let value = digits.parse::<f64>().map_err(|_| wrong())? * unit;
+        if value.is_finite() && value > 0.0 { Ok(Target { objective, value }) } else { Err(wrong()) }
+    };
+    let targets = text.split(',').map(one).collect::<Result<Vec<_>, _>>()?;
+    match targets.iter().enumerate().find(|(i, t)| targets[..*i].iter().any(|o| o.objective == t.objective)) {
+        Some((_, twice)) => Err(format!("'{text}' has two targets for {}", twice.objective.name())),
+        None => Ok(Targets(targets)),
+    }
+}
+
+fn parse_temperature(text: &str) -> Result<[f64; 2], String> {
+    let ends: Vec<f64> = text.split(':').filter_map(|t| t.parse().ok()).filter(|t| *t > 0.0).collect();
+    match ends.as_slice() {
+        &[start, end] if text.matches(':').count() == 1 => Ok([start, end]),
+        &[both] if !text.contains(':') => Ok([both, both]),
+        _ => Err(format!("'{text}' is not a temperature; write for example 5:0.1")),
+    }
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    let share = text.parse::<f64>().ok().filter(|s| *s > 0.0 && *s < 1.0);
+    share.ok_or_else(|| format!("'{text}' is not a share between 0 and 1, for example 0.2"))
+}
+
+fn parse_weight_width(text: &str) -> Result<u8, String> {
+    if text == "0" { Ok(0) } else { parse_width(text) }
 }
 
 fn parse_width(text: &str) -> Result<u8, String> {
@@ -104,6 +165,9 @@ fn parse_epochs(text: &str) -> Result<Epochs, String> {
     }
 }
 
+/// Strengths of the cost unless told otherwise.
+const LAMBDAS: [f64; 5] = [0.03, 0.1, 0.5, 1.0, 2.0];
+
 /// Set by Ctrl-C.
 static STOP: AtomicBool = AtomicBool::new(false);
 
@@ -121,9 +185,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         eprintln!("\nstopping after this step; once more to stop at once");
     })
     .context("cannot watch for Ctrl-C")?;
-    if !run.config.measured && run.config.objective == Objective::Cycles {
+    if !run.config.measured {
         eprintln!(
-            "cost: the published MPIC table; measure this core with: mpic-kernels lut -o lut.json, then --cost lut.json"
+            "cost: cycles and energy by the published MPIC table; measure this core with: mpic-kernels lut -o lut.json, then --cost lut.json"
         );
     }
     eprintln!("run {folder}: {} by {:?}, seed {}", run.config.task, run.config.granularity, run.config.seed);
@@ -151,6 +215,23 @@ fn start(args: &Args) -> Result<Run> {
     let fixed = args.granularity == Granularity::Fixed;
     ensure!(fixed || args.fixed.is_empty(), "--fixed needs --granularity fixed");
     ensure!(!fixed || !args.fixed.is_empty(), "--granularity fixed needs widths, for example --fixed w4a8");
+    ensure!(
+        args.lambda.is_empty() || args.target.is_empty(),
+        "--lambda and --target are two ways to say how much the cost counts; name one of them"
+    );
+    ensure!(
+        args.granularity == Granularity::Channel || !args.weights.contains(&0),
+        "only single channels can be pruned: --weights with 0 needs --granularity channel"
+    );
+    ensure!(args.weights.iter().any(|w| *w != 0), "--weights needs a width other than 0");
+    let mut objectives = args.objective.clone();
+    objectives.sort_unstable();
+    objectives.dedup();
+    let lambdas = match (fixed, args.lambda.is_empty(), args.target.is_empty()) {
+        (true, ..) | (_, true, false) => vec![],
+        (_, true, true) => LAMBDAS.to_vec(),
+        (_, false, _) => args.lambda.clone(),
+    };
     let mut names: Vec<String> = args.lambda.iter().map(f64::to_string).collect();
     names.sort();
     names.dedup();
@@ -173,9 +254,17 @@ fn start(args: &Args) -> Result<Run> {
         granularity: args.granularity,
         weights: args.weights.clone(),
         activations: args.activations.clone(),
-        objective: args.objective,
+        objectives,
         measured: args.cost.is_some(),
-        lambdas: if fixed { vec![] } else { args.lambda.clone() },
+        lambdas,
+        targets: args.target.iter().map(|t| t.0.clone()).collect(),
+        sampling: args.sampling,
+        temperature: args.temperature.unwrap_or(match args.sampling {
+            Sampling::Argmax => [1.0, 1.0],
+            Sampling::Softmax | Sampling::Gumbel => [5.0, 0.1],
+        }),
+        split: args.split,
+        refine: !args.no_refine,
         fixed: args.fixed.clone(),
         epochs: args.epochs.unwrap_or(task.recipe.epochs),
         seed: args.seed,

@@ -30,7 +30,6 @@ pub struct Sums {
 /// A branch in the arithmetic of the passes.
 #[derive(Clone, Copy)]
 struct Part {
-    inverse: f32,
     scale: f32,
     low: f32,
     high: f32,
@@ -39,7 +38,7 @@ struct Part {
 impl Part {
     fn new(b: &Branch, unsigned: bool) -> Self {
         let (low, high) = range(b.bits, unsigned);
-        Self { inverse: (1.0 / b.scale) as f32, scale: b.scale as f32, low: low as f32, high: high as f32 }
+        Self { scale: b.scale as f32, low: low as f32, high: high as f32 }
     }
 }
 
@@ -90,7 +89,7 @@ pub fn sums(y: &Tensor, g: &Tensor, branches: &[Branch], unsigned: bool) -> Vec<
 /// Codes, and where they are not clipped.
 fn codes(y: &Tensor, b: &Branch, unsigned: bool) -> (Tensor, Tensor) {
     let (low, high) = range(b.bits, unsigned);
-    let steps = y * (1.0 / b.scale);
+    let steps = y / b.scale;
     let inside = steps.ge(low).logical_and(&steps.le(high)).to_kind(Kind::Float);
     ((steps.clamp(low, high) + 0.5).floor(), inside)
 }
@@ -162,7 +161,7 @@ fn code(steps: f32, p: &Part) -> f32 {
 fn quantise_loop<const N: usize>(y: &[f32], out: &mut [f32], parts: [Part; N]) {
     for (out, &y) in out.iter_mut().zip(y) {
         for p in &parts {
-            *out = code(y * p.inverse, p) * p.scale;
+            *out = code(y / p.scale, p) * p.scale;
         }
     }
 }
@@ -178,7 +177,7 @@ fn sums_loop<const N: usize>(y: &[f32], g: &[f32], parts: [Part; N]) -> Vec<Sums
         let (mut by_scale, mut by_factor) = ([[0f32; LANES]; N], [[0f32; LANES]; N]);
         let mut element = |lane: usize, y: f32, g: f32| {
             for (n, p) in parts.iter().enumerate() {
-                let steps = y * p.inverse;
+                let steps = y / p.scale;
                 let code = code(steps, p);
                 let inside = if steps >= p.low && steps <= p.high { steps } else { 0.0 };
                 by_factor[n][lane] += g * code;
