@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! RUN/config.json            what was asked for; --resume reads it
-//! RUN/lut.json               the cost table, as it was
+//! RUN/lut.json               the cost table, as it was; model.toml, the network, if it came from a file
 //! RUN/warmup.safetensors     state of the warm-up; float.safetensors, its result, which other runs can start from
 //! RUN/points/ID/             assignment.json network.json network.elf report.json, state.safetensors while training
 //! RUN/pareto.json …          see `report`
@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::cost::{self, CostModel, Measured, Objective, SoftCost};
 use crate::data::Dataset;
 use crate::export;
+use crate::model;
 use crate::pareto::{LayerPoint, Point};
 use crate::space::{Assignment, Space};
 use crate::task;
@@ -51,6 +52,9 @@ pub struct Config {
     pub task: String,
     /// Data folder; none for embedded data.
     pub data: Option<PathBuf>,
+    /// Network, by built-in name or file (whose copy is `model.toml`); none for the task's own.
+    #[serde(default)]
+    pub model: Option<String>,
     /// How finely widths are chosen.
     pub granularity: Granularity,
     /// Weight widths.
@@ -89,6 +93,20 @@ impl Config {
 /// The network in floating point after warm-up.
 pub const FLOAT: &str = "float.safetensors";
 
+/// The copy of the network file.
+const MODEL: &str = "model.toml";
+
+/// What a run starts from in place of a warm-up.
+#[derive(Debug)]
+pub enum Weights<'a> {
+    /// Nothing: it warms up.
+    None,
+    /// The warm-up of another run.
+    File(&'a Path),
+    /// Weights trained elsewhere.
+    Imported(Vec<(String, tch::Tensor)>),
+}
+
 /// A run in its folder.
 #[derive(Debug)]
 pub struct Run {
@@ -124,7 +142,7 @@ impl Run {
     ///
     /// # Errors
     /// If there is a run already, or the folder or the table cannot be written.
-    pub fn create(folder: &Path, config: Config, lut: Option<&Path>, weights: Option<&Path>) -> Result<Self> {
+    pub fn create(folder: &Path, config: Config, lut: Option<&Path>, weights: &Weights) -> Result<Self> {
         let name = folder.display();
         if folder.join("config.json").exists() {
             bail!(
@@ -132,7 +150,16 @@ impl Run {
             );
         }
         std::fs::create_dir_all(folder.join("points")).with_context(|| format!("cannot create {name}"))?;
-        for (from, to) in [(lut, "lut.json"), (weights, FLOAT)] {
+        let model = config.model.as_deref().filter(|m| model::built_in(m).is_none()).map(Path::new);
+        let other = match weights {
+            Weights::None => None,
+            Weights::File(path) => Some(*path),
+            Weights::Imported(tensors) => {
+                train::save_tensors(tensors, &folder.join(FLOAT))?;
+                None
+            }
+        };
+        for (from, to) in [(lut, "lut.json"), (model, MODEL), (other, FLOAT)] {
             if let Some(from) = from {
                 std::fs::copy(from, folder.join(to))
                     .with_context(|| format!("cannot copy {} to {name}", from.display()))?;
@@ -212,7 +239,9 @@ impl Run {
             .with_context(|| format!("there is no task '{}'", self.config.task))?;
         tch::set_num_threads(i32::try_from(self.config.threads).context("so many threads")?);
         let data = (task.data)(self.config.data.as_deref())?;
-        let graph = (task.graph)();
+        let file = self.folder.join(MODEL).display().to_string();
+        let model = if Path::new(&file).exists() { Some(file) } else { self.config.model.clone() };
+        let graph = task.graph(model.as_deref(), &data)?;
         let space = self.space();
         let model = cost::for_objective(self.config.objective, self.lut().as_deref())?;
         let soft = SoftCost::new(model.as_ref(), &graph, &space)?;
@@ -225,11 +254,12 @@ impl Run {
             train::save_weights(&warm, &weights)?;
         }
         train::load_weights(&mut warm, &weights)?;
-        let float = trainer.accuracy(&warm, Arithmetic::Normalised(false));
+        let float = trainer.score(&warm, Arithmetic::Normalised(false));
         warm.fold();
         warm.calibrate(&trainer.calibration());
         eprintln!(
-            "  float accuracy {float:.2} %; 8 bits everywhere cost {:.0} {}",
+            "  float {} {float:.2}; 8 bits everywhere cost {:.0} {}",
+            task.metric,
             soft.reference(),
             model.unit()
         );
@@ -297,7 +327,7 @@ impl Run {
             (None, None) => unreachable!("a plan is searched or fixed"),
         };
         trainer.phase(&mut net, Phase::FineTune, tuning, &Goal::Keep(&assignment), &state)?;
-        let fake = trainer.accuracy(&net, Arithmetic::Fake(&net.hard_choices(&assignment)));
+        let fake = trainer.score(&net, Arithmetic::Fake(&net.hard_choices(&assignment)));
         let (frozen, scales) = net.freeze(&assignment);
         let network = export::lower(graph, &assignment, &frozen, &scales)?;
         let point = self.measure(plan, shared, &assignment, &network, fake)?;
@@ -319,23 +349,25 @@ impl Run {
     ) -> Result<Point> {
         let data = shared.data;
         let bar = crate::progress::bar("measuring", 2, 0);
-        let size: usize = data.shape.iter().product();
-        let codes = |image: &[u8]| image.iter().map(|&p| i32::from(p) - 128).collect::<Vec<_>>();
-        let inputs: Vec<_> = data.test_x.chunks_exact(size).map(codes).collect();
-        let outputs: Vec<Vec<i32>> =
-            inputs.par_iter().map(|x| golden::run(network, x).swap_remove(network.output)).collect();
-        let right =
-            outputs.iter().zip(&data.test_y).filter(|(y, label)| argmax(y) == usize::from(**label)).count();
+        let input = |i: usize| data.test.codes(i, 0).iter().map(|&c| i32::from(c)).collect::<Vec<_>>();
+        let output = |i: usize| golden::run(network, &input(i)).swap_remove(network.output);
+        let scale = network.tensors[network.output].scale;
+        let verdict = |i: usize| {
+            let y: Vec<f64> = output(i).into_iter().map(|y| scale * f64::from(y)).collect();
+            data.verdict(&data.test, i, &y)
+        };
+        let verdicts: Vec<f64> = (0..data.test.len()).into_par_iter().map(verdict).collect();
         bar.inc(1);
         if shared.trainer.stop.load(Ordering::Relaxed) {
             return Err(TrainError::Interrupted.into());
         }
 
-        let n = self.config.simulate.clamp(1, inputs.len());
+        let simulated = data.test.spread(self.config.simulate);
+        let inputs: Vec<_> = simulated.iter().map(|&i| input(i)).collect();
         let deployment = deploy::deploy(network, &inputs[0])?;
-        let runs = simulate::run(&deployment, &inputs[..n], true)?;
+        let runs = simulate::run(&deployment, &inputs, true)?;
         bar.finish();
-        let bit_exact = runs.iter().zip(&outputs).all(|(run, y)| run.output == *y);
+        let bit_exact = runs.iter().zip(&simulated).all(|(run, &i)| run.output == output(i));
         if let Some(run) = runs.iter().find(|r| r.cycles != runs[0].cycles || !r.warnings.is_empty()) {
             bail!(
                 "{}: an input took {} cycles where another took {} (warnings: {:?}); kernels must not depend on data or on \
@@ -388,7 +420,7 @@ impl Run {
             },
             lambda: plan.lambda,
             seed: self.config.seed,
-            accuracy: 100.0 * right as f64 / outputs.len() as f64,
+            accuracy: data.score(&data.test, &verdicts),
             accuracy_fake_quantised: fake,
             accuracy_float: shared.float,
             weight_bytes: deployment.memory.weights,
@@ -401,7 +433,7 @@ impl Run {
             energy_uj_constant: constant,
             predicted_cycles,
             cost_model: measured.as_ref().map_or_else(|| shared.model.name(), |m| m.name()).into(),
-            simulated_inputs: n,
+            simulated_inputs: simulated.len(),
             bit_exact,
             macs: macs as u64,
             layers,
@@ -418,9 +450,4 @@ struct Shared<'a> {
     trainer: &'a Trainer<'a>,
     float: f64,
     warm: Vec<(String, tch::Tensor)>,
-}
-
-/// Index of the first largest value.
-fn argmax(values: &[i32]) -> usize {
-    values.iter().enumerate().rev().max_by_key(|(_, v)| **v).map_or(0, |(i, _)| i)
 }
