@@ -4,13 +4,15 @@
 //! * [`space`]: widths to choose from and the assignment a search ends with; [`cost`]: what an assignment costs.
 //! * [`quant`]: fake quantisers whose codes fit the hardware; [`train`]: warm-up, search, fine-tuning.
 //! * [`refine`]: what a search found, improved under the exact costs.
-//! * [`export`]: from a trained network to an integer one; [`run`]: whole searches, their folders and their points.
+//! * [`import`]: weights trained elsewhere; [`export`]: from a trained network to an integer one.
+//! * [`run`]: whole searches, their folders and their points.
 //! * [`pareto`], [`report`]: fronts, tables, pictures and the page.
 
 pub mod cli;
 pub mod cost;
 pub mod data;
 pub mod export;
+pub mod import;
 pub mod model;
 pub mod pareto;
 mod progress;

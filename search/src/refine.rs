@@ -119,7 +119,11 @@ impl Refinement<'_> {
         Ok(if improves { merged } else { best })
     }
 
-    fn judge(&self, assignment: Assignment, loss: &mut impl FnMut(&Assignment) -> Result<f64>) -> Result<Judged> {
+    fn judge(
+        &self,
+        assignment: Assignment,
+        loss: &mut impl FnMut(&Assignment) -> Result<f64>,
+    ) -> Result<Judged> {
         let (free, over) = self.costs(&assignment)?;
         Ok(Judged { total: loss(&assignment)? + free, over, assignment })
     }

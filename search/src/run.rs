@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! RUN/config.json            what was asked for; --resume reads it
-//! RUN/lut.json               the cost table, as it was
+//! RUN/lut.json               the cost table, as it was; model.toml, the network, if it came from a file
 //! RUN/warmup.safetensors     state of the warm-up; float.safetensors, its result, which other runs can start from
 //! RUN/points/ID/             assignment.json network.json network.elf report.json, state.safetensors while training
 //! RUN/pareto.json …          see `report`
@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::cost::{CostModel, Measured, Objective, SoftCost};
 use crate::data::Dataset;
 use crate::export;
-use crate::model::Graph;
+use crate::model::{self, Graph};
 use crate::pareto::{LayerPoint, Point};
 use crate::refine::{Price, Refinement};
 use crate::space::{Assignment, Space};
@@ -55,6 +55,9 @@ pub struct Config {
     pub task: String,
     /// Data folder; none for embedded data.
     pub data: Option<PathBuf>,
+    /// Network, by built-in name or file (whose copy is `model.toml`); none for the task's own.
+    #[serde(default)]
+    pub model: Option<String>,
     /// How finely widths are chosen.
     pub granularity: Granularity,
     /// Weight widths.
@@ -112,6 +115,20 @@ impl Config {
 /// The network in floating point after warm-up.
 pub const FLOAT: &str = "float.safetensors";
 
+/// The copy of the network file.
+const MODEL: &str = "model.toml";
+
+/// What a run starts from in place of a warm-up.
+#[derive(Debug)]
+pub enum Weights<'a> {
+    /// Nothing: it warms up.
+    None,
+    /// The warm-up of another run.
+    File(&'a Path),
+    /// Weights trained elsewhere.
+    Imported(Vec<(String, tch::Tensor)>),
+}
+
 /// A run in its folder.
 #[derive(Debug)]
 pub struct Run {
@@ -156,7 +173,7 @@ impl Run {
     ///
     /// # Errors
     /// If there is a run already, or the folder or the table cannot be written.
-    pub fn create(folder: &Path, config: Config, lut: Option<&Path>, weights: Option<&Path>) -> Result<Self> {
+    pub fn create(folder: &Path, config: Config, lut: Option<&Path>, weights: &Weights) -> Result<Self> {
         let name = folder.display();
         if folder.join("config.json").exists() {
             bail!(
@@ -164,7 +181,16 @@ impl Run {
             );
         }
         std::fs::create_dir_all(folder.join("points")).with_context(|| format!("cannot create {name}"))?;
-        for (from, to) in [(lut, "lut.json"), (weights, FLOAT)] {
+        let model = config.model.as_deref().filter(|m| model::built_in(m).is_none()).map(Path::new);
+        let other = match weights {
+            Weights::None => None,
+            Weights::File(path) => Some(*path),
+            Weights::Imported(tensors) => {
+                train::save_tensors(tensors, &folder.join(FLOAT))?;
+                None
+            }
+        };
+        for (from, to) in [(lut, "lut.json"), (model, MODEL), (other, FLOAT)] {
             if let Some(from) = from {
                 std::fs::copy(from, folder.join(to))
                     .with_context(|| format!("cannot copy {} to {name}", from.display()))?;
@@ -240,8 +266,11 @@ impl Run {
             let costs = targets.iter().map(|t| (t.objective, Strength::Target(t.value))).collect();
             Plan { id: format!("{name}{id}"), lambda: None, goal: Way::Search(costs) }
         };
-        let fixed =
-            |&(w, a): &(u8, u8)| Plan { id: format!("{name}-w{w}a{a}"), lambda: None, goal: Way::Fixed(w, a) };
+        let fixed = |&(w, a): &(u8, u8)| Plan {
+            id: format!("{name}-w{w}a{a}"),
+            lambda: None,
+            goal: Way::Fixed(w, a),
+        };
         match config.granularity {
             Granularity::Channel | Granularity::Layer => {
                 config.lambdas.iter().map(searched).chain(config.targets.iter().map(aimed)).collect()
@@ -260,7 +289,9 @@ impl Run {
             .with_context(|| format!("there is no task '{}'", self.config.task))?;
         tch::set_num_threads(i32::try_from(self.config.threads).context("so many threads")?);
         let data = (task.data)(self.config.data.as_deref())?;
-        let graph = (task.graph)();
+        let file = self.folder.join(MODEL).display().to_string();
+        let model = if Path::new(&file).exists() { Some(file) } else { self.config.model.clone() };
+        let graph = task.graph(model.as_deref(), &data)?;
         let space = self.space();
         let plans = self.plans();
         let mut models: Vec<(Objective, Box<dyn CostModel>)> = Vec::new();
@@ -278,10 +309,10 @@ impl Run {
             train::save_weights(&warm, &weights)?;
         }
         train::load_weights(&mut warm, &weights)?;
-        let float = trainer.accuracy(&warm, Arithmetic::Normalised(false));
+        let float = trainer.score(&warm, Arithmetic::Normalised(false));
         warm.fold();
         warm.calibrate(&trainer.calibration());
-        eprintln!("  float accuracy {float:.2} %");
+        eprintln!("  float {} {float:.2}", task.metric);
         for (_, model) in &models {
             let cost = model.hard(&graph, &Assignment::uniform(&graph, 8, 8))?;
             eprintln!("  8 bits everywhere cost {cost:.0} {} ({})", model.unit(), model.name());
@@ -336,14 +367,12 @@ impl Run {
         let state = folder.join("state.safetensors");
         let Epochs { search, fine_tune, .. } = self.config.epochs;
         let (assignment, tuning) = match &plan.goal {
-            Way::Search(costs) => {
-                (self.search(costs, &mut net, shared, &folder)?, fine_tune)
-            }
+            Way::Search(costs) => (self.search(costs, &mut net, shared, &folder)?, fine_tune),
             // Without a search the baseline trains as long as the others.
             Way::Fixed(w, a) => (Assignment::uniform(graph, *w, *a), search + fine_tune),
         };
         trainer.phase(&mut net, Phase::FineTune, tuning, Goal::Keep(&assignment), &state)?;
-        let fake = trainer.accuracy(&net, Arithmetic::Fake(&net.hard_choices(&assignment)));
+        let fake = trainer.score(&net, Arithmetic::Fake(&net.hard_choices(&assignment)));
         let (frozen, scales) = net.freeze(&assignment);
         let network = export::lower(graph, &assignment, &frozen, &scales)?;
         let point = self.measure(plan, shared, &assignment, &network, fake)?;
@@ -413,23 +442,25 @@ impl Run {
     ) -> Result<Point> {
         let data = shared.data;
         let bar = crate::progress::bar("measuring", 2, 0);
-        let size: usize = data.shape.iter().product();
-        let codes = |image: &[u8]| image.iter().map(|&p| i32::from(p) - 128).collect::<Vec<_>>();
-        let inputs: Vec<_> = data.test_x.chunks_exact(size).map(codes).collect();
-        let outputs: Vec<Vec<i32>> =
-            inputs.par_iter().map(|x| golden::run(network, x).swap_remove(network.output)).collect();
-        let right =
-            outputs.iter().zip(&data.test_y).filter(|(y, label)| argmax(y) == usize::from(**label)).count();
+        let input = |i: usize| data.test.codes(i, 0).iter().map(|&c| i32::from(c)).collect::<Vec<_>>();
+        let output = |i: usize| golden::run(network, &input(i)).swap_remove(network.output);
+        let scale = network.tensors[network.output].scale;
+        let verdict = |i: usize| {
+            let y: Vec<f64> = output(i).into_iter().map(|y| scale * f64::from(y)).collect();
+            data.verdict(&data.test, i, &y)
+        };
+        let verdicts: Vec<f64> = (0..data.test.len()).into_par_iter().map(verdict).collect();
         bar.inc(1);
         if shared.trainer.stop.load(Ordering::Relaxed) {
             return Err(TrainError::Interrupted.into());
         }
 
-        let n = self.config.simulate.clamp(1, inputs.len());
+        let simulated = data.test.spread(self.config.simulate);
+        let inputs: Vec<_> = simulated.iter().map(|&i| input(i)).collect();
         let deployment = deploy::deploy(network, &inputs[0])?;
-        let runs = simulate::run(&deployment, &inputs[..n], true)?;
+        let runs = simulate::run(&deployment, &inputs, true)?;
         bar.finish();
-        let bit_exact = runs.iter().zip(&outputs).all(|(run, y)| run.output == *y);
+        let bit_exact = runs.iter().zip(&simulated).all(|(run, &i)| run.output == output(i));
         if let Some(run) = runs.iter().find(|r| r.cycles != runs[0].cycles || !r.warnings.is_empty()) {
             bail!(
                 "{}: an input took {} cycles where another took {} (warnings: {:?}); kernels must not depend on data or on \
@@ -476,7 +507,7 @@ impl Run {
             objective: plan.objectives().map(Objective::name).collect::<Vec<_>>().join("+"),
             lambda: plan.lambda,
             seed: self.config.seed,
-            accuracy: 100.0 * right as f64 / outputs.len() as f64,
+            accuracy: data.score(&data.test, &verdicts),
             accuracy_fake_quantised: fake,
             accuracy_float: shared.float,
             weight_bytes: deployment.memory.weights,
@@ -489,7 +520,7 @@ impl Run {
             energy_uj_constant: constant,
             predicted_cycles,
             cost_model: cycles.name().into(),
-            simulated_inputs: n,
+            simulated_inputs: simulated.len(),
             bit_exact,
             macs: macs as u64,
             layers,
@@ -523,12 +554,8 @@ struct Shared<'a> {
 impl<'a> Shared<'a> {
     /// The model of an objective of the run.
     fn model(&self, objective: Objective) -> &'a dyn CostModel {
-        let (_, model) = self.models.iter().find(|m| m.0 == objective).expect("every objective has its model");
+        let (_, model) =
+            self.models.iter().find(|m| m.0 == objective).expect("every objective has its model");
         model.as_ref()
     }
-}
-
-/// Index of the first largest value.
-fn argmax(values: &[i32]) -> usize {
-    values.iter().enumerate().rev().max_by_key(|(_, v)| **v).map_or(0, |(i, _)| i)
 }

@@ -9,7 +9,7 @@ use nas_search::train::{Arithmetic, Network};
 use rand::SeedableRng;
 use rand::seq::IndexedRandom as _;
 use rand_chacha::ChaCha8Rng;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// Every kind of node, rectangular kernels, uneven padding and strides.
 const ZOO: &str = r#"
@@ -68,9 +68,8 @@ fn zoo() -> Graph {
 }
 
 fn images(data: &Dataset, n: usize) -> Tensor {
-    let size: usize = data.shape.iter().product();
-    let x = Tensor::from_slice(&data.test_x[..n * size]).to_kind(Kind::Float) / 255.0;
-    x.view([n as i64, 1, data.shape[0] as i64, data.shape[1] as i64])
+    let values = data.values(&data.test, &(0..n).collect::<Vec<_>>());
+    Tensor::from_slice(&values).view([n as i64, 1, data.shape[0] as i64, data.shape[1] as i64])
 }
 
 fn calibrated(graph: Graph, seed: u64, x: &Tensor) -> Network {
@@ -120,10 +119,8 @@ fn check(graph: &Graph) {
         let (frozen, scales) = net.freeze(&a);
         let int = export::lower(graph, &a, &frozen, &scales).expect("fits");
         int.validate().expect("lowered networks are valid");
-        let size: usize = data.shape.iter().product();
         for i in 0..n {
-            let codes: Vec<i32> =
-                data.test_x[i * size..][..size].iter().map(|&p| i32::from(p) - 128).collect();
+            let codes: Vec<i32> = data.test.codes(i, 0).iter().map(|&c| i32::from(c)).collect();
             let outputs = golden::run(&int, &codes);
             for (id, t) in int.tensors.iter().enumerate() {
                 let fake =

@@ -1,5 +1,6 @@
 //! The command line of `nas-search`.
 
+mod data;
 mod report;
 mod search;
 
@@ -31,6 +32,8 @@ struct Cli {
 enum Command {
     /// Merge runs into one report: table, pareto.json, pareto.csv, pareto.svg, report.html
     Report(report::Args),
+    /// Say what to download for a task; unpack and check it
+    Data(data::Args),
     /// List the tasks
     Tasks,
     /// Print a completion script
@@ -53,9 +56,12 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         None => search::run(&cli.search),
         Some(Command::Report(args)) => report::run(&args),
+        Some(Command::Data(args)) => data::run(&args),
         Some(Command::Tasks) => {
             for task in crate::task::TASKS {
-                println!("{:10} {}", task.name, task.about);
+                let target =
+                    task.target.map_or_else(String::new, |t| format!("; target: {} {t}", task.metric));
+                println!("{:10} {}{target}", task.name, task.about);
             }
             Ok(0)
         }

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum as _;
 
 use super::INTERRUPTED;
 use crate::cost::Objective;
 use crate::report::{Report, table};
-use crate::run::{Config, FLOAT, Granularity, Run, Target};
-use crate::task;
+use crate::run::{Config, FLOAT, Granularity, Run, Target, Weights};
 use crate::train::{Epochs, Sampling, TrainError};
+use crate::{import, model, task};
 
 /// Arguments of a search.
 #[derive(clap::Args)]
@@ -25,6 +25,9 @@ pub(super) struct Args {
     /// Data folder, for tasks whose data are not embedded
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Network, by name (fashion, resnet8, dscnn, mobilenet, autoencoder) or as a TOML file [default: the task's]
+    #[arg(long, value_name = "NAME|FILE")]
+    model: Option<String>,
     /// Folder of the run [default: runs/TASK-GRANULARITY-SEED]
     #[arg(long, value_name = "RUN")]
     out: Option<PathBuf>,
@@ -76,6 +79,9 @@ pub(super) struct Args {
     /// Start from the warm-up of this run (same task) in place of one of our own
     #[arg(long, value_name = "RUN")]
     warm_start: Option<PathBuf>,
+    /// Start from weights trained elsewhere: Keras weights (.npz) or a TensorFlow Lite model (.tflite) of the same network
+    #[arg(long, value_name = "FILE", conflicts_with = "warm_start")]
+    import: Option<PathBuf>,
     /// Continue a run that was interrupted; everything else is as it was asked for then
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
@@ -208,10 +214,8 @@ pub(super) fn run(args: &Args) -> Result<u8> {
 }
 
 fn start(args: &Args) -> Result<Run> {
-    let Some(task) = task::find(&args.task) else {
-        let names: Vec<_> = task::TASKS.iter().map(|t| t.name).collect();
-        bail!("there is no task '{}'; there are: {}", args.task, names.join(", "));
-    };
+    let task = task::named(&args.task)?;
+    let network = model::load(args.model.as_deref().unwrap_or(task.network))?;
     let fixed = args.granularity == Granularity::Fixed;
     ensure!(fixed || args.fixed.is_empty(), "--fixed needs --granularity fixed");
     ensure!(!fixed || !args.fixed.is_empty(), "--granularity fixed needs widths, for example --fixed w4a8");
@@ -251,6 +255,7 @@ fn start(args: &Args) -> Result<Run> {
         version: Config::VERSION,
         task: task.name.into(),
         data: args.data.clone(),
+        model: args.model.clone(),
         granularity: args.granularity,
         weights: args.weights.clone(),
         activations: args.activations.clone(),
@@ -270,7 +275,7 @@ fn start(args: &Args) -> Result<Run> {
         seed: args.seed,
         threads: args.threads.map_or(cores, usize::from),
         simulate: args.simulate,
-        warm_start: args.warm_start.is_some(),
+        warm_start: args.warm_start.is_some() || args.import.is_some(),
         command: std::iter::once("nas-search".to_owned())
             .chain(std::env::args().skip(1))
             .collect::<Vec<_>>()
@@ -278,11 +283,13 @@ fn start(args: &Args) -> Result<Run> {
     };
     let default = || PathBuf::from(format!("runs/{}-{granularity}-{}", task.name, args.seed));
     let folder = args.out.clone().unwrap_or_else(default);
-    let weights = match &args.warm_start {
-        None => None,
-        Some(from) => {
+    let warm_up;
+    let weights = match (&args.warm_start, &args.import) {
+        (None, None) => Weights::None,
+        (None, Some(file)) => Weights::Imported(import::load(file, &network, task.reference_input)?),
+        (Some(from), _) => {
             let other = Run::open(from)?;
-            let weights = other.folder.join(FLOAT);
+            warm_up = other.folder.join(FLOAT);
             ensure!(
                 other.config.task == task.name,
                 "{} is a run of task '{}'",
@@ -290,12 +297,12 @@ fn start(args: &Args) -> Result<Run> {
                 other.config.task
             );
             ensure!(
-                weights.exists(),
+                warm_up.exists(),
                 "the warm-up of {} is not complete; continue it with --resume",
                 from.display()
             );
-            Some(weights)
+            Weights::File(&warm_up)
         }
     };
-    Run::create(&folder, config, args.cost.as_deref(), weights.as_deref())
+    Run::create(&folder, config, args.cost.as_deref(), &weights)
 }

@@ -1,7 +1,7 @@
 //! Costs without a measurement: bytes as the deployment lays them out, and multiply-accumulates.
 
-use mpic_kernels::lut::LutError;
 use mpic_kernels::deploy::{self, MemoryUse};
+use mpic_kernels::lut::LutError;
 
 use super::CostModel;
 use crate::export::skeleton;

@@ -140,7 +140,8 @@ impl<'a> SoftCost<'a> {
         let group = self.graph.tied_to(id);
         let weighted = group.iter().find(|&&n| self.graph.nodes[n].has_weights());
         let Some(&first) = weighted else { return Ok(0.0) };
-        let kept: Vec<usize> = (0..now.weights[first].len()).filter(|&c| now.weights[first][c] != 0).collect();
+        let kept: Vec<usize> =
+            (0..now.weights[first].len()).filter(|&c| now.weights[first][c] != 0).collect();
         if kept.len() <= BLOCK {
             return Ok(0.0);
         }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use super::{DataError, Dataset};
+use super::{Codes, DataError, Dataset, Learn, Samples};
 
 const SIDE: usize = 14;
 const CLASSES: usize = 10;
@@ -58,7 +58,15 @@ pub fn fashion14(folder: Option<&Path>) -> Result<Dataset, DataError> {
         parts.push(bytes.into_owned());
     }
     let [train_x, train_y, test_x, test_y] = <[Vec<u8>; 4]>::try_from(parts).expect("four files were read");
-    Ok(Dataset { shape: [SIDE, SIDE, 1], classes: CLASSES, train_x, train_y, test_x, test_y })
+    let codes = |pixels: Vec<u8>| pixels.into_iter().map(|p| (p ^ 0x80) as i8).collect();
+    Ok(Dataset {
+        shape: [SIDE, SIDE, 1],
+        input: Codes::IMAGE,
+        learn: Learn::Classes(CLASSES),
+        train: Samples::single(SIDE * SIDE, codes(train_x), train_y),
+        validation: Samples::default(),
+        test: Samples::single(SIDE * SIDE, codes(test_x), test_y),
+    })
 }
 
 #[cfg(test)]
@@ -69,8 +77,8 @@ mod tests {
     fn embedded_set_is_complete_and_balanced() {
         let d = fashion14(None).expect("embedded");
         for class in 0..10 {
-            assert_eq!(d.train_y.iter().filter(|&&l| l == class).count(), 400);
-            assert_eq!(d.test_y.iter().filter(|&&l| l == class).count(), 100);
+            let of = |s: &Samples| (0..s.len()).filter(|&i| s.label(i) == class).count();
+            assert_eq!((of(&d.train), of(&d.test)), (400, 100));
         }
     }
 

@@ -1,61 +1,92 @@
-//! Data sets as plain bytes; one file each.
+//! Data sets as bytes, a file for each, and what is made of them: batches, features, scores.
 
+mod archive;
+mod augment;
+mod cache;
+mod cifar10;
 mod codes;
+mod error;
 mod fashion;
+mod features;
+mod folders;
+mod samples;
+mod score;
+mod sound;
+mod speech;
+mod toycar;
+mod vww;
 
+pub use archive::{Archive, Unpacked, unpack};
+pub use augment::Augment;
+pub use cifar10::cifar10;
 pub use codes::Codes;
+pub use error::DataError;
 pub use fashion::fashion14;
+pub use features::{LogMel, Mfcc};
+pub use samples::Samples;
+pub use speech::{TEST as SPEECH_TEST, speech_commands};
+pub use toycar::toycar;
+pub use vww::visual_wake_words;
 
-/// Labelled images, height x width x channels, unsigned bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is learned of samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Learn {
+    /// Which of so many classes a sample is of; scored by the percentage of right answers.
+    Classes(usize),
+    /// To reproduce the sample. Clips are scored by their mean squared error, machine by machine: the score is 100 times
+    /// the area under the curve of anomalies found against false alarms, averaged over machines.
+    Reconstruction,
+}
+
+/// A data set: training, validation and test samples, height x width x channels.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
     /// Height, width, channels.
     pub shape: [usize; 3],
-    /// Number of classes.
-    pub classes: usize,
-    /// Training pixels, image after image.
-    pub train_x: Vec<u8>,
-    /// Training labels.
-    pub train_y: Vec<u8>,
-    /// Test pixels.
-    pub test_x: Vec<u8>,
-    /// Test labels.
-    pub test_y: Vec<u8>,
+    /// What the codes of the samples stand for.
+    pub input: Codes,
+    /// What is learned.
+    pub learn: Learn,
+    /// What networks are trained on.
+    pub train: Samples,
+    /// Held out of training by the official split; empty where there is none.
+    pub validation: Samples,
+    /// What scores are reported of.
+    pub test: Samples,
 }
 
-/// What is wrong with a data folder.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DataError {
-    /// A file cannot be read.
-    #[error("cannot read {path}: {why}; the folder must hold {needs}")]
-    Read {
-        /// The file.
-        path: String,
-        /// Why.
-        why: String,
-        /// What the folder must hold.
-        needs: String,
-    },
-    /// A file has the wrong size.
-    #[error("{path} has {got} bytes, expected {expected}; it is damaged or another data set")]
-    Size {
-        /// The file.
-        path: String,
-        /// Bytes found.
-        got: usize,
-        /// Bytes expected.
-        expected: usize,
-    },
-    /// A label is no class.
-    #[error("{path}: label {label} at index {index} is no class (0..{classes})")]
-    Label {
-        /// The file.
-        path: String,
-        /// The label.
-        label: u8,
-        /// Its index.
-        index: usize,
-        /// Number of classes.
-        classes: usize,
-    },
+impl Dataset {
+    /// Outputs a network must have.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        match self.learn {
+            Learn::Classes(n) => n,
+            Learn::Reconstruction => self.shape.iter().product(),
+        }
+    }
+
+    /// Real values of samples, one after another, height x width x channels.
+    #[must_use]
+    pub fn values(&self, samples: &Samples, indices: &[usize]) -> Vec<f32> {
+        let table = self.table();
+        indices.iter().flat_map(|&i| samples.codes(i, 0)).map(|&c| table[usize::from(c as u8)]).collect()
+    }
+
+    /// Real values of augmented training samples. What is drawn for a sample follows from `seed`, `epoch` and its index
+    /// alone, so not from the batch it is in or the thread that makes it.
+    #[must_use]
+    pub fn augmented(&self, indices: &[usize], augment: &Augment, seed: u64, epoch: usize) -> Vec<f32> {
+        let size = self.train.size();
+        let mut out = vec![0.0; indices.len() * size];
+        let table = self.table();
+        for (&i, out) in indices.iter().zip(out.chunks_exact_mut(size)) {
+            augment.apply(&self.train, i, self.shape, &table, augment::rng(seed, epoch, i), out);
+        }
+        out
+    }
+
+    /// The real value of every code, by its byte.
+    fn table(&self) -> [f32; 256] {
+        std::array::from_fn(|byte| self.input.real(byte as u8 as i8))
+    }
 }

@@ -50,6 +50,20 @@ pub enum ModelError {
     /// It is not TOML of this form.
     #[error("{0} is no network file: {1}")]
     Parse(String, String),
+    /// It is another one than a task's data need.
+    #[error(
+        "network {path} makes {is} numbers (height, width, channels), but the data of task '{task}' need {needs}"
+    )]
+    Unfit {
+        /// The network.
+        path: String,
+        /// Its input and output.
+        is: String,
+        /// The task.
+        task: String,
+        /// What its data need.
+        needs: String,
+    },
     /// A node makes no sense.
     #[error("{path}, line {line}, node '{node}': {why}")]
     Node {

@@ -1,9 +1,11 @@
-//! What can be searched for: data, network and training recipe by name. A task is one line here.
+//! What can be searched for: data, network and training recipe by name. A task is one entry here.
 
 use std::path::Path;
 
-use crate::data::{self, DataError, Dataset};
-use crate::model::{self, Graph};
+use anyhow::Context as _;
+
+use crate::data::{self, Archive, Augment, DataError, Dataset};
+use crate::model::{self, Graph, ModelError};
 use crate::train::{Epochs, Recipe};
 
 /// A benchmark task.
@@ -12,30 +14,184 @@ pub struct Task {
     pub name: &'static str,
     /// What it is, in a line.
     pub about: &'static str,
-    /// Its network.
-    pub graph: fn() -> Graph,
+    /// Its network, by built-in name.
+    pub network: &'static str,
     /// Its data, from a folder or, where it is embedded, without one.
     pub data: fn(Option<&Path>) -> Result<Dataset, DataError>,
+    /// What its score is called.
+    pub metric: &'static str,
+    /// The score that `MLPerf` Tiny asks for, on the scale of [`data::Learn`].
+    pub target: Option<f64>,
+    /// The archives its data are published in.
+    pub archives: &'static [Archive],
+    /// Samples of the official training, validation and test sets, where they are known for certain.
+    pub official: Option<[usize; 3]>,
+    /// Real value that the reference model's input has where ours has 1.
+    pub reference_input: f64,
     /// How it is trained.
     pub recipe: Recipe,
 }
 
 /// Every task.
-pub const TASKS: &[Task] = &[Task {
-    name: "fashion",
-    about: "Fashion-MNIST at 14x14 (embedded), small residual network",
-    graph: model::fashion,
-    data: data::fashion14,
-    recipe: Recipe {
-        epochs: Epochs { warm_up: 40, search: 8, fine_tune: 8 },
-        batch: 64,
-        shift: 1,
-        mirror: true,
+pub const TASKS: &[Task] = &[
+    Task {
+        name: "fashion",
+        about: "Fashion-MNIST at 14x14 (embedded), small residual network",
+        network: "fashion",
+        data: data::fashion14,
+        metric: "accuracy",
+        target: None,
+        archives: &[],
+        official: None,
+        reference_input: 1.0,
+        recipe: Recipe {
+            epochs: Epochs { warm_up: 40, search: 8, fine_tune: 8 },
+            batch: 64,
+            augment: Augment::Image { shift: 1.0 / 14.0, rotate: 0.0, zoom: 0.0, mirror: true },
+        },
     },
-}];
+    Task {
+        name: "ic",
+        about: "image classification: CIFAR-10, ResNet-8 (MLPerf Tiny)",
+        network: "resnet8",
+        data: data::cifar10,
+        metric: "accuracy",
+        target: Some(85.0),
+        archives: &[Archive {
+            file: "cifar-10-binary.tar.gz",
+            from: "The CIFAR-10 dataset, binary version, https://www.cs.toronto.edu/~kriz/cifar.html",
+            strip: "cifar-10-batches-bin",
+            into: "",
+            optional: false,
+        }],
+        official: Some([50_000, 0, 10_000]),
+        // The reference reads pixels as they are, 0 ..= 255.
+        reference_input: 255.0,
+        recipe: Recipe {
+            epochs: Epochs { warm_up: 200, search: 50, fine_tune: 50 },
+            batch: 128,
+            augment: Augment::Image { shift: 0.1, rotate: 15.0, zoom: 0.0, mirror: true },
+        },
+    },
+    Task {
+        name: "kws",
+        about: "keyword spotting: Speech Commands v2, DS-CNN on MFCC (MLPerf Tiny)",
+        network: "dscnn",
+        data: data::speech_commands,
+        metric: "accuracy",
+        target: Some(90.0),
+        archives: &[
+            Archive {
+                file: "speech_commands_v0.02.tar.gz",
+                from: "Speech Commands v2 (Warden 2018), https://www.tensorflow.org/datasets/catalog/speech_commands",
+                strip: "speech_commands_v0.02",
+                into: "",
+                optional: false,
+            },
+            Archive {
+                file: "speech_commands_test_set_v0.02.tar.gz",
+                from: "its test set with silence, from the same page; without it the clips of testing_list.txt are the test",
+                strip: "speech_commands_test_set_v0.02",
+                into: data::SPEECH_TEST,
+                optional: true,
+            },
+        ],
+        official: Some([85_511, 10_102, 4_890]),
+        reference_input: 1.0,
+        recipe: Recipe {
+            epochs: Epochs { warm_up: 36, search: 12, fine_tune: 12 },
+            batch: 100,
+            augment: Augment::Version,
+        },
+    },
+    Task {
+        name: "vww",
+        about: "visual wake words: person or not at 96x96, MobileNetV1 0.25 (MLPerf Tiny)",
+        network: "mobilenet",
+        data: data::visual_wake_words,
+        metric: "accuracy",
+        target: Some(80.0),
+        archives: &[Archive {
+            file: "vw_coco2014_96.tar.gz",
+            from: "MLPerf Tiny visual wake words, training data of the reference, https://github.com/mlcommons/tiny",
+            strip: "vw_coco2014_96",
+            into: "",
+            optional: false,
+        }],
+        official: None,
+        reference_input: 1.0,
+        recipe: Recipe {
+            epochs: Epochs { warm_up: 50, search: 15, fine_tune: 15 },
+            batch: 32,
+            augment: Augment::Image { shift: 0.05, rotate: 10.0, zoom: 0.1, mirror: true },
+        },
+    },
+    Task {
+        name: "ad",
+        about: "anomaly detection: ToyCar, autoencoder of log-mel energies (MLPerf Tiny)",
+        network: "autoencoder",
+        data: data::toycar,
+        metric: "100 x AUC",
+        target: Some(85.0),
+        archives: &[
+            Archive {
+                file: "dev_data_ToyCar.zip",
+                from: "DCASE 2020 task 2, development data set, https://dcase.community/challenge2020/",
+                strip: "",
+                into: "",
+                optional: false,
+            },
+            Archive {
+                file: "eval_data_train_ToyCar.zip",
+                from: "DCASE 2020 task 2, additional training data set, from the same page",
+                strip: "",
+                into: "",
+                optional: true,
+            },
+        ],
+        official: None,
+        reference_input: 1.0,
+        recipe: Recipe {
+            epochs: Epochs { warm_up: 100, search: 20, fine_tune: 20 },
+            batch: 512,
+            augment: Augment::None,
+        },
+    },
+];
 
 /// The task of a name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Task> {
     TASKS.iter().find(|t| t.name == name)
+}
+
+/// The task of a name.
+///
+/// # Errors
+/// If there is none; the message names those there are.
+pub fn named(name: &str) -> anyhow::Result<&'static Task> {
+    let names: Vec<_> = TASKS.iter().map(|t| t.name).collect();
+    find(name).with_context(|| format!("there is no task '{name}'; there are: {}", names.join(", ")))
+}
+
+impl Task {
+    /// The network to train on `data`: the task's own, or another by built-in name or file.
+    ///
+    /// # Errors
+    /// If there is no such network, or it does not fit the data.
+    pub fn graph(&self, model: Option<&str>, data: &Dataset) -> Result<Graph, ModelError> {
+        let name = model.unwrap_or(self.network);
+        let mut graph = model::load(name)?;
+        let (input, output) = (graph.nodes[0].shape, graph.nodes[graph.output()].shape[2]);
+        if (input, output) != (data.shape, data.outputs()) {
+            return Err(ModelError::Unfit {
+                path: name.into(),
+                is: format!("{input:?} to {output}"),
+                task: self.name.into(),
+                needs: format!("{:?} to {}", data.shape, data.outputs()),
+            });
+        }
+        graph.input = data.input;
+        Ok(graph)
+    }
 }

@@ -86,7 +86,7 @@ pub fn load_weights(net: &mut Network, path: &Path) -> Result<(), CheckpointErro
 /// # Errors
 /// If the file cannot be written.
 pub fn save_weights(net: &Network, path: &Path) -> Result<(), CheckpointError> {
-    write(&net.weights(), path)
+    save_tensors(&net.weights(), path)
 }
 
 /// Saves the state of `net`.
@@ -105,10 +105,14 @@ pub(super) fn save(
     }
     let at = PHASES.iter().position(|p| *p == progress.phase).expect("every phase is listed");
     state.push(("progress".into(), Tensor::from_slice(&[at as i64, progress.epochs as i64])));
-    write(&state, path)
+    save_tensors(&state, path)
 }
 
-fn write(tensors: &[(String, Tensor)], path: &Path) -> Result<(), CheckpointError> {
+/// Saves named tensors.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn save_tensors(tensors: &[(String, Tensor)], path: &Path) -> Result<(), CheckpointError> {
     let write = |p: &Path| Tensor::write_safetensors(tensors, p).map_err(std::io::Error::other);
     files::replace(path, write)
         .map_err(|e| CheckpointError::Write { path: path.display().to_string(), why: e.to_string() })

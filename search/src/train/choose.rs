@@ -166,7 +166,8 @@ impl Network {
             let pruned = bits.contains(&0);
             let kept = || column(bits.iter().map(|b| f64::from(u8::from(*b != 0))));
             out.kept.push(pruned.then(kept));
-            let activation = || Choice::Hard(vec![index(&self.space.activations, assignment.activations[id])]);
+            let activation =
+                || Choice::Hard(vec![index(&self.space.activations, assignment.activations[id])]);
             out.activations.push(self.quantised[id].as_ref().map(|_| activation()));
         }
         out

@@ -206,7 +206,13 @@ impl Network {
 
     /// A scalar whose gradient is what is missing in that of the loss: the part of the quantisers of activations, whose
     /// outputs have the `gradients`, in the order of the trace.
-    pub(super) fn rest(&self, p: &[Tensor], trace: &Trace, gradients: &[Tensor], choices: &Choices) -> Tensor {
+    pub(super) fn rest(
+        &self,
+        p: &[Tensor],
+        trace: &Trace,
+        gradients: &[Tensor],
+        choices: &Choices,
+    ) -> Tensor {
         let mut sum = Tensor::zeros([], (Kind::Float, self.device()));
         for (pass, g) in trace.passes.iter().zip(gradients) {
             let q = self.quantised[pass.node].as_ref().expect("only quantised nodes have passes");

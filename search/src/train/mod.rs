@@ -14,20 +14,20 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mpic_kernels::lut::LutError;
+use rand::SeedableRng;
 use rand::seq::SliceRandom as _;
-use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-pub use checkpoint::{CheckpointError, Progress, load_weights, save_weights};
+pub use checkpoint::{CheckpointError, Progress, load_weights, save_tensors, save_weights};
 pub use choose::{Choice, Choices, Sampling};
 pub use forward::{Arithmetic, Trace};
 pub use network::{NORM_EPS, Network};
 pub use params::{Params, Rates};
 pub use pressure::{Pressure, Strength, Term};
 
-use crate::data::Dataset;
+use crate::data::{Augment, Dataset, Learn, Samples};
 use crate::progress;
 use crate::space::Assignment;
 
@@ -72,10 +72,8 @@ pub struct Recipe {
     pub epochs: Epochs,
     /// Images of a step.
     pub batch: usize,
-    /// Largest shift of a training image in each direction, pixels.
-    pub shift: usize,
-    /// Whether training images are mirrored half of the time.
-    pub mirror: bool,
+    /// How training samples vary.
+    pub augment: Augment,
 }
 
 /// Why training stopped.
@@ -186,13 +184,13 @@ impl Trainer<'_> {
             let [choices, weights] = phase.rates().split();
             (share, net.params.rates(choices), net.params.rates(weights))
         });
-        let steps = self.data.train_y.len().div_ceil(self.recipe.batch);
+        let steps = self.data.train.len().div_ceil(self.recipe.batch);
         let bar = progress::bar(phase.name(), (epochs * steps) as u64, (done * steps) as u64);
         for epoch in done..epochs {
             let seed = self.seed.wrapping_mul(1000).wrapping_add(phase as u64);
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(epoch as u64);
-            let mut order: Vec<usize> = (0..self.data.train_y.len()).collect();
+            let mut order: Vec<usize> = (0..self.data.train.len()).collect();
             order.shuffle(&mut rng);
             if let Some(pressure) = goal.pressure() {
                 pressure.restart();
@@ -210,7 +208,10 @@ impl Trainer<'_> {
                     Some((_, _, weights)) => weights,
                     None => &rates,
                 };
-                let loss = self.step(net, batch, &mut goal, rates, [factor, progress], &mut rng)?;
+                let (x, y) = self.batch(batch, epoch);
+                let error = |outputs: &Tensor| self.error(outputs, &x, &y);
+                let (gradient, loss) = gradient(net, &x, &mut goal, progress, &mut rng, error)?;
+                net.params.step(&gradient, rates, factor);
                 if !loss.is_finite() {
                     return Err(TrainError::Diverged { phase: phase.name(), epoch: epoch + 1, loss });
                 }
@@ -224,64 +225,24 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// One step on a batch of training images; the loss before it. `factor` scales the rates, `progress` is the share of the
-    /// phase that is done.
-    fn step(
-        &self,
-        net: &mut Network,
-        batch: &[usize],
-        goal: &mut Goal,
-        rates: &Tensor,
-        [factor, progress]: [f64; 2],
-        rng: &mut ChaCha8Rng,
-    ) -> Result<f64, TrainError> {
-        let (x, y) = self.batch(batch, rng);
-        let (gradient, loss) = gradient(net, &x, goal, progress, rng, |out| out.cross_entropy_for_logits(&y))?;
-        net.params.step(&gradient, rates, factor);
-        Ok(loss)
+    /// Augmented training samples and their labels.
+    fn batch(&self, batch: &[usize], epoch: usize) -> (Tensor, Tensor) {
+        let labels: Vec<i64> = batch.iter().map(|&i| i64::from(self.data.train.label(i))).collect();
+        let values = self.data.augmented(batch, &self.recipe.augment, self.seed, epoch);
+        (tensor(&values, self.data.shape), Tensor::from_slice(&labels))
     }
 
-    /// Augmented training images and their labels.
-    fn batch(&self, batch: &[usize], rng: &mut ChaCha8Rng) -> (Tensor, Tensor) {
-        let [height, width, channels] = self.data.shape;
-        let size = height * width * channels;
-        let reach = self.recipe.shift as i32;
-        let mut pixels = vec![0f32; batch.len() * size];
-        for (out, &image) in pixels.chunks_exact_mut(size).zip(batch) {
-            let image = &self.data.train_x[image * size..][..size];
-            let [dy, dx] = [(); 2].map(|()| rng.random_range(-reach..=reach) as isize);
-            let mirror = self.recipe.mirror && rng.random();
-            for row in 0..height {
-                for column in 0..width {
-                    let from = if mirror { width - 1 - column } else { column };
-                    let (Some(r), Some(c)) = (row.checked_add_signed(dy), from.checked_add_signed(dx)) else {
-                        continue;
-                    };
-                    if r >= height || c >= width {
-                        continue;
-                    }
-                    for channel in 0..channels {
-                        let value = image[(r * width + c) * channels + channel];
-                        out[(channel * height + row) * width + column] = f32::from(value) / 255.0;
-                    }
-                }
-            }
-        }
-        let labels: Vec<i64> = batch.iter().map(|&i| i64::from(self.data.train_y[i])).collect();
-        (images(&pixels, self.data.shape), Tensor::from_slice(&labels))
-    }
-
-    /// The first training images as they are, for calibration.
+    /// Training samples as they are, for calibration.
     pub fn calibration(&self) -> Tensor {
-        plain(&self.data.train_x, self.data.shape, 256)
+        self.samples(&self.data.train, &self.data.train.spread(256))
     }
 
     /// Training samples on which assignments are compared: inputs and labels.
     #[must_use]
     pub fn sample(&self) -> (Tensor, Tensor) {
-        const N: usize = 512;
-        let labels: Vec<i64> = self.data.train_y.iter().take(N).map(|&l| i64::from(l)).collect();
-        (plain(&self.data.train_x, self.data.shape, N), Tensor::from_slice(&labels))
+        let indices = self.data.train.spread(512);
+        let labels: Vec<i64> = indices.iter().map(|&i| i64::from(self.data.train.label(i))).collect();
+        (self.samples(&self.data.train, &indices), Tensor::from_slice(&labels))
     }
 
     /// Loss of an assignment on samples, in fake-quantised arithmetic.
@@ -294,26 +255,38 @@ impl Trainer<'_> {
         }
         let _guard = tch::no_grad_guard();
         let out = net.forward(&net.params.views(), x, Arithmetic::Fake(&net.hard_choices(a)));
-        Ok(out.cross_entropy_for_logits(y).double_value(&[]))
+        Ok(self.error(&out, x, y).double_value(&[]))
     }
 
-    /// Percent of the test images that are classified rightly.
+    /// What outputs for samples `x` of classes `y` lose.
+    fn error(&self, outputs: &Tensor, x: &Tensor, y: &Tensor) -> Tensor {
+        match self.data.learn {
+            Learn::Classes(_) => outputs.cross_entropy_for_logits(y),
+            Learn::Reconstruction => {
+                outputs.mse_loss(&x.permute([0, 2, 3, 1]).flatten(1, -1), tch::Reduction::Mean)
+            }
+        }
+    }
+
+    /// Samples as they are.
+    fn samples(&self, samples: &Samples, indices: &[usize]) -> Tensor {
+        tensor(&self.data.values(samples, indices), self.data.shape)
+    }
+
+    /// The score of the test set, 0 ..= 100; see [`Learn`].
     #[must_use]
-    pub fn accuracy(&self, net: &Network, how: Arithmetic) -> f64 {
+    pub fn score(&self, net: &Network, how: Arithmetic) -> f64 {
         let _guard = tch::no_grad_guard();
-        let p = net.params.views();
-        let x = plain(&self.data.test_x, self.data.shape, self.data.test_y.len());
-        let labels: Vec<i64> = self.data.test_y.iter().map(|&l| i64::from(l)).collect();
-        let labels = Tensor::from_slice(&labels);
-        let right: i64 = x
-            .split(250, 0)
-            .iter()
-            .zip(labels.split(250, 0))
-            .map(|(x, y)| {
-                net.forward(&p, x, how).argmax(1, false).eq_tensor(&y).sum(Kind::Int64).int64_value(&[])
-            })
-            .sum();
-        100.0 * right as f64 / labels.size()[0] as f64
+        let (p, test) = (net.params.views(), &self.data.test);
+        let mut verdicts = Vec::with_capacity(test.len());
+        let all: Vec<usize> = (0..test.len()).collect();
+        for indices in all.chunks(250) {
+            let outputs = net.forward(&p, &self.samples(test, indices), how).to_kind(Kind::Double);
+            let outputs = Vec::<f64>::try_from(outputs.contiguous().view([-1])).expect("numbers");
+            let each = indices.iter().zip(outputs.chunks_exact(self.data.outputs()));
+            verdicts.extend(each.map(|(&i, y)| self.data.verdict(test, i, y)));
+        }
+        self.data.score(test, &verdicts)
     }
 }
 
@@ -352,18 +325,9 @@ pub fn gradient(
     Ok((gradient, loss.double_value(&[])))
 }
 
-/// `[n, channels, height, width]` from values in that order.
-fn images(values: &[f32], [height, width, channels]: [usize; 3]) -> Tensor {
-    Tensor::from_slice(values).view([-1, channels as i64, height as i64, width as i64])
-}
-
-/// Up to `n` images (height x width x channels, bytes) as values 0 ..= 1.
-fn plain(bytes: &[u8], [height, width, channels]: [usize; 3], n: usize) -> Tensor {
-    let size = height * width * channels;
-    let bytes = &bytes[..bytes.len().min(n * size)];
-    let shape = [-1, height as i64, width as i64, channels as i64];
-    Tensor::from_slice(bytes).view(shape).permute([0, 3, 1, 2]).contiguous().to_kind(Kind::Float)
-        * crate::data::Codes::IMAGE.scale
+/// `[n, channels, height, width]`, channels innermost in memory, from values height x width x channels.
+fn tensor(values: &[f32], [height, width, channels]: [usize; 3]) -> Tensor {
+    Tensor::from_slice(values).view([-1, height as i64, width as i64, channels as i64]).permute([0, 3, 1, 2])
 }
 
 #[cfg(test)]

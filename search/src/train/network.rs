@@ -228,7 +228,8 @@ impl Network {
         let mut out = Vec::new();
         for (node, w) in self.graph.nodes.iter().zip(&self.weighted) {
             let Some(w) = w else { continue };
-            let mut push = |name: &str, t: &Tensor| out.push((format!("{}.{name}", node.name), t.detach().copy()));
+            let mut push =
+                |name: &str, t: &Tensor| out.push((format!("{}.{name}", node.name), t.detach().copy()));
             push("weight", &p[w.weight]);
             push("bias", &p[w.bias]);
             if let Some(norm) = &w.norm {

@@ -1,0 +1,118 @@
+//! Samples as the bytes a deployed network reads.
+
+/// Codes of samples. Images are stored one after another. Sounds are stored as clips of overlapping samples, a clip
+/// perhaps in several variants; whatever is known of a clip holds for its samples.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Samples {
+    size: usize,
+    /// Codes of a clip.
+    clip: usize,
+    /// Samples of a clip, and by how many codes each begins later than the one before.
+    windows: (usize, usize),
+    variants: usize,
+    codes: Vec<i8>,
+    /// Class by clip; of a reconstruction 0 is normal and 1 an anomaly.
+    labels: Vec<u8>,
+    /// Machine by clip; of classes 0.
+    machines: Vec<u8>,
+}
+
+impl Samples {
+    /// Images (or the like) of `size` codes, one class each.
+    ///
+    /// # Panics
+    /// If there are not `size` codes for every label.
+    #[must_use]
+    pub fn single(size: usize, codes: Vec<i8>, labels: Vec<u8>) -> Self {
+        Self::variants(size, 1, codes, labels)
+    }
+
+    /// As [`Samples::single`], each in `variants` versions stored behind one another; the first is the plain one.
+    ///
+    /// # Panics
+    /// If there are not `variants * size` codes for every label.
+    #[must_use]
+    pub fn variants(size: usize, variants: usize, codes: Vec<i8>, labels: Vec<u8>) -> Self {
+        assert_eq!(codes.len(), size * variants * labels.len(), "every label has its codes");
+        let machines = vec![0; labels.len()];
+        Self { size, clip: size, windows: (1, 0), variants, codes, labels, machines }
+    }
+
+    /// Clips of `clip` codes; samples of `size` codes begin every `hop` codes.
+    ///
+    /// # Panics
+    /// If there are not `clip` codes for every label, or a clip is shorter than a sample.
+    #[must_use]
+    pub fn clips(
+        size: usize,
+        hop: usize,
+        clip: usize,
+        codes: Vec<i8>,
+        labels: Vec<u8>,
+        machines: Vec<u8>,
+    ) -> Self {
+        assert_eq!(
+            (codes.len(), machines.len()),
+            (clip * labels.len(), labels.len()),
+            "every label has its codes"
+        );
+        let windows = ((clip - size) / hop + 1, hop);
+        Self { size, clip, windows, variants: 1, codes, labels, machines }
+    }
+
+    /// Numbers of a sample.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Number of samples.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.labels.len() * self.windows.0
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Number of versions of each sample.
+    #[must_use]
+    pub fn versions(&self) -> usize {
+        self.variants
+    }
+
+    /// The codes of a version of a sample.
+    #[must_use]
+    pub fn codes(&self, index: usize, version: usize) -> &[i8] {
+        let (windows, hop) = self.windows;
+        let start = (index / windows * self.variants + version) * self.clip + index % windows * hop;
+        &self.codes[start..start + self.size]
+    }
+
+    /// The class of a sample.
+    #[must_use]
+    pub fn label(&self, index: usize) -> u8 {
+        self.labels[index / self.windows.0]
+    }
+
+    /// Class and machine of every clip.
+    pub fn clip_labels(&self) -> impl Iterator<Item = (u8, u8)> {
+        self.labels.iter().copied().zip(self.machines.iter().copied())
+    }
+
+    /// Samples of a clip.
+    #[must_use]
+    pub fn per_clip(&self) -> usize {
+        self.windows.0
+    }
+
+    /// `n` indices spread evenly over the samples, or all if there are fewer.
+    #[must_use]
+    pub fn spread(&self, n: usize) -> Vec<usize> {
+        let n = n.min(self.len());
+        (0..n).map(|i| i * self.len() / n).collect()
+    }
+}

@@ -1,0 +1,158 @@
+//! Weights of networks that were trained elsewhere: Keras weights as `.npz`, `TensorFlow` Lite models.
+//!
+//! A graph is filled in its order: its first convolution takes the first convolution of the file, and so on, each kind of
+//! layer for itself. Shapes must agree, so a file of another network is refused.
+
+mod npz;
+mod tflite;
+
+use std::path::Path;
+
+use tch::Tensor;
+
+use crate::model::{Graph, Op};
+use crate::train::NORM_EPS;
+
+/// Why weights cannot be taken over.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ImportError {
+    /// The file cannot be read.
+    #[error("cannot read {0}: {1}")]
+    Read(String, String),
+    /// Not a file of a known form.
+    #[error("{0} is neither .npz (Keras weights) nor .tflite")]
+    Kind(String),
+    /// Not what its name says.
+    #[error("{0} is damaged or of another form: {1}")]
+    Damaged(String, String),
+    /// Another network.
+    #[error("{file} does not fit network '{network}': {why}")]
+    Unfit {
+        /// The file.
+        file: String,
+        /// The network.
+        network: String,
+        /// What does not fit.
+        why: String,
+    },
+}
+
+/// Weights and bias of a layer.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Layer {
+    /// Output channels, rows, columns, input channels (of a linear layer 1, 1 and all it reads).
+    shape: [usize; 4],
+    /// In the order of the shape.
+    weights: Vec<f32>,
+    /// By output channel.
+    bias: Vec<f32>,
+}
+
+/// Batch normalisation, by channel.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Norm {
+    gain: Vec<f32>,
+    bias: Vec<f32>,
+    mean: Vec<f32>,
+    /// What keeps the variance from 0 included.
+    variance: Vec<f32>,
+}
+
+/// What a file holds, each kind in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Layers {
+    convs: Vec<Layer>,
+    depthwise: Vec<Layer>,
+    linear: Vec<Layer>,
+    /// Empty where they are folded into the layers.
+    norms: Vec<Norm>,
+}
+
+/// The tensors of a [`crate::train::Network`] of `graph` from a file; `input` is the real value that the file's network
+/// reads where ours reads 1.
+///
+/// # Errors
+/// If the file cannot be read, or holds another network.
+pub fn load(path: &Path, graph: &Graph, input: f64) -> Result<Vec<(String, Tensor)>, ImportError> {
+    let name = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|e| ImportError::Read(name.clone(), e.to_string()))?;
+    let layers = match path.extension().and_then(|e| e.to_str()) {
+        Some("npz") => npz::layers(&bytes),
+        Some("tflite") => tflite::layers(&bytes),
+        _ => return Err(ImportError::Kind(name)),
+    };
+    let layers = layers.map_err(|why| ImportError::Damaged(name.clone(), why))?;
+    fill(graph, layers, input as f32).map_err(|why| ImportError::Unfit {
+        file: name,
+        network: graph.name.clone(),
+        why,
+    })
+}
+
+fn fill(graph: &Graph, layers: Layers, input: f32) -> Result<Vec<(String, Tensor)>, String> {
+    let folded = layers.norms.is_empty();
+    let mut sources = [layers.convs, layers.depthwise, layers.linear].map(Vec::into_iter);
+    let mut norms = layers.norms.into_iter();
+    let mut out = Vec::new();
+    for (id, node) in graph.nodes.iter().enumerate() {
+        let (kind, what) = match node.op {
+            Op::Conv { .. } => (0, "convolution"),
+            Op::Depthwise { .. } => (1, "depthwise convolution"),
+            Op::Linear { .. } => (2, "linear layer"),
+            Op::Input | Op::Add { .. } | Op::AvgPool { .. } | Op::MaxPool { .. } => continue,
+        };
+        let name = &node.name;
+        let Layer { shape, mut weights, bias } =
+            sources[kind].next().ok_or_else(|| format!("it has no {what} for '{name}'"))?;
+        let [rows, columns, inputs] = graph.kernel(id);
+        let channels = node.shape[2];
+        // A linear layer may say how it reads an image or not.
+        let fits = match node.op {
+            Op::Linear { .. } => {
+                shape[0] == channels && shape[1..].iter().product::<usize>() == rows * columns * inputs
+            }
+            _ => shape == [channels, rows, columns, inputs],
+        };
+        if !fits {
+            let wanted = [channels, rows, columns, inputs];
+            return Err(format!(
+                "the {what} for '{name}' has {shape:?} weights (outputs, rows, columns, inputs), not {wanted:?}"
+            ));
+        }
+        if node.inputs == [0] {
+            for w in &mut weights {
+                *w *= input;
+            }
+        }
+        let mut push =
+            |part: &str, values: &[f32]| out.push((format!("{name}.{part}"), Tensor::from_slice(values)));
+        push("weight", &weights);
+        if !node.has_norm() {
+            push("bias", &bias);
+            continue;
+        }
+        let norm = if folded {
+            let all = |v: f32| vec![v; channels];
+            Norm { gain: all(1.0), bias: bias.clone(), mean: all(0.0), variance: all(1.0) }
+        } else {
+            let norm = norms.next().ok_or_else(|| format!("it has no normalisation for '{name}'"))?;
+            if norm.gain.len() != channels {
+                return Err(format!(
+                    "the normalisation for '{name}' has {} channels, not {channels}",
+                    norm.gain.len()
+                ));
+            }
+            // Ours has no bias before it.
+            Norm { mean: norm.mean.iter().zip(&bias).map(|(m, b)| m - b).collect(), ..norm }
+        };
+        push("bias", &norm.bias);
+        push("gain", &norm.gain);
+        push("mean", &norm.mean);
+        push("variance", &norm.variance.iter().map(|v| v - NORM_EPS as f32).collect::<Vec<_>>());
+    }
+    let left = sources.iter().map(ExactSizeIterator::len).sum::<usize>() + norms.len();
+    if left > 0 {
+        return Err(format!("it has {left} layers more than the network"));
+    }
+    Ok(out)
+}
