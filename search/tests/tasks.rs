@@ -53,7 +53,7 @@ fn cifar(folder: &Path, rng: &mut ChaCha8Rng) {
 }
 
 fn speech(folder: &Path, rng: &mut ChaCha8Rng) {
-    let (mut validation, mut testing) = (String::new(), String::new());
+    let (mut validation, mut testing) = (vec![], vec![]);
     let words = ["down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes", "bed", "cat"];
     for (w, word) in words.into_iter().enumerate() {
         for n in 0..4 {
@@ -62,14 +62,14 @@ fn speech(folder: &Path, rng: &mut ChaCha8Rng) {
             let samples = if n == 0 { 12_000 } else { 16_000 };
             wav(&folder.join(&name), 200.0 + 150.0 * w as f64, samples, rng);
             match n {
-                2 => validation += &format!("{name}\n"),
-                3 => testing += &format!("{name}\n"),
+                2 => validation.push(name),
+                3 => testing.push(name),
                 _ => {}
             }
         }
     }
-    write(&folder.join("validation_list.txt"), validation.as_bytes());
-    write(&folder.join("testing_list.txt"), testing.as_bytes());
+    write(&folder.join("validation_list.txt"), validation.join("\n").as_bytes());
+    write(&folder.join("testing_list.txt"), testing.join("\n").as_bytes());
     for noise in ["white_noise.wav", "running_tap.wav"] {
         wav(&folder.join("_background_noise_").join(noise), 50.0, 40_000, rng);
     }
