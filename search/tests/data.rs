@@ -38,6 +38,7 @@ fn data_are_explained_unpacked_and_checked() {
     says(&["data", "fashion"], "nothing to download");
     says(&["data", "kws"], "download speech_commands_test_set_v0.02.tar.gz (optional)");
     says(&["data", "ad"], "then: nas-search data ad --archive dev_data_ToyCar.zip --data DIR");
+    says(&["data", "images"], "it must hold train/CLASS/ and test/CLASS/");
     says(&["data", "fashion", "--help"], "--archive");
 
     let all = ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"];
@@ -56,7 +57,7 @@ fn data_are_explained_unpacked_and_checked() {
     let refuses = |args: &[&str], what: &str| {
         nas(dir.path(), args).code(125).stderr(contains(what).and(contains("panicked").not()));
     };
-    refuses(&["data", "cats"], "there is no task 'cats'; there are: fashion, ic, kws, vww, ad");
+    refuses(&["data", "cats"], "there is no task 'cats'; there are: fashion, ic, kws, vww, ad, images");
     refuses(&unpack[..4], "--data DIR");
     refuses(&["data", "ic", "--data", "nowhere"], "the folder must hold data_batch_1.bin");
     fs::copy(dir.path().join("cifar-10-binary.tar.gz"), dir.path().join("other.tar.gz")).expect("copied");
