@@ -131,7 +131,9 @@ fn check(graph: &Graph, layers: &[Option<Made>], file: &Path, factor: f32, toler
     tch::set_num_threads(1);
     let space = Space { weights: vec![8], activations: vec![8], per_channel: true };
     let mut net = Network::new(graph.clone(), space, &mut ChaCha8Rng::seed_from_u64(0));
-    net.set_weights(&import::load(file, graph, f64::from(factor)).expect("fits")).expect("fits");
+    let values = import::load(file, graph, f64::from(factor)).expect("fits");
+    let weights: Vec<_> = values.into_iter().map(|(n, v)| (n, Tensor::from_slice(&v))).collect();
+    net.set_weights(&weights).expect("fits");
     let mut rng = ChaCha8Rng::seed_from_u64(9);
     let x: Vec<f32> = (0..60).map(|_| rng.random_range(-1.0..1.0)).collect();
     let input = Tensor::from_slice(&x).view([1, 6, 5, 2]).permute([0, 3, 1, 2]);

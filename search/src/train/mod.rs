@@ -16,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-pub use checkpoint::{CheckpointError, Progress, load_weights, save_tensors, save_weights};
+pub use checkpoint::{CheckpointError, Progress, load_weights, save_values, save_weights};
 pub use network::{Arithmetic, Choice, Choices, NORM_EPS, Network};
 pub use params::{Params, Rates};
 

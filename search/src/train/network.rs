@@ -9,9 +9,9 @@ use crate::model::{Graph, NodeId, Op, Window};
 use crate::quant;
 use crate::space::{Assignment, INPUT_BITS, Space, in_blocks};
 
-/// Normalisation: momentum of the running statistics, and what keeps the variance from 0.
+/// Momentum of the running statistics of normalisation.
 const MOMENTUM: f64 = 0.1;
-/// See [`MOMENTUM`].
+/// What normalisation adds to the variance, so that it is not 0.
 pub const NORM_EPS: f64 = 1e-5;
 
 /// Parameters of a node with weights.
