@@ -2,6 +2,7 @@
 
 mod architecture;
 mod explains;
+mod tutorial;
 
 /// The `mpic-sim` command with arguments.
 fn sim(args: &[&str]) -> assert_cmd::Command {

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::cost::{CostModel, Measured, Objective, SoftCost};
 use crate::data::Dataset;
 use crate::export;
+use crate::import::Values;
 use crate::model::{self, Graph};
 use crate::pareto::{LayerPoint, Point};
 use crate::refine::{Price, Refinement};
@@ -126,7 +127,7 @@ pub enum Weights<'a> {
     /// The warm-up of another run.
     File(&'a Path),
     /// Weights trained elsewhere.
-    Imported(Vec<(String, tch::Tensor)>),
+    Imported(Values),
 }
 
 /// A run in its folder.
@@ -185,8 +186,8 @@ impl Run {
         let other = match weights {
             Weights::None => None,
             Weights::File(path) => Some(*path),
-            Weights::Imported(tensors) => {
-                train::save_tensors(tensors, &folder.join(FLOAT))?;
+            Weights::Imported(values) => {
+                train::save_values(values, &folder.join(FLOAT))?;
                 None
             }
         };

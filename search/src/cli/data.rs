@@ -75,8 +75,10 @@ pub(super) fn run(args: &Args) -> Result<u8> {
 
 fn instructions(task: &Task) {
     println!("{}: {}", task.name, task.about);
-    if task.archives.is_empty() {
-        println!("its data are in the program; nothing to download");
+    match ((task.data)(None), task.archives) {
+        (Ok(_), _) => println!("its data are in the program; nothing to download"),
+        (Err(e), []) => println!("{e}"),
+        (Err(_), _) => {}
     }
     for archive in task.archives {
         let needed = if archive.optional { " (optional)" } else { "" };

@@ -3,6 +3,7 @@
 mod data;
 mod report;
 mod search;
+mod shapes;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,8 @@ enum Command {
     Report(report::Args),
     /// Say what to download for a task; unpack and check it
     Data(data::Args),
+    /// Write the shapes of a network, for `mpic-kernels lut --shapes` to measure
+    Shapes(shapes::Args),
     /// List the tasks
     Tasks,
     /// Print a completion script
@@ -57,6 +60,7 @@ pub fn main() -> ExitCode {
         None => search::run(&cli.search),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Data(args)) => data::run(&args),
+        Some(Command::Shapes(args)) => shapes::run(&args),
         Some(Command::Tasks) => {
             for task in crate::task::TASKS {
                 let target =

@@ -9,6 +9,7 @@ mod error;
 mod fashion;
 mod features;
 mod folders;
+mod images;
 mod samples;
 mod score;
 mod sound;
@@ -23,6 +24,7 @@ pub use codes::Codes;
 pub use error::DataError;
 pub use fashion::fashion14;
 pub use features::{LogMel, Mfcc};
+pub use images::class_folders;
 pub use samples::Samples;
 pub use speech::{TEST as SPEECH_TEST, speech_commands};
 pub use toycar::toycar;
@@ -69,7 +71,11 @@ impl Dataset {
     #[must_use]
     pub fn values(&self, samples: &Samples, indices: &[usize]) -> Vec<f32> {
         let table = self.table();
-        indices.iter().flat_map(|&i| samples.codes(i, 0)).map(|&c| table[usize::from(c as u8)]).collect()
+        let mut out = Vec::with_capacity(indices.len() * samples.size());
+        for &i in indices {
+            out.extend(samples.codes(i, 0).iter().map(|&c| table[usize::from(c as u8)]));
+        }
+        out
     }
 
     /// Real values of augmented training samples. What is drawn for a sample follows from `seed`, `epoch` and its index

@@ -27,10 +27,12 @@ fn tensors(graph: &Graph, assignment: &Assignment, scales: &[f64]) -> Vec<Tensor
         let node = &graph.nodes[id];
         let bits = assignment.activations[id];
         let [height, width, channels] = node.shape;
-        let zero_point = match node.op {
-            Op::Input => graph.input.zero_point,
-            _ if node.unsigned(graph) => -(1 << (bits - 1)),
-            _ => 0,
+        let zero_point = if node.op == Op::Input {
+            graph.input.zero_point
+        } else if node.unsigned(graph) {
+            -(1 << (bits - 1))
+        } else {
+            0
         };
         Tensor { name: node.name.clone(), height, width, channels, bits, zero_point, scale: scales[id] }
     };

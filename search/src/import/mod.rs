@@ -8,8 +8,6 @@ mod tflite;
 
 use std::path::Path;
 
-use tch::Tensor;
-
 use crate::model::{Graph, Op};
 use crate::train::NORM_EPS;
 
@@ -68,12 +66,15 @@ struct Layers {
     norms: Vec<Norm>,
 }
 
-/// The tensors of a [`crate::train::Network`] of `graph` from a file; `input` is the real value that the file's network
+/// Tensors of a [`crate::train::Network`] by name, flat.
+pub type Values = Vec<(String, Vec<f32>)>;
+
+/// The tensors for `graph` from a file; `input` is the real value that the file's network
 /// reads where ours reads 1.
 ///
 /// # Errors
 /// If the file cannot be read, or holds another network.
-pub fn load(path: &Path, graph: &Graph, input: f64) -> Result<Vec<(String, Tensor)>, ImportError> {
+pub fn load(path: &Path, graph: &Graph, input: f64) -> Result<Values, ImportError> {
     let name = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|e| ImportError::Read(name.clone(), e.to_string()))?;
     let layers = match path.extension().and_then(|e| e.to_str()) {
@@ -89,7 +90,7 @@ pub fn load(path: &Path, graph: &Graph, input: f64) -> Result<Vec<(String, Tenso
     })
 }
 
-fn fill(graph: &Graph, layers: Layers, input: f32) -> Result<Vec<(String, Tensor)>, String> {
+fn fill(graph: &Graph, layers: Layers, input: f32) -> Result<Values, String> {
     let folded = layers.norms.is_empty();
     let mut sources = [layers.convs, layers.depthwise, layers.linear].map(Vec::into_iter);
     let mut norms = layers.norms.into_iter();
@@ -124,16 +125,15 @@ fn fill(graph: &Graph, layers: Layers, input: f32) -> Result<Vec<(String, Tensor
                 *w *= input;
             }
         }
-        let mut push =
-            |part: &str, values: &[f32]| out.push((format!("{name}.{part}"), Tensor::from_slice(values)));
-        push("weight", &weights);
+        let mut push = |part: &str, values: Vec<f32>| out.push((format!("{name}.{part}"), values));
+        push("weight", weights);
         if !node.has_norm() {
-            push("bias", &bias);
+            push("bias", bias);
             continue;
         }
         let norm = if folded {
             let all = |v: f32| vec![v; channels];
-            Norm { gain: all(1.0), bias: bias.clone(), mean: all(0.0), variance: all(1.0) }
+            Norm { gain: all(1.0), bias, mean: all(0.0), variance: all(1.0) }
         } else {
             let norm = norms.next().ok_or_else(|| format!("it has no normalisation for '{name}'"))?;
             if norm.gain.len() != channels {
@@ -145,10 +145,10 @@ fn fill(graph: &Graph, layers: Layers, input: f32) -> Result<Vec<(String, Tensor
             // Ours has no bias before it.
             Norm { mean: norm.mean.iter().zip(&bias).map(|(m, b)| m - b).collect(), ..norm }
         };
-        push("bias", &norm.bias);
-        push("gain", &norm.gain);
-        push("mean", &norm.mean);
-        push("variance", &norm.variance.iter().map(|v| v - NORM_EPS as f32).collect::<Vec<_>>());
+        push("bias", norm.bias);
+        push("gain", norm.gain);
+        push("mean", norm.mean);
+        push("variance", norm.variance.iter().map(|v| v - NORM_EPS as f32).collect());
     }
     let left = sources.iter().map(ExactSizeIterator::len).sum::<usize>() + norms.len();
     if left > 0 {

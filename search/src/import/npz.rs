@@ -75,6 +75,9 @@ fn array(bytes: &[u8]) -> Result<Array, String> {
     if file.order() != npyz::Order::C {
         return Err("its numbers are in column order, expected rows".into());
     }
+    if file.len() > bytes.len() as u64 / 4 {
+        return Err(format!("shape {:?} needs more numbers than there are", file.shape()));
+    }
     let shape = file.shape().iter().map(|&n| n as usize).collect();
     Ok(Array { shape, values: file.into_vec().map_err(|e| e.to_string())? })
 }

@@ -157,6 +157,23 @@ pub const TASKS: &[Task] = &[
             augment: Augment::None,
         },
     },
+    Task {
+        name: "images",
+        about: "images of your own in folders by class, with a network of your own (--model)",
+        // Its input and outputs are those of the data, which only the user knows; the check against them says so.
+        network: "fashion",
+        data: data::class_folders,
+        metric: "accuracy",
+        target: None,
+        archives: &[],
+        official: None,
+        reference_input: 1.0,
+        recipe: Recipe {
+            epochs: Epochs { warm_up: 40, search: 10, fine_tune: 10 },
+            batch: 64,
+            augment: Augment::Image { shift: 0.1, rotate: 0.0, zoom: 0.0, mirror: true },
+        },
+    },
 ];
 
 /// The task of a name.

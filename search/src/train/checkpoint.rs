@@ -108,11 +108,16 @@ pub(super) fn save(
     save_tensors(&state, path)
 }
 
-/// Saves named tensors.
+/// Saves weights that were trained elsewhere, as [`save_weights`] does those of a network.
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn save_tensors(tensors: &[(String, Tensor)], path: &Path) -> Result<(), CheckpointError> {
+pub fn save_values(values: &[(String, Vec<f32>)], path: &Path) -> Result<(), CheckpointError> {
+    let tensors: Vec<_> = values.iter().map(|(n, v)| (n.clone(), Tensor::from_slice(v))).collect();
+    save_tensors(&tensors, path)
+}
+
+fn save_tensors(tensors: &[(String, Tensor)], path: &Path) -> Result<(), CheckpointError> {
     let write = |p: &Path| Tensor::write_safetensors(tensors, p).map_err(std::io::Error::other);
     files::replace(path, write)
         .map_err(|e| CheckpointError::Write { path: path.display().to_string(), why: e.to_string() })

@@ -20,7 +20,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-pub use checkpoint::{CheckpointError, Progress, load_weights, save_tensors, save_weights};
+pub use checkpoint::{CheckpointError, Progress, load_weights, save_values, save_weights};
 pub use choose::{Choice, Choices, Sampling};
 pub use forward::{Arithmetic, Trace};
 pub use network::{NORM_EPS, Network};
@@ -276,17 +276,24 @@ impl Trainer<'_> {
     /// The score of the test set, 0 ..= 100; see [`Learn`].
     #[must_use]
     pub fn score(&self, net: &Network, how: Arithmetic) -> f64 {
-        let _guard = tch::no_grad_guard();
-        let (p, test) = (net.params.views(), &self.data.test);
+        let test = &self.data.test;
         let mut verdicts = Vec::with_capacity(test.len());
         let all: Vec<usize> = (0..test.len()).collect();
         for indices in all.chunks(250) {
-            let outputs = net.forward(&p, &self.samples(test, indices), how).to_kind(Kind::Double);
-            let outputs = Vec::<f64>::try_from(outputs.contiguous().view([-1])).expect("numbers");
+            let outputs = self.outputs(net, test, indices, how);
             let each = indices.iter().zip(outputs.chunks_exact(self.data.outputs()));
             verdicts.extend(each.map(|(&i, y)| self.data.verdict(test, i, y)));
         }
         self.data.score(test, &verdicts)
+    }
+
+    /// The outputs for samples, one after another.
+    #[must_use]
+    pub fn outputs(&self, net: &Network, samples: &Samples, indices: &[usize], how: Arithmetic) -> Vec<f64> {
+        let _guard = tch::no_grad_guard();
+        let x = self.samples(samples, indices);
+        let outputs = net.forward(&net.params.views(), &x, how).to_kind(Kind::Double);
+        Vec::try_from(outputs.contiguous().view([-1])).expect("numbers")
     }
 }
 

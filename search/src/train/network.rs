@@ -11,11 +11,11 @@ use crate::model::{Graph, NodeId};
 use crate::quant;
 use crate::space::{Assignment, Space};
 
-/// Normalisation: momentum of the running statistics, and what keeps the variance from 0.
+/// Momentum of the running statistics of normalisation.
 pub(super) const MOMENTUM: f64 = 0.1;
 /// How much more likely than not a channel is there at the start of a search, as a logit.
 const KEPT: f32 = 1.0;
-/// See [`MOMENTUM`].
+/// What normalisation adds to the variance, so that it is not 0.
 pub const NORM_EPS: f64 = 1e-5;
 
 /// Parameters of a node with weights.
