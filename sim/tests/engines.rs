@@ -72,7 +72,7 @@ fn agree(name: &str, image: &Image, quirks: bool, limits: Limits) -> Outcome {
     assert_eq!(fast.regions, slow.regions, "{name}");
     let whats = |o: &Outcome| o.warnings.iter().map(|w| w.what).collect::<Vec<_>>();
     assert_eq!(whats(&fast), whats(&slow), "{name}");
-    assert_eq!(a.hart().x, b.hart().x, "{name}");
+    assert_eq!(a.hart().x(), b.hart().x(), "{name}");
     assert_eq!(
         (a.hart().pc, a.hart().loops, a.hart().simd),
         (b.hart().pc, b.hart().loops, b.hart().simd),

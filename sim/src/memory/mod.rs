@@ -76,13 +76,13 @@ impl Ram {
 /// RAM and devices.
 #[derive(Clone, Debug)]
 pub struct Memory {
-    rams: Vec<Ram>,
+    /// The first region, which nearly every access goes to.
+    first: Ram,
+    others: Vec<Ram>,
     /// The host device.
     pub device: Device,
     /// Whether the last data access crossed a word boundary.
     pub split: bool,
-    /// Address of the last data access.
-    pub last_address: u32,
     /// Set when a store hit cached code: its first address.
     pub(crate) overwritten_code: Option<u32>,
     /// Where stores talk to the host: the symbol `tohost` of riscv-tests.
@@ -97,16 +97,17 @@ impl Memory {
     /// Zero-filled RAM at the given `(base, bytes)`.
     #[must_use]
     pub fn new(regions: &[(u32, u32)]) -> Self {
-        let rams = regions.iter().map(|&(base, bytes)| Ram {
+        let ram = |&(base, bytes): &(u32, u32)| Ram {
             base,
             data: vec![0; bytes as usize],
             uses: vec![0; bytes.div_ceil(GRANULE) as usize],
-        });
+        };
+        let (first, others) = regions.split_first().unwrap_or((&(0, 0), &[]));
         Self {
-            rams: rams.collect(),
+            first: ram(first),
+            others: others.iter().map(ram).collect(),
             device: Device::default(),
             split: false,
-            last_address: 0,
             overwritten_code: None,
             tohost: None,
             fault: None,
@@ -114,9 +115,17 @@ impl Memory {
         }
     }
 
+    fn rams(&self) -> impl Iterator<Item = &Ram> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    fn rams_mut(&mut self) -> impl Iterator<Item = &mut Ram> {
+        std::iter::once(&mut self.first).chain(&mut self.others)
+    }
+
     /// The RAM regions as `(base, bytes)`.
     pub fn regions(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
-        self.rams.iter().map(|r| (r.base, r.data.len() as u32))
+        self.rams().map(|r| (r.base, r.data.len() as u32))
     }
 
     /// The RAM regions in words, for messages.
@@ -129,7 +138,7 @@ impl Memory {
     /// `bytes` of RAM from `address`, if one region holds them all.
     #[must_use]
     pub fn slice(&self, address: u32, bytes: u32) -> Option<&[u8]> {
-        self.rams.iter().find_map(|r| {
+        self.rams().find_map(|r| {
             let at = address.checked_sub(r.base)? as usize;
             r.data.get(at..at.checked_add(bytes as usize)?)
         })
@@ -137,7 +146,7 @@ impl Memory {
 
     /// As [`Memory::slice`], writable. Cached decodings are not dropped: for loading only.
     pub fn slice_mut(&mut self, address: u32, bytes: u32) -> Option<&mut [u8]> {
-        self.rams.iter_mut().find_map(|r| {
+        self.rams_mut().find_map(|r| {
             let at = address.checked_sub(r.base)? as usize;
             r.data.get_mut(at..at.checked_add(bytes as usize)?)
         })
@@ -161,7 +170,7 @@ impl Memory {
     }
 
     fn mark(&mut self, address: u32, use_: u8) {
-        for r in &mut self.rams {
+        for r in self.rams_mut() {
             if let Some(at) = address.checked_sub(r.base)
                 && let Some(uses) = r.uses.get_mut((at / GRANULE) as usize)
             {
@@ -173,7 +182,7 @@ impl Memory {
     /// Bytes of RAM the program wrote to, counted in whole granules of 64.
     #[must_use]
     pub fn written_bytes(&self) -> u64 {
-        let granules = self.rams.iter().flat_map(|r| &r.uses).filter(|u| **u & WRITTEN != 0).count();
+        let granules = self.rams().flat_map(|r| &r.uses).filter(|u| **u & WRITTEN != 0).count();
         granules as u64 * u64::from(GRANULE)
     }
 
@@ -189,24 +198,44 @@ impl Memory {
         }
     }
 
-    /// Reads `BYTES` (1, 2 or 4) at any alignment, zero-extended.
+    /// Forgets what was irregular about the last access.
     #[inline]
+    pub(crate) fn settle(&mut self) {
+        self.split = false;
+        self.at_device = false;
+    }
+
+    /// A load without anything irregular; `None` asks for [`Memory::load`].
+    #[inline]
+    pub(crate) fn quick_load<const BYTES: u32>(&self, address: u32) -> Option<u32> {
+        if (address & 3) + BYTES > 4 {
+            return None;
+        }
+        self.first.load::<BYTES>(address)
+    }
+
+    /// A store without anything irregular, to a granule that holds written data; `false` asks for [`Memory::store`].
+    #[inline]
+    pub(crate) fn quick_store<const BYTES: u32>(&mut self, address: u32, value: u32) -> bool {
+        if (address & 3) + BYTES > 4 {
+            return false;
+        }
+        let r = &mut self.first;
+        let at = address.wrapping_sub(r.base) as usize;
+        // The granule is that of all bytes: granules lie at multiples of their size from a base that is a multiple of 4.
+        if r.uses.get(at / GRANULE as usize) != Some(&WRITTEN) {
+            return false;
+        }
+        let Some(bytes) = r.data.get_mut(at..at + BYTES as usize) else { return false };
+        bytes.copy_from_slice(&value.to_le_bytes()[..BYTES as usize]);
+        true
+    }
+
+    /// Reads `BYTES` (1, 2 or 4) at any alignment, zero-extended.
     pub fn load<const BYTES: u32>(&mut self, address: u32) -> Result<u32, Fault> {
         self.split = (address & 3) + BYTES > 4;
         self.at_device = false;
-        self.last_address = address;
-        // Nearly every access goes to the first region.
-        if let Some(r) = self.rams.first()
-            && let Some(value) = r.load::<BYTES>(address)
-        {
-            return Ok(value);
-        }
-        self.load_elsewhere::<BYTES>(address)
-    }
-
-    #[cold]
-    fn load_elsewhere<const BYTES: u32>(&mut self, address: u32) -> Result<u32, Fault> {
-        if let Some(value) = self.rams.iter().find_map(|r| r.load::<BYTES>(address)) {
+        if let Some(value) = self.rams().find_map(|r| r.load::<BYTES>(address)) {
             return Ok(value);
         }
         if device::holds(address) {
@@ -218,23 +247,11 @@ impl Memory {
     }
 
     /// Writes the low `BYTES` (1, 2 or 4) of `value` at any alignment.
-    #[inline]
     pub fn store<const BYTES: u32>(&mut self, address: u32, value: u32) -> Result<(), Fault> {
         self.split = (address & 3) + BYTES > 4;
         self.at_device = false;
-        self.last_address = address;
-        if let Some(uses) = self.rams.first_mut().and_then(|r| r.store::<BYTES>(address, value)) {
-            if uses & (CODE | WATCHED) != 0 {
-                self.noteworthy(address, value, uses);
-            }
-            return Ok(());
-        }
-        self.store_elsewhere::<BYTES>(address, value)
-    }
-
-    #[cold]
-    fn store_elsewhere<const BYTES: u32>(&mut self, address: u32, value: u32) -> Result<(), Fault> {
-        if let Some(uses) = self.rams.iter_mut().find_map(|r| r.store::<BYTES>(address, value)) {
+        let stored = self.rams_mut().find_map(|r| r.store::<BYTES>(address, value));
+        if let Some(uses) = stored {
             if uses & (CODE | WATCHED) != 0 {
                 self.noteworthy(address, value, uses);
             }
