@@ -195,6 +195,8 @@ static PAIRS: [[Run; FREQUENT.len()]; 17] = pairs!(0 1 2 3 4 5 6 7 8 9 10 11 12 
 
 /// How two instructions run as one, if they can.
 fn pair_of(first: &Inst, second: &Inst) -> Option<Run> {
-    let place = |i: &Inst| FREQUENT.iter().position(|r| r.name == i.row.name && !i.moves_stack());
+    let place = |i: &Inst| {
+        FREQUENT.iter().position(|r| (r.mask, r.bits) == (i.row.mask, i.row.bits) && !i.moves_stack())
+    };
     Some(PAIRS.get(place(first)?)?[place(second)?])
 }

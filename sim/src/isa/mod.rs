@@ -485,6 +485,7 @@ mod tests {
             for b in &all[i + 1..] {
                 assert!((a.bits ^ b.bits) & a.mask & b.mask != 0, "{} and {} overlap", a.name, b.name);
             }
+            assert_eq!(a.mask & 0x7F, 0x7F, "{} leaves its opcode open", a.name);
         }
     }
 

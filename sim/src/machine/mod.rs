@@ -94,6 +94,9 @@ pub enum LoadError {
         /// The RAM there is.
         ram: String,
     },
+    /// The host has no memory for the RAM that was asked for.
+    #[error("the host cannot provide the RAM: {0}; make it smaller with --ram BASE:SIZE")]
+    NoMemory(String),
     /// The entry point cannot be executed.
     #[error("the entry point 0x{0:08x} is not an even address inside memory")]
     Entry(u32),
@@ -194,7 +197,7 @@ impl Machine {
     /// # Errors
     /// If a segment or the entry point lies outside memory.
     pub fn new(image: &Image, config: &Config) -> Result<Self, LoadError> {
-        let mut mem = Memory::new(&config.ram);
+        let mut mem = Memory::new(&config.ram).map_err(|e| LoadError::NoMemory(e.to_string()))?;
         let ram = mem.describe();
         for s in &image.segments {
             let outside = || LoadError::OutsideMemory {
@@ -689,13 +692,13 @@ impl Machine {
             .map(|(at, begin)| {
                 let end_id = begin.id.wrapping_add(1);
                 let end = self.events[at + 1..].iter().position(|e| e.id == end_id).map(|n| at + 1 + n);
-                let energy = end.map(|end| Energy::of(&self.marks[end].since(&self.marks[at])));
+                let energy = end.map(|end| Energy::nominal(&self.marks[end].since(&self.marks[at])));
                 Region {
                     begin_id: begin.id,
                     end_id,
                     cycles: end.map(|e| self.events[e].cycle - begin.cycle),
                     instructions: end.map(|e| self.events[e].instructions - begin.instructions),
-                    energy_pj: energy.map(|e| e.nominal_pj),
+                    energy_pj: energy,
                     macs: end.map(|e| self.mark_macs[e] - self.mark_macs[at]),
                 }
             })

@@ -3,6 +3,7 @@
 pub mod device;
 
 use device::Device;
+use memmap2::MmapMut;
 
 /// Where RAM lies unless `--ram` says otherwise: 2 MiB at 0x1C000000.
 pub const DEFAULT_RAM: (u32, u32) = (0x1C00_0000, 2 << 20);
@@ -40,15 +41,31 @@ pub struct Fault {
 }
 
 /// One RAM region.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Ram {
     base: u32,
-    data: Vec<u8>,
+    /// Mapped, not allocated: the host clears only the pages that are used.
+    data: MmapMut,
     /// What each granule is used for: the bits above.
     uses: Vec<u8>,
 }
 
+impl Clone for Ram {
+    /// # Panics
+    /// If the host has no memory left, as any clone.
+    fn clone(&self) -> Self {
+        let mut data = MmapMut::map_anon(self.data.len()).expect("the host has memory for a copy");
+        data.copy_from_slice(&self.data);
+        Self { base: self.base, data, uses: self.uses.clone() }
+    }
+}
+
 impl Ram {
+    fn new(base: u32, bytes: u32) -> std::io::Result<Self> {
+        let data = MmapMut::map_anon(bytes as usize)?;
+        Ok(Self { base, data, uses: vec![0; bytes.div_ceil(GRANULE) as usize] })
+    }
+
     #[inline]
     fn load<const BYTES: u32>(&self, address: u32) -> Option<u32> {
         let at = address.wrapping_sub(self.base) as usize;
@@ -95,24 +112,21 @@ pub struct Memory {
 
 impl Memory {
     /// Zero-filled RAM at the given `(base, bytes)`.
-    #[must_use]
-    pub fn new(regions: &[(u32, u32)]) -> Self {
-        let ram = |&(base, bytes): &(u32, u32)| Ram {
-            base,
-            data: vec![0; bytes as usize],
-            uses: vec![0; bytes.div_ceil(GRANULE) as usize],
-        };
+    ///
+    /// # Errors
+    /// If the host has no memory for it.
+    pub fn new(regions: &[(u32, u32)]) -> std::io::Result<Self> {
         let (first, others) = regions.split_first().unwrap_or((&(0, 0), &[]));
-        Self {
-            first: ram(first),
-            others: others.iter().map(ram).collect(),
+        Ok(Self {
+            first: Ram::new(first.0, first.1)?,
+            others: others.iter().map(|r| Ram::new(r.0, r.1)).collect::<Result<_, _>>()?,
             device: Device::default(),
             split: false,
             overwritten_code: None,
             tohost: None,
             fault: None,
             at_device: false,
-        }
+        })
     }
 
     fn rams(&self) -> impl Iterator<Item = &Ram> {
