@@ -6,7 +6,7 @@
 //! host device, code that is overwritten, interrupts, performance counters, observers) takes the per-instruction path, which
 //! is the reference: both must agree on every program.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::decode;
 use crate::energy::EventCounts;
@@ -126,9 +126,9 @@ pub(super) struct Block {
 pub(super) struct Blocks {
     pub(super) all: Vec<Block>,
     pub(super) entries: Vec<Entry>,
-    by_address: HashMap<u32, Option<u32>>,
+    by_address: FxHashMap<u32, Option<u32>>,
     states: Vec<Pipeline>,
-    by_state: HashMap<Pipeline, u32>,
+    by_state: FxHashMap<Pipeline, u32>,
     loop_ends: Vec<u32>,
 }
 

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use blocks::Blocks;
+use rustc_hash::FxHashMap;
 
 use crate::decode;
 use crate::elf::Image;
@@ -103,7 +104,7 @@ pub enum LoadError {
 }
 
 /// Bytes of code that are decoded into one page.
-const PAGE: u32 = 4096;
+const PAGE: u32 = 512;
 const SLOTS: usize = PAGE as usize / 2;
 type Page = [Option<Inst>];
 
@@ -111,6 +112,8 @@ type Page = [Option<Inst>];
 #[derive(Clone, Default)]
 struct Decoded {
     pages: Vec<(u32, Arc<Page>)>,
+    /// Index of a page by its address.
+    by_address: FxHashMap<u32, usize>,
     /// Index of the page used last.
     recent: usize,
 }
@@ -120,8 +123,8 @@ impl Decoded {
     fn get(&mut self, mem: &mut Memory, pc: u32) -> Result<Inst, Fault> {
         let (base, slot) = (pc & !(PAGE - 1), (pc % PAGE / 2) as usize);
         if self.pages.get(self.recent).is_none_or(|p| p.0 != base) {
-            self.recent = self.pages.iter().position(|p| p.0 == base).unwrap_or_else(|| {
-                self.pages.push((base, vec![None; SLOTS].into()));
+            self.recent = *self.by_address.entry(base).or_insert_with(|| {
+                self.pages.push((base, std::iter::repeat_n(None, SLOTS).collect()));
                 self.pages.len() - 1
             });
         }
@@ -137,6 +140,7 @@ impl Decoded {
 
     fn clear(&mut self) {
         self.pages.clear();
+        self.by_address.clear();
         self.recent = 0;
     }
 }

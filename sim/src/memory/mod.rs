@@ -48,6 +48,8 @@ struct Ram {
     data: MmapMut,
     /// What each granule is used for: the bits above.
     uses: Vec<u8>,
+    /// How many granules the program wrote to.
+    written: u64,
 }
 
 impl Clone for Ram {
@@ -56,14 +58,14 @@ impl Clone for Ram {
     fn clone(&self) -> Self {
         let mut data = MmapMut::map_anon(self.data.len()).expect("the host has memory for a copy");
         data.copy_from_slice(&self.data);
-        Self { base: self.base, data, uses: self.uses.clone() }
+        Self { base: self.base, data, uses: self.uses.clone(), written: self.written }
     }
 }
 
 impl Ram {
     fn new(base: u32, bytes: u32) -> std::io::Result<Self> {
         let data = MmapMut::map_anon(bytes as usize)?;
-        Ok(Self { base, data, uses: vec![0; bytes.div_ceil(GRANULE) as usize] })
+        Ok(Self { base, data, uses: vec![0; bytes.div_ceil(GRANULE) as usize], written: 0 })
     }
 
     #[inline]
@@ -83,6 +85,7 @@ impl Ram {
         bytes.copy_from_slice(&value.to_le_bytes()[..BYTES as usize]);
         let mut used = |at: usize| {
             let uses = &mut self.uses[at / GRANULE as usize];
+            self.written += u64::from(*uses & WRITTEN == 0);
             *uses |= WRITTEN;
             *uses
         };
@@ -196,8 +199,7 @@ impl Memory {
     /// Bytes of RAM the program wrote to, counted in whole granules of 64.
     #[must_use]
     pub fn written_bytes(&self) -> u64 {
-        let granules = self.rams().flat_map(|r| &r.uses).filter(|u| **u & WRITTEN != 0).count();
-        granules as u64 * u64::from(GRANULE)
+        self.rams().map(|r| r.written).sum::<u64>() * u64::from(GRANULE)
     }
 
     /// A store hit something that is more than data.
