@@ -36,6 +36,14 @@ pub struct Simd {
     pub skip_count: u8,
 }
 
+impl Simd {
+    /// Whether a dot product of a uniform format changes anything here. Only a CSR access can make this true.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.skip > 1 || self.skip_count != 0
+    }
+}
+
 /// Corner behaviour of the RTL that changes values (see `--rtl-quirks`): what the instruction before left behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forward {
@@ -160,8 +168,8 @@ impl Default for Counters {
 /// The architectural state.
 #[derive(Clone, Debug)]
 pub struct Hart {
-    /// Integer registers; x0 is kept 0 by [`Hart::set`].
-    pub x: [u32; 32],
+    /// Integer registers, of which there are 32: as many places as a byte can name need no check. x0 is kept 0.
+    x: [u32; 256],
     /// Address of the instruction that runs.
     pub pc: u32,
     /// Hardware loops 0 and 1.
@@ -191,7 +199,7 @@ impl Hart {
     #[must_use]
     pub fn new(entry: u32, core: Core, quirks: bool) -> Self {
         Self {
-            x: [0; 32],
+            x: [0; 256],
             pc: entry,
             loops: [HwLoop::default(); 2],
             simd: Simd::default(),
@@ -207,16 +215,34 @@ impl Hart {
         }
     }
 
-    /// Reads register `r`.
+    /// The hardware loop that jumps back behind the instruction at `pc`, loop 0 looked at first.
+    #[inline]
     #[must_use]
-    pub fn get(&self, r: u8) -> u32 {
-        self.x[usize::from(r & 31)]
+    pub fn ends_loop(&self, pc: u32) -> Option<usize> {
+        // A body of one instruction runs once (measured; the manual forbids it).
+        (0..2).find(|&l| self.loops[l].end == pc && self.loops[l].count > 1 && self.loops[l].start != pc)
     }
 
-    /// Writes register `r`; writes to x0 are lost.
+    /// The integer registers.
+    #[must_use]
+    pub fn x(&self) -> &[u32; 32] {
+        self.x.first_chunk().expect("there are more than 32")
+    }
+
+    /// Reads register `r`, 0 to 31.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, r: u8) -> u32 {
+        self.x[usize::from(r)]
+    }
+
+    /// Writes register `r`, 0 to 31; writes to x0 are lost.
+    #[inline]
     pub fn set(&mut self, r: u8, value: u32) {
-        self.x[usize::from(r & 31)] = value;
-        self.x[0] = 0;
+        // A foreseeable branch is cheaper than a second store.
+        if r != 0 {
+            self.x[usize::from(r)] = value;
+        }
     }
 
     /// Keeps what a scalar multiplication leaves in the multiplier's registers.

@@ -36,7 +36,7 @@ impl Line {
     #[must_use]
     pub fn energy_pj(&self) -> f64 {
         let cycles = self.cycles();
-        Energy::of(&EventCounts { cycles, stalls: cycles - self.runs, ..self.counts }).nominal_pj
+        Energy::nominal(&EventCounts { cycles, stalls: cycles - self.runs, ..self.counts })
     }
 
     /// Adds the costs of `other`, `times`.

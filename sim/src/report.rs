@@ -160,6 +160,15 @@ impl Outcome {
         if let Some(inst) = inst {
             let _ = write!(text, "\n  instruction {} (0x{:08x})", disassemble(&inst, pc), inst.word);
         }
+        for w in &self.warnings {
+            let _ = write!(
+                text,
+                "\n  before that: {} (first at pc 0x{:08x} in {})",
+                w.what,
+                w.pc,
+                symbols.locate(w.pc)
+            );
+        }
         for (n, ra) in self.backtrace.iter().take(8).enumerate() {
             let _ = write!(text, "\n  #{n} called from 0x{ra:08x} {}", symbols.locate(ra.wrapping_sub(2)));
         }

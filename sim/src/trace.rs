@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use crate::elf::Symbols;
 use crate::isa::{Form, Inst};
 use crate::observer::{Observer, Retired};
 use crate::timing::Stall;
@@ -99,8 +100,34 @@ impl Default for Window {
 }
 
 impl Window {
+    /// `FROM:TO` in cycles (decimal or 0x...), or the name of a function.
+    ///
+    /// # Errors
+    /// Says in a sentence what `text` lacks.
+    pub fn parse(text: &str, symbols: &Symbols) -> Result<Self, String> {
+        let cycles = text.split_once(':').and_then(|(a, b)| Some((parse_number(a)?, parse_number(b)?)));
+        if let Some((from, to)) = cycles {
+            if from > to {
+                return Err(format!("{text}: write FROM:TO in cycles with FROM <= TO"));
+            }
+            return Ok(Self { cycles: from..=to, ..Self::default() });
+        }
+        let addresses = symbols
+            .extent(text)
+            .ok_or_else(|| format!("{text}: that is neither FROM:TO in cycles nor a function of this ELF"))?;
+        Ok(Self { addresses, ..Self::default() })
+    }
+
     fn holds(&self, r: &Retired<'_>) -> bool {
         self.cycles.contains(&r.cycle) && self.addresses.contains(&u64::from(r.pc))
+    }
+}
+
+/// A decimal or 0x-prefixed number.
+pub(crate) fn parse_number(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(hex) => u64::from_str_radix(hex, 16).ok(),
+        None => text.parse().ok(),
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let program = super::load(&args.elf)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for segment in program.image.segments.iter().filter(|s| s.executable) {
-        let mut mem = Memory::new(&[(segment.address, segment.data.len() as u32)]);
+        let mut mem = Memory::new(&[(segment.address, segment.data.len() as u32)])?;
         if let Some(room) = mem.slice_mut(segment.address, segment.data.len() as u32) {
             room.copy_from_slice(&segment.data);
         }

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use super::{Program, parse_assignment, parse_number, parse_size};
+use super::{Program, parse_assignment, parse_size};
 use crate::hart::Core;
 use crate::machine::{Config, Engine, Limits, Machine};
 use crate::memory::DEFAULT_RAM;
+use crate::trace::parse_number;
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum CoreName {

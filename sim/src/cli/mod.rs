@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::elf::{Image, Symbols};
+use crate::trace::parse_number;
 
 /// Exit status for usage, I/O and ELF errors.
 const USAGE: u8 = 125;
@@ -77,6 +78,15 @@ pub fn main() -> ExitCode {
     }))
 }
 
+/// Whether a command line (without the program's name) is understood; nothing is run.
+///
+/// # Errors
+/// The sentence a person would read.
+pub fn check<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
+    let all = std::iter::once("mpic-sim").chain(arguments);
+    Cli::try_parse_from(all).map(|_| ()).map_err(|e| e.to_string())
+}
+
 /// Whoever read our output has seen enough: no error.
 fn is_broken_pipe(e: &anyhow::Error) -> bool {
     e.chain().any(|c| {
@@ -119,14 +129,6 @@ fn parse_size(text: &str) -> Result<u32, String> {
         .and_then(|n| n.checked_mul(unit))
         .and_then(|n| u32::try_from(n).ok())
         .ok_or_else(|| format!("'{text}' is not a size; write bytes, or 512K, or 2M"))
-}
-
-/// A decimal or 0x-prefixed number.
-fn parse_number(text: &str) -> Option<u64> {
-    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(hex) => u64::from_str_radix(hex, 16).ok(),
-        None => text.parse().ok(),
-    }
 }
 
 /// `NAME=FILE`.

@@ -6,10 +6,10 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 
 use super::machine::MachineArgs;
-use super::{Program, parse_assignment, parse_number, parse_size};
+use super::{Program, parse_assignment, parse_size};
 use crate::machine::Machine;
 use crate::profile::Profile;
 use crate::report::{Outcome, Status};
@@ -51,27 +51,13 @@ pub(super) struct Args {
     stdout: Option<PathBuf>,
 }
 
-/// `FROM:TO` in cycles, or the name of a function.
-fn window(text: &str, program: &Program) -> Result<Window> {
-    let cycles = text.split_once(':').and_then(|(a, b)| Some((parse_number(a)?, parse_number(b)?)));
-    if let Some((from, to)) = cycles {
-        if from > to {
-            bail!("--trace-window {text}: write FROM:TO in cycles with FROM <= TO");
-        }
-        return Ok(Window { cycles: from..=to, ..Window::default() });
-    }
-    let addresses = program.symbols.extent(text).ok_or_else(|| {
-        anyhow!("--trace-window {text}: that is neither FROM:TO in cycles nor a function of this ELF")
-    })?;
-    Ok(Window { addresses, ..Window::default() })
-}
-
 pub(super) fn run(args: &Args) -> Result<u8> {
     let program = super::load(&args.elf)?;
     let profiled = args.profile.is_some() || args.coverage.is_some();
     let mut machine = args.machine.machine(&program, &args.elf, profiled)?;
     let limits = args.machine.limits();
-    let window = args.trace_window.as_ref().map(|w| window(w, &program)).transpose()?.unwrap_or_default();
+    let window = args.trace_window.as_ref().map(|w| Window::parse(w, &program.symbols)).transpose();
+    let window = window.map_err(|e| anyhow!("--trace-window {e}"))?.unwrap_or_default();
     let start = Instant::now();
     let outcome = match &args.trace {
         None => machine.run(limits),

@@ -3,6 +3,8 @@
 mod base;
 mod rvc;
 
+use std::sync::OnceLock;
+
 use crate::isa::{self, ILLEGAL, Inst, Row};
 use crate::memory::{Fault, Memory};
 
@@ -36,11 +38,16 @@ pub fn decode_compressed(half: u16) -> Inst {
 }
 
 fn row_of(word: u32) -> &'static Row {
-    isa::OWN
-        .iter()
-        .copied()
-        .flatten()
-        .find(|r| word & r.mask == r.bits)
-        .or_else(|| base::row_of(word))
-        .unwrap_or(&ILLEGAL)
+    let own = &own_rows()[(word & 0x7F) as usize];
+    own.iter().copied().find(|r| word & r.mask == r.bits).or_else(|| base::row_of(word)).unwrap_or(&ILLEGAL)
+}
+
+/// The table's own encodings by their opcode, which every one of them fixes.
+fn own_rows() -> &'static [Vec<&'static Row>; 128] {
+    static BY_OPCODE: OnceLock<[Vec<&'static Row>; 128]> = OnceLock::new();
+    BY_OPCODE.get_or_init(|| {
+        let with =
+            |opcode: usize| isa::OWN.into_iter().flatten().filter(move |r| r.bits as usize & 0x7F == opcode);
+        std::array::from_fn(|opcode| with(opcode).collect())
+    })
 }

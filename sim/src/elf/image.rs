@@ -60,6 +60,12 @@ pub enum ImageError {
 }
 
 impl Image {
+    /// A program without an ELF: segments and the address it starts at.
+    #[must_use]
+    pub fn new(entry: u32, segments: Vec<Segment>) -> Self {
+        Self { entry, segments, symbols: Vec::new() }
+    }
+
     /// Parses an ELF executable.
     ///
     /// # Errors
@@ -89,8 +95,13 @@ impl Image {
         if elf.header.e_type != header::ET_EXEC {
             return Err(ImageError::NotExecutable(header::et_to_str(elf.header.e_type)));
         }
+        let loads = || elf.program_headers.iter().filter(|p| p.p_type == PT_LOAD && p.p_memsz > 0);
+        // Copies of the same bytes over and over would fill the host's memory.
+        if loads().map(|p| u128::from(p.p_filesz)).sum::<u128>() > bytes.len() as u128 {
+            return Err(ImageError::Damaged("its segments hold more bytes than the file".into()));
+        }
         let mut segments = Vec::new();
-        for ph in elf.program_headers.iter().filter(|p| p.p_type == PT_LOAD && p.p_memsz > 0) {
+        for ph in loads() {
             let data = usize::try_from(ph.p_offset)
                 .ok()
                 .zip(usize::try_from(ph.p_filesz).ok())

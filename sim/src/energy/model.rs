@@ -182,15 +182,24 @@ impl Energy {
     pub fn of(counts: &EventCounts) -> Self {
         let by_component = Prices::nominal().breakdown(counts);
         let mut draws: Vec<f64> = draws().iter().map(|p| p.breakdown(counts).total()).collect();
-        draws.sort_by(f64::total_cmp);
+        let (low, high) = (DRAWS / 20, DRAWS - 1 - DRAWS / 20);
+        let (_, low_pj, above) = draws.select_nth_unstable_by(low, f64::total_cmp);
+        let low_pj = *low_pj;
+        let high_pj = *above.select_nth_unstable_by(high - low - 1, f64::total_cmp).1;
         Self {
             nominal_pj: by_component.total(),
-            low_pj: draws[DRAWS / 20],
-            high_pj: draws[DRAWS - 1 - DRAWS / 20],
+            low_pj,
+            high_pj,
             constant_model_pj: counts.cycles as f64 * CONSTANT_PJ_PER_CYCLE,
             by_component,
             table_version: super::table::VERSION,
         }
+    }
+
+    /// As [`Energy::of`], the nominal figure only, pJ.
+    #[must_use]
+    pub fn nominal(counts: &EventCounts) -> Picojoules {
+        Prices::nominal().breakdown(counts).total()
     }
 
     /// Whether this run costs less than `other`, or `None` where the model cannot tell: the two models disagree on the

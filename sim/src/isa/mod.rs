@@ -5,6 +5,23 @@
 //!
 //! Functions say what happened to registers and memory; they know nothing of time.
 
+/// A row of the table: mnemonic, pattern (see [`pattern`]), operand form, unit, and the function that executes it.
+macro_rules! row {
+    ($name:expr, $pattern:expr, $form:expr, $unit:expr, $exec:expr $(,)?) => {
+        $crate::isa::Row {
+            name: $name,
+            mask: $crate::isa::pattern($pattern).0,
+            bits: $crate::isa::pattern($pattern).1,
+            form: $form,
+            unit: $unit,
+            plain: $exec,
+            // The same function, made part of another: blocks jump from instruction to instruction.
+            run: |c, op, rest| $crate::isa::block::run(c, op, rest, $exec),
+        }
+    };
+}
+
+mod block;
 mod mpic_dot;
 pub(crate) mod rv32i;
 pub(crate) mod rv32m;
@@ -16,6 +33,9 @@ mod xpulp_mem;
 mod xpulp_mul;
 pub(crate) mod zicsr;
 
+pub(crate) use block::Op;
+use block::{Run, run};
+
 use crate::hart::Hart;
 use crate::memory::Memory;
 
@@ -26,6 +46,47 @@ pub struct Cpu {
     pub hart: Hart,
     /// Memory and devices.
     pub mem: Memory,
+    /// Where the stack pointer went.
+    pub(crate) stack: StackUse,
+    /// Makes an access that is not plain (see [`Flow::Again`]).
+    pub(crate) again: fn(&mut Cpu, &Inst) -> Flow,
+    /// How many instructions of the block did not run.
+    pub(crate) left: usize,
+}
+
+impl Cpu {
+    /// With an unused stack.
+    #[must_use]
+    pub fn new(hart: Hart, mem: Memory) -> Self {
+        Self { hart, mem, stack: StackUse::default(), again: |_, _| Flow::Next, left: 0 }
+    }
+}
+
+/// Between which addresses the stack pointer moved.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StackUse {
+    low: u32,
+    high: u32,
+}
+
+impl Default for StackUse {
+    fn default() -> Self {
+        Self { low: u32::MAX, high: 0 }
+    }
+}
+
+impl StackUse {
+    /// The stack pointer has this value.
+    #[inline]
+    pub(crate) fn note(&mut self, sp: u32) {
+        self.low = self.low.min(sp);
+        self.high = self.high.max(sp);
+    }
+
+    /// Bytes between the lowest and the highest value.
+    pub(crate) fn bytes(self) -> u32 {
+        self.high.saturating_sub(self.low)
+    }
 }
 
 /// A decoded instruction.
@@ -62,6 +123,8 @@ pub enum Flow {
     Sleep,
     /// An access that no memory answers; [`Memory::fault`] says which.
     Fault,
+    /// Nothing was done yet: the access is not plain, [`Cpu::again`] makes it. Never comes out of a [`Row`]'s function.
+    Again,
     /// As `Next`, but the access was irregular: across a word boundary, to the host device, or into cached code.
     Irregular,
 }
@@ -207,20 +270,27 @@ pub struct Row {
     pub form: Form,
     /// Function unit.
     pub unit: Unit,
-    /// Executes it.
-    pub exec: fn(&mut Cpu, &Inst) -> Flow,
+    /// Executes it, or asks for [`Cpu::again`].
+    plain: fn(&mut Cpu, &Inst) -> Flow,
+    /// The same within a block.
+    run: Run,
 }
 
-/// Makes a row from a pattern of 32 `0`, `1` and `-` (any), most significant first; `_` separates fields and
-/// does not count. A pattern of another length does not compile.
-const fn row(
-    name: &'static str,
-    pattern: &str,
-    form: Form,
-    unit: Unit,
-    exec: fn(&mut Cpu, &Inst) -> Flow,
-) -> Row {
-    let text = pattern.as_bytes();
+impl Row {
+    /// Executes an instruction of this row.
+    #[inline]
+    pub fn exec(&self, c: &mut Cpu, i: &Inst) -> Flow {
+        match (self.plain)(c, i) {
+            Flow::Again => (c.again)(c, i),
+            flow => flow,
+        }
+    }
+}
+
+/// Mask and value of the fixed bits in a pattern of 32 `0`, `1` and `-` (any), most significant first; `_` separates fields
+/// and does not count. A pattern of another length does not compile.
+const fn pattern(text: &str) -> (u32, u32) {
+    let text = text.as_bytes();
     let (mut mask, mut bits, mut seen, mut i) = (0u32, 0u32, 0, 0);
     while i < text.len() {
         if text[i] != b'_' {
@@ -240,7 +310,7 @@ const fn row(
         i += 1;
     }
     assert!(seen == 32, "a pattern has 32 places");
-    Row { name, mask, bits, form, unit, exec }
+    (mask, bits)
 }
 
 /// The extensions with encodings of their own, looked through before the base instruction set.
@@ -262,7 +332,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
 
 /// An undefined word: executes as an illegal-instruction exception.
 pub static ILLEGAL: Row =
-    row("illegal", "--------------------------------", Form::None, Unit::Trap, |_, _| {
+    row!("illegal", "--------------------------------", Form::None, Unit::Trap, |_, _| {
         Flow::Trap(Cause::IllegalInstruction)
     });
 
@@ -312,6 +382,24 @@ impl Inst {
         }
     }
 
+    /// Address of the data access this makes, before it runs, and what becomes of rs1 if the form changes it; `None` if it
+    /// makes no access.
+    #[must_use]
+    pub fn access(&self, hart: &Hart) -> Option<(u32, Option<u32>)> {
+        use Form::{Load, LoadPost, LoadReg, LoadRegPost, Store, StorePost, StoreReg, StoreRegPost};
+        let base = hart.get(self.rs1);
+        let plus = |step: u32| base.wrapping_add(step);
+        match self.row.form {
+            Load | Store => Some((plus(self.imm as u32), None)),
+            LoadReg => Some((plus(hart.get(self.rs2)), None)),
+            StoreReg => Some((plus(hart.get(self.rd)), None)),
+            LoadPost | StorePost => Some((base, Some(plus(self.imm as u32)))),
+            LoadRegPost => Some((base, Some(plus(hart.get(self.rs2))))),
+            StoreRegPost => Some((base, Some(plus(hart.get(self.rd))))),
+            _ => None,
+        }
+    }
+
     /// Whether this calls a function: it leaves a return address in `ra` or `t0` (manual, table of return-address hints).
     #[must_use]
     pub fn is_call(&self) -> bool {
@@ -322,6 +410,14 @@ impl Inst {
     #[must_use]
     pub fn is_return(&self) -> bool {
         self.row.unit == Unit::Jalr && matches!(self.rs1, 1 | 5) && !matches!(self.rd, 1 | 5)
+    }
+
+    /// Whether this leaves a value in the stack pointer. Half an address (`lui`, `auipc`) is none.
+    #[must_use]
+    pub fn moves_stack(&self) -> bool {
+        const SP: u8 = 2;
+        let loaded = self.row.unit == Unit::Load && self.rd == SP;
+        loaded || self.row.form != Form::U && self.alu_dest() == Some(SP)
     }
 
     /// Whether this is a `jal`, `jalr` or branch.
@@ -389,6 +485,7 @@ mod tests {
             for b in &all[i + 1..] {
                 assert!((a.bits ^ b.bits) & a.mask & b.mask != 0, "{} and {} overlap", a.name, b.name);
             }
+            assert_eq!(a.mask & 0x7F, 0x7F, "{} leaves its opcode open", a.name);
         }
     }
 

@@ -9,7 +9,7 @@
 //! know bytes and halfwords only; in every other format the RTL's byte selectors are 0.
 
 use super::rv32i::{alu, sra};
-use super::{Cpu, Flow, Form, Inst, Row, Unit, row};
+use super::{Cpu, Flow, Form, Inst, Row, Unit};
 use crate::hart::{Core, Quirk};
 
 /// One lane of both operands, zero-extended, with its width in bits.
@@ -94,24 +94,24 @@ fn flag(v: bool) -> u32 {
 macro_rules! lanewise {
     ($($name:literal, $funct6:literal, $sci:ident, $f:expr;)*) => {
         &[$(
-            row($name, concat!($funct6, "-_-----_-----_0--_-----_1010111"), Form::R, Unit::Alu, |c, i| lanes(c, i, $f)),
-            row(concat!($name, ".sc"), concat!($funct6, "-_-----_-----_10-_-----_1010111"), Form::R, Unit::Alu, |c, i| lanes(c, i, $f)),
-            row(concat!($name, ".sci"), concat!($funct6, "-_-----_-----_11-_-----_1010111"), Form::$sci, Unit::Alu, |c, i| lanes(c, i, $f)),
+            row!($name, concat!($funct6, "-_-----_-----_0--_-----_1010111"), Form::R, Unit::Alu, |c, i| lanes(c, i, $f)),
+            row!(concat!($name, ".sc"), concat!($funct6, "-_-----_-----_10-_-----_1010111"), Form::R, Unit::Alu, |c, i| lanes(c, i, $f)),
+            row!(concat!($name, ".sci"), concat!($funct6, "-_-----_-----_11-_-----_1010111"), Form::$sci, Unit::Alu, |c, i| lanes(c, i, $f)),
         )*
-        row("pv.shuffle", "110000-_-----_-----_0--_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
-        row("pv.shuffle.sc", "110000-_-----_-----_10-_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
-        row("pv.shuffleI0", "110000-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, |c, i| shuffle(c, i, selectors(c, i))),
-        row("pv.shuffleI1", "111010-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, |c, i| shuffle(c, i, selectors(c, i))),
-        row("pv.shuffleI2", "111100-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, |c, i| shuffle(c, i, selectors(c, i))),
-        row("pv.shuffleI3", "111110-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, |c, i| shuffle(c, i, selectors(c, i))),
-        row("pv.shuffle2", "110010-_-----_-----_---_-----_1010111", Form::RAcc, Unit::Alu, shuffle2),
-        row("pv.pack", "1101000_-----_-----_---_-----_1010111", Form::R, Unit::Alu, |c, i| pack(c, i, false)),
-        row("pv.pack.h", "1101001_-----_-----_---_-----_1010111", Form::R, Unit::Alu, |c, i| pack(c, i, true)),
-        row("pv.packhi", "110110-_-----_-----_---_-----_1010111", Form::RAcc, Unit::Alu, |c, i| pack(c, i, true)),
-        row("pv.packlo", "111000-_-----_-----_---_-----_1010111", Form::RAcc, Unit::Alu, |c, i| pack(c, i, false)),
-        row("pv.extract", "011110-_-----_-----_---_-----_1010111", Form::SciU, Unit::Alu, |c, i| extract(c, i, true)),
-        row("pv.extractu", "100100-_-----_-----_---_-----_1010111", Form::SciU, Unit::Alu, |c, i| extract(c, i, false)),
-        row("pv.insert", "101100-_-----_-----_---_-----_1010111", Form::Index, Unit::Alu, insert),
+        row!("pv.shuffle", "110000-_-----_-----_0--_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
+        row!("pv.shuffle.sc", "110000-_-----_-----_10-_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
+        row!("pv.shuffleI0", "110000-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, |c, i| shuffle(c, i, selectors(c, i))),
+        row!("pv.shuffleI1", "111010-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, |c, i| shuffle(c, i, selectors(c, i))),
+        row!("pv.shuffleI2", "111100-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, |c, i| shuffle(c, i, selectors(c, i))),
+        row!("pv.shuffleI3", "111110-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, |c, i| shuffle(c, i, selectors(c, i))),
+        row!("pv.shuffle2", "110010-_-----_-----_---_-----_1010111", Form::RAcc, Unit::Alu, shuffle2),
+        row!("pv.pack", "1101000_-----_-----_---_-----_1010111", Form::R, Unit::Alu, |c, i| pack(c, i, false)),
+        row!("pv.pack.h", "1101001_-----_-----_---_-----_1010111", Form::R, Unit::Alu, |c, i| pack(c, i, true)),
+        row!("pv.packhi", "110110-_-----_-----_---_-----_1010111", Form::RAcc, Unit::Alu, |c, i| pack(c, i, true)),
+        row!("pv.packlo", "111000-_-----_-----_---_-----_1010111", Form::RAcc, Unit::Alu, |c, i| pack(c, i, false)),
+        row!("pv.extract", "011110-_-----_-----_---_-----_1010111", Form::SciU, Unit::Alu, |c, i| extract(c, i, true)),
+        row!("pv.extractu", "100100-_-----_-----_---_-----_1010111", Form::SciU, Unit::Alu, |c, i| extract(c, i, false)),
+        row!("pv.insert", "101100-_-----_-----_---_-----_1010111", Form::Index, Unit::Alu, insert),
         ]
     };
 }
@@ -184,15 +184,20 @@ fn alu_bits(format: u8) -> u32 {
     }
 }
 
+/// Whether the second operand is one lane, replicated.
+pub(super) fn scalar(c: &Cpu, i: &Inst) -> bool {
+    let funct3 = i.word >> 12 & 7;
+    match c.hart.core {
+        Core::Mpic => funct3 & 4 != 0,
+        Core::Ri5cy => funct3 & 4 != 0 || funct3 == 3,
+    }
+}
+
 /// The second operand: rs2, its lowest lane replicated, or the immediate replicated.
 pub(super) fn operand_b(c: &Cpu, i: &Inst, format: u8) -> u32 {
     let funct3 = i.word >> 12 & 7;
-    let scalar = match c.hart.core {
-        Core::Mpic => funct3 & 4 != 0,
-        Core::Ri5cy => funct3 & 4 != 0 || funct3 == 3,
-    };
     let value = if funct3 & 6 == 6 { i.imm as u32 } else { c.hart.get(i.rs2) };
-    if !scalar {
+    if !scalar(c, i) {
         return value;
     }
     match alu_bits(format) {

@@ -2,19 +2,19 @@
 //! `riscv_mult.sv`, `riscv_alu.sv`). Products are Q15; the `.div` forms shift the result right by 1 to 3.
 
 use super::rv32i::alu;
-use super::{Cpu, Flow, Form, Inst, Row, Unit, row};
+use super::{Cpu, Flow, Form, Inst, Row, Unit};
 use crate::hart::{Core, Quirk};
 
 /// Rows of an operation with its four shifts (bits 14:13).
 macro_rules! shifted {
     ($($name:literal, $top:literal, $form:ident, $unit:ident, $f:expr;)*) => {
         &[
-            row("pv.cplxconj.h", "010111-_-----_-----_---_-----_1010111", Form::R, Unit::Alu, conjugate),
+            row!("pv.cplxconj.h", "010111-_-----_-----_---_-----_1010111", Form::R, Unit::Alu, conjugate),
             $(
-            row($name, concat!($top, "_-----_-----_00-_-----_1010111"), Form::$form, Unit::$unit, |c, i| $f(c, i, 0)),
-            row(concat!($name, ".div2"), concat!($top, "_-----_-----_01-_-----_1010111"), Form::$form, Unit::$unit, |c, i| $f(c, i, 1)),
-            row(concat!($name, ".div4"), concat!($top, "_-----_-----_10-_-----_1010111"), Form::$form, Unit::$unit, |c, i| $f(c, i, 2)),
-            row(concat!($name, ".div8"), concat!($top, "_-----_-----_11-_-----_1010111"), Form::$form, Unit::$unit, |c, i| $f(c, i, 3)),
+            row!($name, concat!($top, "_-----_-----_00-_-----_1010111"), Form::$form, Unit::$unit, |c, i| $f(c, i, 0)),
+            row!(concat!($name, ".div2"), concat!($top, "_-----_-----_01-_-----_1010111"), Form::$form, Unit::$unit, |c, i| $f(c, i, 1)),
+            row!(concat!($name, ".div4"), concat!($top, "_-----_-----_10-_-----_1010111"), Form::$form, Unit::$unit, |c, i| $f(c, i, 2)),
+            row!(concat!($name, ".div8"), concat!($top, "_-----_-----_11-_-----_1010111"), Form::$form, Unit::$unit, |c, i| $f(c, i, 3)),
             )*
         ]
     };

@@ -2,127 +2,136 @@
 //! (`riscv_decoder.sv`, prefixes 11 and 10 of OP and `OPCODE_PULP_OP`; `riscv_alu.sv`).
 
 use super::rv32i::{alu, reg, sra};
-use super::{Cpu, Flow, Form, Inst, Row, Unit, row};
+use super::{Cpu, Flow, Form, Inst, Row, Unit};
 
 use Form::{Bits, BitsAcc, Norm, R, R1, RAcc, Shamt};
 use Unit::Alu;
 
 /// The rows.
 pub(super) static ROWS: &[Row] = &[
-    row("p.extract", "11-----_-----_-----_000_-----_0110011", Bits, Alu, |c, i| {
+    row!("p.extract", "11-----_-----_-----_000_-----_0110011", Bits, Alu, |c, i| {
         bits(c, i, |a, f| f.extract(a, true))
     }),
-    row("p.extractu", "11-----_-----_-----_001_-----_0110011", Bits, Alu, |c, i| {
+    row!("p.extractu", "11-----_-----_-----_001_-----_0110011", Bits, Alu, |c, i| {
         bits(c, i, |a, f| f.extract(a, false))
     }),
-    row("p.insert", "11-----_-----_-----_010_-----_0110011", BitsAcc, Alu, |c, i| {
+    row!("p.insert", "11-----_-----_-----_010_-----_0110011", BitsAcc, Alu, |c, i| {
         let rd = c.hart.get(i.rd);
         bits(c, i, |a, f| f.insert(a, rd))
     }),
-    row("p.bclr", "11-----_-----_-----_011_-----_0110011", Bits, Alu, |c, i| {
+    row!("p.bclr", "11-----_-----_-----_011_-----_0110011", Bits, Alu, |c, i| {
         bits(c, i, |a, f| a & !f.mask())
     }),
-    row("p.bset", "11-----_-----_-----_100_-----_0110011", Bits, Alu, |c, i| bits(c, i, |a, f| a | f.mask())),
-    row("p.bitrev", "11-----_-----_-----_101_-----_0110011", BitsAcc, Alu, |c, i| {
+    row!("p.bset", "11-----_-----_-----_100_-----_0110011", Bits, Alu, |c, i| bits(c, i, |a, f| a | f
+        .mask())),
+    row!("p.bitrev", "11-----_-----_-----_101_-----_0110011", BitsAcc, Alu, |c, i| {
         bits(c, i, |a, f| bitrev(a, f.lsb, f.width_minus_1 & 3))
     }),
-    row("p.extractr", "1000000_-----_-----_000_-----_0110011", R, Alu, |c, i| {
+    row!("p.extractr", "1000000_-----_-----_000_-----_0110011", R, Alu, |c, i| {
         bits_reg(c, i, |a, f| f.extract(a, true))
     }),
-    row("p.extractur", "1000000_-----_-----_001_-----_0110011", R, Alu, |c, i| {
+    row!("p.extractur", "1000000_-----_-----_001_-----_0110011", R, Alu, |c, i| {
         bits_reg(c, i, |a, f| f.extract(a, false))
     }),
-    row("p.insertr", "1000000_-----_-----_010_-----_0110011", RAcc, Alu, |c, i| {
+    row!("p.insertr", "1000000_-----_-----_010_-----_0110011", RAcc, Alu, |c, i| {
         let rd = c.hart.get(i.rd);
         bits_reg(c, i, |a, f| f.insert(a, rd))
     }),
-    row("p.bclrr", "1000000_-----_-----_011_-----_0110011", R, Alu, |c, i| {
+    row!("p.bclrr", "1000000_-----_-----_011_-----_0110011", R, Alu, |c, i| {
         bits_reg(c, i, |a, f| a & !f.mask())
     }),
-    row("p.bsetr", "1000000_-----_-----_100_-----_0110011", R, Alu, |c, i| {
+    row!("p.bsetr", "1000000_-----_-----_100_-----_0110011", R, Alu, |c, i| {
         bits_reg(c, i, |a, f| a | f.mask())
     }),
-    row("p.abs", "0000010_-----_-----_000_-----_0110011", R, Alu, |c, i| {
+    row!("p.abs", "0000010_-----_-----_000_-----_0110011", R, Alu, |c, i| {
         // The RTL selects between rs1 and rs2 - rs1; the encoding has rs2 as x0.
         reg(c, i, |a, b| if a as i32 > b as i32 { a } else { b.wrapping_sub(a) })
     }),
-    row("p.slet", "0000010_-----_-----_010_-----_0110011", R, Alu, |c, i| {
+    row!("p.slet", "0000010_-----_-----_010_-----_0110011", R, Alu, |c, i| {
         reg(c, i, |a, b| u32::from(a as i32 <= b as i32))
     }),
-    row("p.sletu", "0000010_-----_-----_011_-----_0110011", R, Alu, |c, i| {
+    row!("p.sletu", "0000010_-----_-----_011_-----_0110011", R, Alu, |c, i| {
         reg(c, i, |a, b| u32::from(a <= b))
     }),
-    row("p.min", "0000010_-----_-----_100_-----_0110011", R, Alu, |c, i| {
+    row!("p.min", "0000010_-----_-----_100_-----_0110011", R, Alu, |c, i| {
         reg(c, i, |a, b| (a as i32).min(b as i32) as u32)
     }),
-    row("p.minu", "0000010_-----_-----_101_-----_0110011", R, Alu, |c, i| reg(c, i, u32::min)),
-    row("p.max", "0000010_-----_-----_110_-----_0110011", R, Alu, |c, i| {
+    row!("p.minu", "0000010_-----_-----_101_-----_0110011", R, Alu, |c, i| reg(c, i, u32::min)),
+    row!("p.max", "0000010_-----_-----_110_-----_0110011", R, Alu, |c, i| {
         reg(c, i, |a, b| (a as i32).max(b as i32) as u32)
     }),
-    row("p.maxu", "0000010_-----_-----_111_-----_0110011", R, Alu, |c, i| reg(c, i, u32::max)),
-    row("p.ror", "0000100_-----_-----_101_-----_0110011", R, Alu, |c, i| {
+    row!("p.maxu", "0000010_-----_-----_111_-----_0110011", R, Alu, |c, i| reg(c, i, u32::max)),
+    row!("p.ror", "0000100_-----_-----_101_-----_0110011", R, Alu, |c, i| {
         reg(c, i, |a, b| a.rotate_right(b & 31))
     }),
-    row("p.ff1", "0001000_-----_-----_000_-----_0110011", R1, Alu, |c, i| {
+    row!("p.ff1", "0001000_-----_-----_000_-----_0110011", R1, Alu, |c, i| {
         reg(c, i, |a, _| a.trailing_zeros())
     }),
-    row("p.fl1", "0001000_-----_-----_001_-----_0110011", R1, Alu, |c, i| {
+    row!("p.fl1", "0001000_-----_-----_001_-----_0110011", R1, Alu, |c, i| {
         reg(c, i, |a, _| if a == 0 { 32 } else { a.ilog2() })
     }),
-    row("p.clb", "0001000_-----_-----_010_-----_0110011", R1, Alu, |c, i| {
+    row!("p.clb", "0001000_-----_-----_010_-----_0110011", R1, Alu, |c, i| {
         reg(c, i, |a, _| leading_sign_bits(a))
     }),
-    row("p.cnt", "0001000_-----_-----_011_-----_0110011", R1, Alu, |c, i| reg(c, i, |a, _| a.count_ones())),
-    row("p.exths", "0001000_-----_-----_100_-----_0110011", R1, Alu, |c, i| {
+    row!("p.cnt", "0001000_-----_-----_011_-----_0110011", R1, Alu, |c, i| reg(c, i, |a, _| a.count_ones())),
+    row!("p.exths", "0001000_-----_-----_100_-----_0110011", R1, Alu, |c, i| {
         reg(c, i, |a, _| i32::from(a as i16) as u32)
     }),
-    row("p.exthz", "0001000_-----_-----_101_-----_0110011", R1, Alu, |c, i| reg(c, i, |a, _| a & 0xFFFF)),
-    row("p.extbs", "0001000_-----_-----_110_-----_0110011", R1, Alu, |c, i| {
+    row!("p.exthz", "0001000_-----_-----_101_-----_0110011", R1, Alu, |c, i| reg(c, i, |a, _| a & 0xFFFF)),
+    row!("p.extbs", "0001000_-----_-----_110_-----_0110011", R1, Alu, |c, i| {
         reg(c, i, |a, _| i32::from(a as i8) as u32)
     }),
-    row("p.extbz", "0001000_-----_-----_111_-----_0110011", R1, Alu, |c, i| reg(c, i, |a, _| a & 0xFF)),
-    row("p.clip", "0001010_-----_-----_001_-----_0110011", Shamt, Alu, |c, i| {
+    row!("p.extbz", "0001000_-----_-----_111_-----_0110011", R1, Alu, |c, i| reg(c, i, |a, _| a & 0xFF)),
+    row!("p.clip", "0001010_-----_-----_001_-----_0110011", Shamt, Alu, |c, i| {
         clip(c, i, clip_bound(i), true)
     }),
-    row("p.clipu", "0001010_-----_-----_010_-----_0110011", Shamt, Alu, |c, i| {
+    row!("p.clipu", "0001010_-----_-----_010_-----_0110011", Shamt, Alu, |c, i| {
         clip(c, i, clip_bound(i), false)
     }),
-    row("p.clipr", "0001010_-----_-----_101_-----_0110011", R, Alu, |c, i| {
+    row!("p.clipr", "0001010_-----_-----_101_-----_0110011", R, Alu, |c, i| {
         clip(c, i, c.hart.get(i.rs2), true)
     }),
-    row("p.clipur", "0001010_-----_-----_110_-----_0110011", R, Alu, |c, i| {
+    row!("p.clipur", "0001010_-----_-----_110_-----_0110011", R, Alu, |c, i| {
         clip(c, i, c.hart.get(i.rs2), false)
     }),
-    row("p.addN", "00-----_-----_-----_010_-----_1011011", Norm, Alu, |c, i| norm(c, i, u32::wrapping_add)),
-    row("p.adduN", "10-----_-----_-----_010_-----_1011011", Norm, Alu, |c, i| norm(c, i, u32::wrapping_add)),
-    row("p.addRN", "00-----_-----_-----_110_-----_1011011", Norm, Alu, |c, i| norm(c, i, u32::wrapping_add)),
-    row("p.adduRN", "10-----_-----_-----_110_-----_1011011", Norm, Alu, |c, i| norm(c, i, u32::wrapping_add)),
-    row("p.subN", "00-----_-----_-----_011_-----_1011011", Norm, Alu, |c, i| norm(c, i, u32::wrapping_sub)),
-    row("p.subuN", "10-----_-----_-----_011_-----_1011011", Norm, Alu, |c, i| norm(c, i, u32::wrapping_sub)),
-    row("p.subRN", "00-----_-----_-----_111_-----_1011011", Norm, Alu, |c, i| norm(c, i, u32::wrapping_sub)),
-    row("p.subuRN", "10-----_-----_-----_111_-----_1011011", Norm, Alu, |c, i| norm(c, i, u32::wrapping_sub)),
-    row("p.addNr", "01-----_-----_-----_010_-----_1011011", RAcc, Alu, |c, i| {
+    row!("p.addN", "00-----_-----_-----_010_-----_1011011", Norm, Alu, |c, i| norm(c, i, u32::wrapping_add)),
+    row!("p.adduN", "10-----_-----_-----_010_-----_1011011", Norm, Alu, |c, i| norm(c, i, u32::wrapping_add)),
+    row!("p.addRN", "00-----_-----_-----_110_-----_1011011", Norm, Alu, |c, i| norm(c, i, u32::wrapping_add)),
+    row!("p.adduRN", "10-----_-----_-----_110_-----_1011011", Norm, Alu, |c, i| norm(
+        c,
+        i,
+        u32::wrapping_add
+    )),
+    row!("p.subN", "00-----_-----_-----_011_-----_1011011", Norm, Alu, |c, i| norm(c, i, u32::wrapping_sub)),
+    row!("p.subuN", "10-----_-----_-----_011_-----_1011011", Norm, Alu, |c, i| norm(c, i, u32::wrapping_sub)),
+    row!("p.subRN", "00-----_-----_-----_111_-----_1011011", Norm, Alu, |c, i| norm(c, i, u32::wrapping_sub)),
+    row!("p.subuRN", "10-----_-----_-----_111_-----_1011011", Norm, Alu, |c, i| norm(
+        c,
+        i,
+        u32::wrapping_sub
+    )),
+    row!("p.addNr", "01-----_-----_-----_010_-----_1011011", RAcc, Alu, |c, i| {
         norm_reg(c, i, u32::wrapping_add)
     }),
-    row("p.adduNr", "11-----_-----_-----_010_-----_1011011", RAcc, Alu, |c, i| {
+    row!("p.adduNr", "11-----_-----_-----_010_-----_1011011", RAcc, Alu, |c, i| {
         norm_reg(c, i, u32::wrapping_add)
     }),
-    row("p.addRNr", "01-----_-----_-----_110_-----_1011011", RAcc, Alu, |c, i| {
+    row!("p.addRNr", "01-----_-----_-----_110_-----_1011011", RAcc, Alu, |c, i| {
         norm_reg(c, i, u32::wrapping_add)
     }),
-    row("p.adduRNr", "11-----_-----_-----_110_-----_1011011", RAcc, Alu, |c, i| {
+    row!("p.adduRNr", "11-----_-----_-----_110_-----_1011011", RAcc, Alu, |c, i| {
         norm_reg(c, i, u32::wrapping_add)
     }),
-    row("p.subNr", "01-----_-----_-----_011_-----_1011011", RAcc, Alu, |c, i| {
+    row!("p.subNr", "01-----_-----_-----_011_-----_1011011", RAcc, Alu, |c, i| {
         norm_reg(c, i, u32::wrapping_sub)
     }),
-    row("p.subuNr", "11-----_-----_-----_011_-----_1011011", RAcc, Alu, |c, i| {
+    row!("p.subuNr", "11-----_-----_-----_011_-----_1011011", RAcc, Alu, |c, i| {
         norm_reg(c, i, u32::wrapping_sub)
     }),
-    row("p.subRNr", "01-----_-----_-----_111_-----_1011011", RAcc, Alu, |c, i| {
+    row!("p.subRNr", "01-----_-----_-----_111_-----_1011011", RAcc, Alu, |c, i| {
         norm_reg(c, i, u32::wrapping_sub)
     }),
-    row("p.subuRNr", "11-----_-----_-----_111_-----_1011011", RAcc, Alu, |c, i| {
+    row!("p.subuRNr", "11-----_-----_-----_111_-----_1011011", RAcc, Alu, |c, i| {
         norm_reg(c, i, u32::wrapping_sub)
     }),
 ];

@@ -2,7 +2,7 @@
 //! (`riscv_decoder.sv`, `OPCODE_PULP_OP`; `riscv_mult.sv`, `short_mac`).
 
 use super::rv32i::alu;
-use super::{Cpu, Flow, Form, Inst, Row, Unit, row};
+use super::{Cpu, Flow, Form, Inst, Row, Unit};
 use crate::hart::Hart;
 
 use Form::{Norm, NormAcc, RAcc};
@@ -10,28 +10,28 @@ use Unit::{Mac, Mul};
 
 /// The rows. In the 16-bit forms bit 31 means signed, bit 30 upper halves, bit 14 rounding, 29:25 the shift.
 pub(super) static ROWS: &[Row] = &[
-    row("p.mac", "0100001_-----_-----_000_-----_0110011", RAcc, Mac, |c, i| {
+    row!("p.mac", "0100001_-----_-----_000_-----_0110011", RAcc, Mac, |c, i| {
         accumulate(c, i, u32::wrapping_add)
     }),
-    row("p.msu", "0100001_-----_-----_001_-----_0110011", RAcc, Mac, |c, i| {
+    row!("p.msu", "0100001_-----_-----_001_-----_0110011", RAcc, Mac, |c, i| {
         accumulate(c, i, u32::wrapping_sub)
     }),
-    row("p.muluN", "00-----_-----_-----_000_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
-    row("p.mulhhuN", "01-----_-----_-----_000_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
-    row("p.mulsN", "10-----_-----_-----_000_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
-    row("p.mulhhsN", "11-----_-----_-----_000_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
-    row("p.muluRN", "00-----_-----_-----_100_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
-    row("p.mulhhuRN", "01-----_-----_-----_100_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
-    row("p.mulsRN", "10-----_-----_-----_100_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
-    row("p.mulhhsRN", "11-----_-----_-----_100_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
-    row("p.macuN", "00-----_-----_-----_001_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
-    row("p.machhuN", "01-----_-----_-----_001_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
-    row("p.macsN", "10-----_-----_-----_001_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
-    row("p.machhsN", "11-----_-----_-----_001_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
-    row("p.macuRN", "00-----_-----_-----_101_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
-    row("p.machhuRN", "01-----_-----_-----_101_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
-    row("p.macsRN", "10-----_-----_-----_101_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
-    row("p.machhsRN", "11-----_-----_-----_101_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
+    row!("p.muluN", "00-----_-----_-----_000_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
+    row!("p.mulhhuN", "01-----_-----_-----_000_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
+    row!("p.mulsN", "10-----_-----_-----_000_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
+    row!("p.mulhhsN", "11-----_-----_-----_000_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
+    row!("p.muluRN", "00-----_-----_-----_100_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
+    row!("p.mulhhuRN", "01-----_-----_-----_100_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
+    row!("p.mulsRN", "10-----_-----_-----_100_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
+    row!("p.mulhhsRN", "11-----_-----_-----_100_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
+    row!("p.macuN", "00-----_-----_-----_001_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
+    row!("p.machhuN", "01-----_-----_-----_001_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
+    row!("p.macsN", "10-----_-----_-----_001_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
+    row!("p.machhsN", "11-----_-----_-----_001_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
+    row!("p.macuRN", "00-----_-----_-----_101_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
+    row!("p.machhuRN", "01-----_-----_-----_101_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
+    row!("p.macsRN", "10-----_-----_-----_101_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
+    row!("p.machhsRN", "11-----_-----_-----_101_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
 ];
 
 fn accumulate(c: &mut Cpu, i: &Inst, op: fn(u32, u32) -> u32) -> Flow {

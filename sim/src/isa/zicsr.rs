@@ -1,6 +1,6 @@
 //! Zicsr: the CSR instructions, and the CSRs this core has (`riscv_cs_registers.sv`).
 
-use super::{Cpu, Flow, Form, Inst, Row, Unit, row};
+use super::{Cpu, Flow, Form, Inst, Row, Unit};
 use crate::hart::{Core, Forward, Hart};
 
 /// SIMD format of every vector instruction.
@@ -12,20 +12,20 @@ pub(crate) const SIMD_SKIP: u32 = 0x00F;
 
 /// The rows, in the order of the manual.
 pub(crate) static ROWS: &[Row] = &[
-    row("csrrw", "------------_-----_001_-----_1110011", Form::Csr, Unit::Csr, |c, i| {
+    row!("csrrw", "------------_-----_001_-----_1110011", Form::Csr, Unit::Csr, |c, i| {
         access(c, i, Op::Write)
     }),
-    row("csrrs", "------------_-----_010_-----_1110011", Form::Csr, Unit::Csr, |c, i| access(c, i, Op::Set)),
-    row("csrrc", "------------_-----_011_-----_1110011", Form::Csr, Unit::Csr, |c, i| {
+    row!("csrrs", "------------_-----_010_-----_1110011", Form::Csr, Unit::Csr, |c, i| access(c, i, Op::Set)),
+    row!("csrrc", "------------_-----_011_-----_1110011", Form::Csr, Unit::Csr, |c, i| {
         access(c, i, Op::Clear)
     }),
-    row("csrrwi", "------------_-----_101_-----_1110011", Form::CsrI, Unit::Csr, |c, i| {
+    row!("csrrwi", "------------_-----_101_-----_1110011", Form::CsrI, Unit::Csr, |c, i| {
         access(c, i, Op::Write)
     }),
-    row("csrrsi", "------------_-----_110_-----_1110011", Form::CsrI, Unit::Csr, |c, i| {
+    row!("csrrsi", "------------_-----_110_-----_1110011", Form::CsrI, Unit::Csr, |c, i| {
         access(c, i, Op::Set)
     }),
-    row("csrrci", "------------_-----_111_-----_1110011", Form::CsrI, Unit::Csr, |c, i| {
+    row!("csrrci", "------------_-----_111_-----_1110011", Form::CsrI, Unit::Csr, |c, i| {
         access(c, i, Op::Clear)
     }),
 ];

@@ -6,32 +6,21 @@
 //! host device, code that is overwritten, interrupts, performance counters, observers) takes the per-instruction path, which
 //! is the reference: both must agree on every program.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::decode;
 use crate::energy::EventCounts;
-use crate::hart::Hart;
-use crate::isa::{Cpu, Flow, Inst, Unit};
+use crate::hart::{Hart, Simd};
+use crate::isa::{Cpu, Inst, Op, Unit};
 use crate::memory::Memory;
 use crate::profile::Line;
 use crate::timing::{Pipeline, Stalls};
 
 /// Most instructions of a block.
-const LONGEST: usize = 64;
+pub(super) const LONGEST: usize = 64;
 
 /// Cycles that no block takes.
 pub(super) const LONGEST_CYCLES: u64 = 16 * LONGEST as u64;
-
-/// An instruction ready to run.
-#[derive(Clone, Copy)]
-pub(super) struct Op {
-    /// Executes it.
-    pub(super) exec: fn(&mut Cpu, &Inst) -> Flow,
-    /// What `exec` is given.
-    pub(super) operands: Inst,
-    /// It leaves a value in the stack pointer.
-    pub(super) moves_stack: bool,
-}
 
 /// Where control went at the end of a block.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,15 +33,9 @@ pub(super) enum Exit {
     Loop = 2,
 }
 
-/// What running a block costs, from one state of the pipeline, with one exit.
+/// What running a block costs, from one state of the pipeline, with one exit, beside the cycles.
 #[derive(Clone)]
 pub(super) struct Cost {
-    /// Times it was paid since the last settling.
-    pub(super) runs: u64,
-    /// Cycles.
-    pub(super) cycles: u64,
-    /// State of the pipeline afterwards.
-    pub(super) state: u32,
     /// Stalls by reason.
     pub(super) stalls: Stalls,
     /// Energy events.
@@ -61,67 +44,91 @@ pub(super) struct Cost {
     pub(super) macs: u64,
     /// By instruction, for profiles; empty without one.
     pub(super) lines: Box<[Line]>,
-    /// Where control went on last time: address, block, entry. Formats do not change between blocks, so the entry is right
-    /// whenever the address is.
-    pub(super) link: Link,
 }
 
-/// A block and an entry of it.
+/// A way out of a block: what the run loop needs of its cost, and where control went the last time.
 #[derive(Clone, Copy)]
-pub(super) struct Link {
-    pub(super) pc: u32,
-    pub(super) block: u32,
-    pub(super) entry: u32,
+pub(super) struct Way {
+    /// Times it was taken since the last settling.
+    pub(super) runs: u64,
+    /// Cycles of the block.
+    pub(super) cycles: u32,
+    /// State of the pipeline afterwards; [`Way::UNPRICED`] before the way was taken first.
+    pub(super) state: u32,
+    /// Address control went on at. SIMD formats do not change between blocks, so `next` is right whenever this is.
+    pub(super) next_pc: u32,
+    /// The block there, entered in `state`.
+    pub(super) next: u32,
 }
 
-impl Link {
-    /// No link yet: no instruction has an odd address.
-    pub(super) const NONE: Self = Self { pc: 1, block: 0, entry: 0 };
+impl Way {
+    /// No state has this number.
+    pub(super) const UNPRICED: u32 = u32::MAX;
+    /// Not taken yet; no instruction has an odd address.
+    const NEW: Self = Self { runs: 0, cycles: 0, state: Self::UNPRICED, next_pc: 1, next: 0 };
 }
 
-/// A block from one state of the pipeline, in one SIMD format.
+/// There are SIMD instructions, which may meet corners of the RTL.
+pub(super) const SIMD: u8 = 1;
+/// A dot product waits in ID: with a skip size the RTL then counts it more than once.
+pub(super) const DOT_WAITS: u8 = 1 << 1;
+/// The last instruction sets up a hardware loop.
+pub(super) const SETS_LOOP: u8 = 1 << 2;
+/// The last instruction is the end of a hardware loop that has been set up.
+pub(super) const LOOP_END: u8 = 1 << 3;
+/// The last instruction calls or returns.
+pub(super) const CALLS: u8 = 1 << 4;
+
+/// A block as entered from one state of the pipeline, in one SIMD format.
 #[derive(Clone)]
 pub(super) struct Entry {
-    /// State of the pipeline, and SIMD format in the upper half.
-    pub(super) key: u64,
-    /// A dot product waits in ID: with a skip size the RTL then counts it more than once.
-    pub(super) dot_waits: bool,
+    /// The instructions.
+    pub(super) ops: Box<[Op]>,
     /// By [`Exit`].
+    pub(super) ways: [Way; 3],
+    /// State of the pipeline at its beginning.
+    pub(super) state: u32,
+    /// How many they are.
+    pub(super) length: u32,
+    /// Address of the first.
+    pub(super) first: u32,
+    /// Address of the last.
+    pub(super) last: u32,
+    /// Address behind it.
+    pub(super) after: u32,
+    /// What else there is to do: the bits below.
+    pub(super) uses: u8,
+    /// The block this is an entry of.
+    pub(super) block: u32,
+    /// By [`Exit`], once taken.
     pub(super) costs: [Option<Box<Cost>>; 3],
 }
 
 /// A straight-line block.
 #[derive(Clone)]
 pub(super) struct Block {
-    /// Its instructions as they run.
-    pub(super) ops: Box<[Op]>,
     /// Its instructions as they were decoded, with their addresses.
     pub(super) insts: Box<[(u32, Inst)]>,
-    /// Address of the last instruction.
-    pub(super) last: u32,
-    /// Address behind it.
-    pub(super) after: u32,
-    /// There are SIMD instructions, which may meet corners of the RTL.
+    /// Address behind the last.
+    after: u32,
+    /// There are SIMD instructions.
     pub(super) simd: bool,
-    /// An instruction moves the stack pointer.
-    pub(super) moves_stack: bool,
     /// It has run, instruction by instruction, so that a corner it meets is told with the address of the instruction.
     pub(super) ran: bool,
-    /// The last instruction sets up a hardware loop.
-    pub(super) sets_loop: bool,
     /// The last instruction is the end of a hardware loop that has been set up.
-    pub(super) loop_end: bool,
-    /// What it costs.
-    pub(super) entries: Vec<Entry>,
+    loop_end: bool,
+    /// Entries by their key.
+    entries: Vec<(u64, u32)>,
 }
 
 /// All blocks, and the states of the pipeline they start and end in.
 #[derive(Clone, Default)]
 pub(super) struct Blocks {
     pub(super) all: Vec<Block>,
-    by_address: HashMap<u32, Option<u32>>,
+    pub(super) entries: Vec<Entry>,
+    by_address: FxHashMap<u32, Option<u32>>,
     states: Vec<Pipeline>,
-    by_state: HashMap<Pipeline, u32>,
+    by_state: FxHashMap<Pipeline, u32>,
     loop_ends: Vec<u32>,
 }
 
@@ -129,6 +136,7 @@ impl Blocks {
     /// Forgets everything that depends on code.
     pub(super) fn clear(&mut self) {
         self.all.clear();
+        self.entries.clear();
         self.by_address.clear();
     }
 
@@ -174,6 +182,45 @@ impl Blocks {
         block
     }
 
+    /// What an entry depends on: the state of the pipeline, and in the upper half the SIMD format and whether dot products
+    /// are counted.
+    fn key(state: u32, simd: &Simd) -> u64 {
+        u64::from(state) | u64::from(simd.format) << 32 | u64::from(simd.counts()) << 40
+    }
+
+    /// The entry of a block in a state of the pipeline and of SIMD, if it was entered so before.
+    pub(super) fn entry(&self, block: u32, state: u32, simd: &Simd) -> Option<u32> {
+        let key = Self::key(state, simd);
+        self.all[block as usize].entries.iter().find(|e| e.0 == key).map(|e| e.1)
+    }
+
+    /// A new entry, for the SIMD state that `cpu` has.
+    pub(super) fn enter(&mut self, at: u32, state: u32, cpu: &Cpu, dot_waits: bool) -> u32 {
+        let key = Self::key(state, &cpu.hart.simd);
+        let n = self.entries.len() as u32;
+        let block = &mut self.all[at as usize];
+        block.entries.push((key, n));
+        let &(last, inst) = block.insts.last().expect("a block is not empty");
+        let bit = |set: bool, bit: u8| if set { bit } else { 0 };
+        self.entries.push(Entry {
+            ops: Op::block(cpu, block.insts.iter().map(|&(pc, inst)| folded(pc, inst))),
+            state,
+            length: block.insts.len() as u32,
+            first: block.insts[0].0,
+            ways: [Way::NEW; 3],
+            last,
+            after: block.after,
+            uses: bit(block.simd, SIMD)
+                | bit(dot_waits, DOT_WAITS)
+                | bit(inst.row.unit == Unit::Loop, SETS_LOOP)
+                | bit(block.loop_end, LOOP_END)
+                | bit(inst.is_call() || inst.is_return(), CALLS),
+            block: at,
+            costs: [None, None, None],
+        });
+        n
+    }
+
     fn build(&self, start: u32, mem: &mut Memory) -> Option<Block> {
         let mut insts = Vec::new();
         let mut pc = start;
@@ -211,13 +258,9 @@ impl Blocks {
         }
         let &(last, _) = insts.last()?;
         Some(Block {
-            ops: insts.iter().map(|&(pc, inst)| Op::new(pc, inst)).collect(),
-            last,
             after: pc,
             simd: insts.iter().any(|(_, i)| i.word & 0x7F == 0x57),
-            moves_stack: insts.iter().any(|(_, i)| super::moves_stack(i)),
             ran: false,
-            sets_loop: insts.last().is_some_and(|(_, i)| i.row.unit == Unit::Loop),
             loop_end: self.loop_ends.contains(&last),
             entries: Vec::new(),
             insts: insts.into(),
@@ -225,14 +268,11 @@ impl Blocks {
     }
 }
 
-impl Op {
-    fn new(pc: u32, inst: Inst) -> Self {
-        if inst.row.name == "auipc" {
-            // Only the last instruction of a block sees the program counter.
-            let lui = decode::decode(0x37);
-            let value = pc.wrapping_add(inst.imm as u32) as i32;
-            return Self { exec: lui.row.exec, operands: Inst { imm: value, ..inst }, moves_stack: false };
-        }
-        Self { exec: inst.row.exec, operands: inst, moves_stack: super::moves_stack(&inst) }
+/// An instruction that does without its address: only the last of a block sees the program counter.
+fn folded(pc: u32, inst: Inst) -> Inst {
+    if inst.row.name == "auipc" {
+        let value = pc.wrapping_add(inst.imm as u32) as i32;
+        return Inst { row: decode::decode(0x37).row, imm: value, ..inst };
     }
+    inst
 }

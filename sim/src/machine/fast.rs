@@ -1,9 +1,11 @@
 //! The run loop over blocks (see [`super::blocks`]).
 
-use super::blocks::{Cost, Entry, Exit, LONGEST_CYCLES, Link};
+use super::blocks::{
+    CALLS, Cost, DOT_WAITS, Entry, Exit, LONGEST, LONGEST_CYCLES, LOOP_END, SETS_LOOP, SIMD, Way,
+};
 use super::{Limits, Machine};
 use crate::hart::Forward;
-use crate::isa::{Flow, Unit};
+use crate::isa::{Cpu, Flow, Op, Unit};
 use crate::profile::Line;
 use crate::report::Status;
 use crate::timing::{Done, rules};
@@ -27,6 +29,84 @@ struct Time {
     state: u32,
     /// Cycle of the last booked instruction.
     booked: u64,
+    /// Instructions retired.
+    instructions: u64,
+}
+
+/// Why a chain of blocks was left.
+enum Left {
+    /// A limit may be near; the block has not run.
+    OutOfTime,
+    /// A dot product of the block would wait while SKIP counts; the block has not run.
+    DotWaits,
+    /// The block was left in its middle, or its last instruction needs a closer look; it is not paid for.
+    Interrupted(Flow),
+    /// The block went on, to this address, where it has not gone before; it is not paid for.
+    Unlinked(Exit, u32),
+    /// The block went on where it did before and is paid for, but there is more to do than to run the next.
+    ToDo(Exit),
+}
+
+/// Runs blocks from `now` on, as long as one leads to another and nothing else is to be done. This is where the time goes.
+#[inline(never)]
+fn chain(
+    cpu: &mut Cpu,
+    entries: &mut [Entry],
+    now: &mut u32,
+    time: &mut Time,
+    until: u64,
+    told: u16,
+) -> Left {
+    let Time { mut booked, mut instructions, .. } = *time;
+    let mut at = *now;
+    let left = loop {
+        let entry = &mut entries[at as usize];
+        if booked >= until {
+            break Left::OutOfTime;
+        }
+        if entry.uses & DOT_WAITS != 0 && cpu.hart.simd.skip > 1 {
+            break Left::DotWaits;
+        }
+        cpu.hart.pc = entry.last;
+        let jumps_back = if entry.uses & LOOP_END != 0 { cpu.hart.ends_loop(entry.last) } else { None };
+        let (exit, pc) = match Op::run_block(cpu, &entry.ops) {
+            Flow::Next => match jumps_back {
+                Some(l) => {
+                    let l = &mut cpu.hart.loops[l];
+                    l.count -= 1;
+                    (Exit::Loop, l.start)
+                }
+                None => (Exit::Through, entry.after),
+            },
+            Flow::Jump(target) => (Exit::Jump, target),
+            flow @ (Flow::Irregular
+            | Flow::Again
+            | Flow::Fault
+            | Flow::Trap(_)
+            | Flow::Return
+            | Flow::Sleep) => {
+                break Left::Interrupted(flow);
+            }
+        };
+        let way = &mut entry.ways[exit as usize];
+        if way.next_pc != pc {
+            break Left::Unlinked(exit, pc);
+        }
+        let next = way.next;
+        way.runs += 1;
+        booked += u64::from(way.cycles);
+        instructions += u64::from(entry.length);
+        let uses = entry.uses;
+        if uses & (SETS_LOOP | CALLS) != 0 || uses & SIMD != 0 && cpu.hart.quirks_met & !told != 0 {
+            *time = Time { state: way.state, booked, instructions };
+            *now = at;
+            return Left::ToDo(exit);
+        }
+        at = next;
+    };
+    *time = Time { state: entries[at as usize].state, booked, instructions };
+    *now = at;
+    left
 }
 
 impl Machine {
@@ -61,122 +141,137 @@ impl Machine {
         if !self.blocks.learn_loop_ends(&self.cpu.hart) {
             self.forget_code();
         }
-        let mut time = Time { state: self.blocks.state(&self.pipeline), booked: self.pipeline.booked() };
-        // The cycle before which any block can run without meeting the limit.
-        let last_cycle = limits.cycles.saturating_add(rules::FIRST_ISSUE - 1).saturating_sub(LONGEST_CYCLES);
+        let mut time = Time {
+            state: self.blocks.state(&self.pipeline),
+            booked: self.pipeline.booked(),
+            instructions: self.instructions,
+        };
         self.cpu.hart.waited = 0;
-        let Some(mut now) = self.link(self.cpu.hart.pc, time) else { return Stop::Single };
+        let mut now = match self.find(self.cpu.hart.pc, time, limits) {
+            Ok(entry) => entry,
+            Err(stop) => return stop,
+        };
         loop {
-            let block = &self.blocks.all[now.block as usize];
-            let length = block.ops.len();
-            if self.instructions + length as u64 > limits.instructions || time.booked >= last_cycle {
-                self.settle(time);
-                return Stop::Single;
-            }
-            let fresh = block.simd && !block.ran;
-            if fresh || block.entries[now.entry as usize].dot_waits && self.cpu.hart.simd.skip > 1 {
-                self.settle(time);
-                self.blocks.all[now.block as usize].ran = true;
-                return self.singly(length);
-            }
-
-            let Some((end, body)) = block.ops.split_last() else { unreachable!("a block is not empty") };
-            for (k, op) in body.iter().enumerate() {
-                let flow = (op.exec)(&mut self.cpu, &op.operands);
-                if flow != Flow::Next {
-                    return self.interrupted_block(now.block, k, flow, time);
+            let until = Self::room(limits, time);
+            let left =
+                chain(&mut self.cpu, &mut self.blocks.entries, &mut now, &mut time, until, self.quirks_told);
+            let entry = &self.blocks.entries[now as usize];
+            let (uses, length) = (entry.uses, entry.length);
+            let (exit, pc, linked) = match left {
+                Left::OutOfTime if time.booked < Self::room(limits, time) => continue,
+                Left::OutOfTime => {
+                    self.cpu.hart.pc = entry.first;
+                    self.settle(time);
+                    return Stop::Single;
                 }
-                if block.moves_stack && op.moves_stack {
-                    self.stack.note(self.cpu.hart.x[2]);
+                Left::DotWaits => {
+                    self.cpu.hart.pc = entry.first;
+                    self.settle(time);
+                    return self.singly(length as usize, limits);
                 }
-            }
-            self.cpu.hart.pc = block.last;
-            let hardware_loop = if block.loop_end { self.ends_loop(block.last) } else { None };
-            let flow = (end.exec)(&mut self.cpu, &end.operands);
-            let (exit, pc) = match flow {
-                Flow::Next => match hardware_loop {
-                    Some(l) => {
-                        let l = &mut self.cpu.hart.loops[l];
-                        l.count -= 1;
-                        (Exit::Loop, l.start)
-                    }
-                    None => (Exit::Through, block.after),
-                },
-                Flow::Jump(target) => (Exit::Jump, target),
-                Flow::Irregular | Flow::Fault | Flow::Trap(_) | Flow::Return | Flow::Sleep => {
-                    return self.interrupted_block(now.block, length - 1, flow, time);
+                Left::Interrupted(flow) => {
+                    let k = length as usize - 1 - self.cpu.left;
+                    return self.interrupted_block(now, k, flow, time);
+                }
+                Left::Unlinked(exit, pc) => (exit, pc, None),
+                Left::ToDo(exit) => {
+                    let way = entry.ways[exit as usize];
+                    (exit, way.next_pc, Some(way.next))
                 }
             };
-            let (sets_loop, simd) = (block.sets_loop, block.simd);
-            if end.moves_stack {
-                self.stack.note(self.cpu.hart.x[2]);
-            }
-            let jumped = exit == Exit::Jump && end.operands.row.unit != Unit::Branch;
-            let (last, after) = (block.last, block.after);
-            let jump = end.operands;
-            if jumped {
-                self.note_call(&jump, after);
-            }
             self.cpu.hart.pc = pc;
-            self.instructions += length as u64;
-
-            // What it cost, and where it goes on.
-            let block = &mut self.blocks.all[now.block as usize];
-            let cost = &mut block.entries[now.entry as usize].costs[exit as usize];
-            let known = if let Some(cost) = cost {
-                cost.runs += 1;
-                time = Time { state: cost.state, booked: time.booked + cost.cycles };
-                cost.link
-            } else {
-                time = self.price(now, exit, time);
-                Link::NONE
-            };
-            if jumped && let Some(profile) = &mut self.profile {
-                let so_far = (time.booked - (rules::FIRST_ISSUE - 1), self.instructions);
-                profile.calls.jump(last, &jump, pc, so_far);
+            if linked.is_none() {
+                time = self.pay(now, exit, time);
             }
-            if simd && self.cpu.hart.quirks_met & !self.quirks_told != 0 {
-                self.tell_quirks(pc);
+            if uses & CALLS != 0 {
+                self.called(now, pc, time);
             }
-            if sets_loop && !self.blocks.learn_loop_ends(&self.cpu.hart) {
+            self.tell_quirks(pc);
+            if uses & SETS_LOOP != 0 && !self.blocks.learn_loop_ends(&self.cpu.hart) {
                 self.settle(time);
                 self.forget_code();
                 return Stop::Stepped(Ok(None));
             }
-            if known.pc == pc {
-                now = known;
-                continue;
-            }
-            let Some(next) = self.link(pc, time) else {
-                self.settle(time);
-                return Stop::Single;
+            now = if let Some(next) = linked {
+                next
+            } else {
+                let found = match self.find(pc, time, limits) {
+                    Ok(entry) => entry,
+                    Err(stop) => return stop,
+                };
+                let way = &mut self.blocks.entries[now as usize].ways[exit as usize];
+                (way.next_pc, way.next) = (pc, found);
+                found
             };
-            if let Some(cost) =
-                &mut self.blocks.all[now.block as usize].entries[now.entry as usize].costs[exit as usize]
-            {
-                cost.link = next;
-            }
-            now = next;
         }
     }
 
-    /// The block at `pc` and its entry for the state of the pipeline; `None` if there is no block.
-    fn link(&mut self, pc: u32, time: Time) -> Option<Link> {
-        let block = self.blocks.at(pc, &mut self.cpu.mem)?;
-        let key = u64::from(time.state) | u64::from(self.cpu.hart.simd.format) << 32;
-        let known = self.blocks.all[block as usize].entries.iter().position(|e| e.key == key);
-        let entry = known.unwrap_or_else(|| self.enter(block, key, time)) as u32;
-        Some(Link { pc, block, entry })
+    /// Pays for a block that has run, left on a way that does not lead where it led before; prices it if it is new.
+    fn pay(&mut self, now: u32, exit: Exit, time: Time) -> Time {
+        let entry = &mut self.blocks.entries[now as usize];
+        let instructions = time.instructions + u64::from(entry.length);
+        let way = &mut entry.ways[exit as usize];
+        if way.state == Way::UNPRICED {
+            return Time { instructions, ..self.price(now, exit, time) };
+        }
+        way.runs += 1;
+        Time { state: way.state, booked: time.booked + u64::from(way.cycles), instructions }
     }
 
-    /// Makes the pipeline what it is at `time`.
+    /// The cycle before which any block can run without meeting a limit: an instruction takes at least a cycle.
+    fn room(limits: Limits, time: Time) -> u64 {
+        let cycles = limits.cycles.saturating_add(rules::FIRST_ISSUE - 1).saturating_sub(LONGEST_CYCLES);
+        let instructions = (limits.instructions - time.instructions).saturating_sub(LONGEST as u64);
+        cycles.min(time.booked.saturating_add(instructions))
+    }
+
+    /// The block at `pc`, where the program goes on, entered in the state of the pipeline that `time` has. Otherwise the
+    /// pipeline is settled, and the instructions there are for the per-instruction path.
+    fn find(&mut self, pc: u32, time: Time, limits: Limits) -> Result<u32, Stop> {
+        let Some(at) = self.blocks.at(pc, &mut self.cpu.mem) else {
+            self.settle(time);
+            return Err(Stop::Single);
+        };
+        let block = &mut self.blocks.all[at as usize];
+        if block.simd && !block.ran {
+            block.ran = true;
+            let length = block.insts.len();
+            self.settle(time);
+            return Err(self.singly(length, limits));
+        }
+        if let Some(known) = self.blocks.entry(at, time.state, &self.cpu.hart.simd) {
+            return Ok(known);
+        }
+        let dot_waits = self.dot_waits(at, time);
+        Ok(self.blocks.enter(at, time.state, &self.cpu, dot_waits))
+    }
+
+    /// The last instruction of an entry called or returned.
+    fn called(&mut self, now: u32, target: u32, time: Time) {
+        let entry = &self.blocks.entries[now as usize];
+        let (last, after) = (entry.last, entry.after);
+        let Some(&(_, inst)) = self.blocks.all[entry.block as usize].insts.last() else {
+            unreachable!("a block is not empty")
+        };
+        self.note_call(&inst, after);
+        if let Some(profile) = &mut self.profile {
+            let so_far = (time.booked - (rules::FIRST_ISSUE - 1), time.instructions);
+            profile.calls.jump(last, &inst, target, so_far);
+        }
+    }
+
+    /// Makes pipeline and instruction count what they are at `time`.
     fn settle(&mut self, time: Time) {
         self.pipeline = self.blocks.pipeline(time.state, time.booked, self.pipeline.stalls);
+        self.instructions = time.instructions;
     }
 
     /// The next `length` instructions one by one, or fewer if something happens.
-    fn singly(&mut self, length: usize) -> Stop {
+    fn singly(&mut self, length: usize, limits: Limits) -> Stop {
         for _ in 0..length {
+            if self.at_limit(limits) {
+                break;
+            }
             let done = self.step(&mut ());
             if !matches!(done, Ok(None)) {
                 return Stop::Stepped(done);
@@ -185,23 +280,19 @@ impl Machine {
         Stop::Stepped(Ok(None))
     }
 
-    /// A block that is entered in a state for the first time: does one of its dot products wait?
-    fn enter(&mut self, at: u32, key: u64, time: Time) -> usize {
-        let stalls = self.pipeline.stalls;
-        let mut pipeline = self.blocks.pipeline(time.state, time.booked, stalls);
+    /// Whether a dot product of a block waits, entered at `time`.
+    fn dot_waits(&mut self, at: u32, time: Time) -> bool {
+        let mut pipeline = self.blocks.pipeline(time.state, time.booked, self.pipeline.stalls);
         let pc = self.cpu.hart.pc;
-        let mut dot_waits = false;
-        let block = &self.blocks.all[at as usize];
-        for (address, inst) in &block.insts {
+        let mut waits = false;
+        for (address, inst) in &self.blocks.all[at as usize].insts {
             self.cpu.hart.pc = *address;
             let issue = pipeline.issue(inst, &self.cpu.hart, false);
-            dot_waits |= inst.row.unit == Unit::Dot && issue.waited() > 0;
+            waits |= inst.row.unit == Unit::Dot && issue.waited() > 0;
             pipeline.complete(inst, issue, &Done::plain(Flow::Next, &self.cpu.hart));
         }
         self.cpu.hart.pc = pc;
-        let block = &mut self.blocks.all[at as usize];
-        block.entries.push(Entry { key, dot_waits, costs: [None, None, None] });
-        block.entries.len() - 1
+        waits
     }
 
     /// Accounts for the first `n` instructions of a block that ran, by the per-instruction rules, from the pipeline as it is.
@@ -238,38 +329,37 @@ impl Machine {
     }
 
     /// What a block costs that has just run for the first time with this entry and exit.
-    fn price(&mut self, now: Link, exit: Exit, time: Time) -> Time {
-        let at = now.block;
+    fn price(&mut self, now: u32, exit: Exit, time: Time) -> Time {
+        let at = self.blocks.entries[now as usize].block;
         self.settle(time);
         let (stalls, counts, macs) = (self.pipeline.stalls, self.counts, self.macs);
         let flow = if exit == Exit::Jump { Flow::Jump(self.cpu.hart.pc) } else { Flow::Next };
-        let n = self.blocks.all[at as usize].ops.len();
+        let n = self.blocks.all[at as usize].insts.len();
         let lines = self.replay(at, n, flow, false, exit);
         self.add_lines(at, &lines);
-        let after = Time { state: self.blocks.state(&self.pipeline), booked: self.pipeline.booked() };
+        let after = Time { state: self.blocks.state(&self.pipeline), booked: self.pipeline.booked(), ..time };
         let cost = Cost {
-            runs: 0,
-            cycles: after.booked - time.booked,
-            state: after.state,
             stalls: std::array::from_fn(|s| self.pipeline.stalls[s] - stalls[s]),
             counts: self.counts.since(&counts),
             macs: self.macs - macs,
             lines: lines.into(),
-            link: Link::NONE,
         };
-        self.blocks.all[at as usize].entries[now.entry as usize].costs[exit as usize] = Some(Box::new(cost));
+        let entry = &mut self.blocks.entries[now as usize];
+        entry.costs[exit as usize] = Some(Box::new(cost));
+        let way = &mut entry.ways[exit as usize];
+        (way.cycles, way.state) = ((after.booked - time.booked) as u32, after.state);
         after
     }
 
     /// Instruction `k` of a block did something irregular: accounts for what ran, and leaves the rest to be looked at.
     #[cold]
-    fn interrupted_block(&mut self, at: u32, k: usize, flow: Flow, time: Time) -> Stop {
+    fn interrupted_block(&mut self, now: u32, k: usize, flow: Flow, time: Time) -> Stop {
         self.settle(time);
+        let entry = &self.blocks.entries[now as usize];
+        let (at, loop_end) = (entry.block, entry.uses & LOOP_END != 0);
         let block = &self.blocks.all[at as usize];
-        let (address, inst) = block.insts[k];
+        let ((address, inst), last) = (block.insts[k], k + 1 == block.insts.len());
         self.tell_quirks(address);
-        let block = &self.blocks.all[at as usize];
-        let (loop_end, last) = (block.loop_end, k + 1 == block.ops.len());
         if flow != Flow::Irregular {
             // It has changed nothing: the per-instruction path runs into it again and tells.
             self.cpu.hart.pc = address;
@@ -278,15 +368,12 @@ impl Machine {
             self.instructions += k as u64;
             return Stop::Failed;
         }
-        let hardware_loop = if loop_end && last { self.ends_loop(address) } else { None };
+        let hardware_loop = if loop_end && last { self.cpu.hart.ends_loop(address) } else { None };
         let exit = if hardware_loop.is_some() { Exit::Loop } else { Exit::Through };
         let split = self.cpu.mem.split;
         let lines = self.replay(at, k + 1, Flow::Next, split, exit);
         self.add_lines(at, &lines);
         self.instructions += k as u64 + 1;
-        if super::moves_stack(&inst) {
-            self.stack.note(self.cpu.hart.x[2]);
-        }
         self.cpu.hart.pc = match hardware_loop {
             Some(l) => {
                 let l = &mut self.cpu.hart.loops[l];
@@ -300,19 +387,21 @@ impl Machine {
 
     /// Adds what the blocks cost to the totals.
     pub(super) fn settle_costs(&mut self) {
-        for block in &mut self.blocks.all {
-            for cost in block.entries.iter_mut().flat_map(|e| &mut e.costs).flatten().filter(|c| c.runs > 0) {
+        for entry in &mut self.blocks.entries {
+            for (way, cost) in entry.ways.iter_mut().zip(&entry.costs) {
+                let runs = std::mem::take(&mut way.runs);
+                let Some(cost) = cost.as_ref().filter(|_| runs > 0) else { continue };
                 for (total, n) in self.pipeline.stalls.iter_mut().zip(cost.stalls) {
-                    *total += n * cost.runs;
+                    *total += n * runs;
                 }
-                self.counts.add(&cost.counts, cost.runs);
-                self.macs += cost.macs * cost.runs;
+                self.counts.add(&cost.counts, runs);
+                self.macs += cost.macs * runs;
                 if let Some(profile) = &mut self.profile {
-                    for ((pc, _), line) in block.insts.iter().zip(&cost.lines) {
-                        profile.add(*pc, line, cost.runs);
+                    for ((pc, _), line) in self.blocks.all[entry.block as usize].insts.iter().zip(&cost.lines)
+                    {
+                        profile.add(*pc, line, runs);
                     }
                 }
-                cost.runs = 0;
             }
         }
     }

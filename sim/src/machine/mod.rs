@@ -7,12 +7,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use blocks::Blocks;
+use rustc_hash::FxHashMap;
 
 use crate::decode;
 use crate::elf::Image;
 use crate::energy::{Energy, EventCounts};
 use crate::hart::{Core, Forward, Hart, Quirk};
-use crate::isa::{Cause, Cpu, Flow, Form, Inst, Unit};
+use crate::isa::{Cause, Cpu, Flow, Inst, Unit};
 use crate::memory::device::Signal;
 use crate::memory::{DEFAULT_RAM, Fault, Memory};
 use crate::observer::{Observer, Retired};
@@ -94,13 +95,16 @@ pub enum LoadError {
         /// The RAM there is.
         ram: String,
     },
+    /// The host has no memory for the RAM that was asked for.
+    #[error("the host cannot provide the RAM: {0}; make it smaller with --ram BASE:SIZE")]
+    NoMemory(String),
     /// The entry point cannot be executed.
     #[error("the entry point 0x{0:08x} is not an even address inside memory")]
     Entry(u32),
 }
 
 /// Bytes of code that are decoded into one page.
-const PAGE: u32 = 4096;
+const PAGE: u32 = 512;
 const SLOTS: usize = PAGE as usize / 2;
 type Page = [Option<Inst>];
 
@@ -108,6 +112,8 @@ type Page = [Option<Inst>];
 #[derive(Clone, Default)]
 struct Decoded {
     pages: Vec<(u32, Arc<Page>)>,
+    /// Index of a page by its address.
+    by_address: FxHashMap<u32, usize>,
     /// Index of the page used last.
     recent: usize,
 }
@@ -117,8 +123,8 @@ impl Decoded {
     fn get(&mut self, mem: &mut Memory, pc: u32) -> Result<Inst, Fault> {
         let (base, slot) = (pc & !(PAGE - 1), (pc % PAGE / 2) as usize);
         if self.pages.get(self.recent).is_none_or(|p| p.0 != base) {
-            self.recent = self.pages.iter().position(|p| p.0 == base).unwrap_or_else(|| {
-                self.pages.push((base, vec![None; SLOTS].into()));
+            self.recent = *self.by_address.entry(base).or_insert_with(|| {
+                self.pages.push((base, std::iter::repeat_n(None, SLOTS).collect()));
                 self.pages.len() - 1
             });
         }
@@ -134,6 +140,7 @@ impl Decoded {
 
     fn clear(&mut self) {
         self.pages.clear();
+        self.by_address.clear();
         self.recent = 0;
     }
 }
@@ -171,41 +178,8 @@ pub struct Machine {
     engine: Engine,
     blocks: Blocks,
     profile: Option<Profile>,
-    stack: StackUse,
     /// Where programs for riscv-tests look for the answer to a request.
     fromhost: Option<u32>,
-}
-
-/// Between which addresses the stack pointer moved.
-#[derive(Clone, Copy)]
-struct StackUse {
-    low: u32,
-    high: u32,
-}
-
-impl Default for StackUse {
-    fn default() -> Self {
-        Self { low: u32::MAX, high: 0 }
-    }
-}
-
-impl StackUse {
-    #[inline]
-    fn note(&mut self, sp: u32) {
-        self.low = self.low.min(sp);
-        self.high = self.high.max(sp);
-    }
-
-    fn bytes(self) -> u32 {
-        self.high.saturating_sub(self.low)
-    }
-}
-
-/// Whether an instruction leaves a value in the stack pointer. Half an address (`lui`, `auipc`) is none.
-fn moves_stack(inst: &Inst) -> bool {
-    const SP: u8 = 2;
-    let loaded = inst.row.unit == Unit::Load && inst.rd == SP;
-    loaded || inst.row.form != Form::U && inst.alu_dest() == Some(SP)
 }
 
 /// Interrupts to come.
@@ -227,7 +201,7 @@ impl Machine {
     /// # Errors
     /// If a segment or the entry point lies outside memory.
     pub fn new(image: &Image, config: &Config) -> Result<Self, LoadError> {
-        let mut mem = Memory::new(&config.ram);
+        let mut mem = Memory::new(&config.ram).map_err(|e| LoadError::NoMemory(e.to_string()))?;
         let ram = mem.describe();
         for s in &image.segments {
             let outside = || LoadError::OutsideMemory {
@@ -251,7 +225,7 @@ impl Machine {
             config.interrupts.iter().map(|&(at, id)| (at + rules::FIRST_ISSUE - 1, id & 31)).collect();
         pins.sort_unstable();
         Ok(Self {
-            cpu: Cpu { hart, mem },
+            cpu: Cpu::new(hart, mem),
             decoded: Decoded::default(),
             pipeline: Pipeline::new(config.quirks),
             counts: EventCounts::default(),
@@ -271,7 +245,6 @@ impl Machine {
             engine: config.engine,
             blocks: Blocks::default(),
             profile: config.profile.then(|| Profile::new(image.entry)),
-            stack: StackUse::default(),
             fromhost: image.symbol("fromhost"),
         })
     }
@@ -346,7 +319,7 @@ impl Machine {
             fault: f,
             inst: None,
         })?;
-        let ends_loop = self.ends_loop(pc);
+        let ends_loop = self.cpu.hart.ends_loop(pc);
         let (before, waits) = (self.pipeline.last(), self.pipeline.stalls);
         let issue = if self.interrupts.pins.is_empty() {
             self.pipeline.issue(&inst, &self.cpu.hart, ends_loop.is_some())
@@ -365,8 +338,10 @@ impl Machine {
             self.performance.settle(issue.cycle, &mut self.cpu.hart.counters);
         }
         let divisor = self.cpu.hart.get(inst.rs2);
+        let address = if O::WATCHES { inst.access(&self.cpu.hart).map(|a| a.0) } else { None };
         self.cpu.hart.waited = issue.waited() as u32;
-        let flow = (inst.row.exec)(&mut self.cpu, &inst);
+        self.cpu.mem.settle();
+        let flow = inst.row.exec(&mut self.cpu, &inst);
         if !csr {
             self.cpu.hart.forward = Forward::default();
         }
@@ -379,8 +354,8 @@ impl Machine {
         if self.profile.is_some() {
             self.charge(pc, &inst, flow, &waits, &counted);
         }
-        if moves_stack(&inst) {
-            self.stack.note(self.cpu.hart.x[2]);
+        if inst.moves_stack() {
+            self.cpu.stack.note(self.cpu.hart.get(2));
         }
         self.instructions += 1;
         self.cpu.hart.pc = next;
@@ -391,13 +366,12 @@ impl Machine {
             self.watch(&inst, flow, issue, before, &waits);
         }
         if O::WATCHES {
-            let data = matches!(inst.row.unit, Unit::Load | Unit::Store);
             observer.retired(&Retired {
                 cycle: issue.cycle,
                 pc,
                 inst: &inst,
-                x: &self.cpu.hart.x,
-                address: data.then_some(self.cpu.mem.last_address),
+                x: self.cpu.hart.x(),
+                address,
                 waited: &std::array::from_fn(|s| self.pipeline.stalls[s] - waits[s]),
             });
         }
@@ -471,20 +445,12 @@ impl Machine {
         None
     }
 
-    /// The hardware loop that jumps back behind the instruction at `pc`, loop 0 looked at first.
-    #[inline]
-    fn ends_loop(&self, pc: u32) -> Option<usize> {
-        let loops = &self.cpu.hart.loops;
-        // A body of one instruction runs once (measured; the manual forbids it).
-        (0..2).find(|&l| loops[l].end == pc && loops[l].count > 1 && loops[l].start != pc)
-    }
-
     /// Serves `ecall` on the host; `Some(code)` if the program asked to exit.
     fn semihost(&mut self, inst: &Inst, flow: Flow) -> Option<u32> {
         if !self.semihosting || flow != Flow::Trap(Cause::EnvironmentCall) || inst.row.unit != Unit::Trap {
             return None;
         }
-        let x = self.cpu.hart.x;
+        let x = *self.cpu.hart.x();
         match x[17] {
             93 => Some(x[10]),
             64 => {
@@ -522,7 +488,7 @@ impl Machine {
                 h.trap.mepc
             }
             Flow::Sleep if self.interrupts.pins.is_empty() => return Err(Status::Asleep { pc }),
-            Flow::Sleep | Flow::Irregular => after,
+            Flow::Sleep | Flow::Irregular | Flow::Again => after,
             Flow::Fault => {
                 let fault = self.cpu.mem.fault.take().expect("a fault is noted where it happens");
                 return Err(Status::Fault { pc, fault, inst: Some(*inst) });
@@ -634,7 +600,7 @@ impl Machine {
             }
             // The flush ends with the restored status in force.
             Flow::Return => self.interrupts.enabled_from = self.pipeline.last(),
-            Flow::Next | Flow::Irregular | Flow::Jump(_) | Flow::Trap(_) | Flow::Fault => {}
+            Flow::Next | Flow::Irregular | Flow::Again | Flow::Jump(_) | Flow::Trap(_) | Flow::Fault => {}
         }
         self.count(inst, flow, split, divisor);
     }
@@ -715,7 +681,7 @@ impl Machine {
             warnings: self.warnings.clone(),
             first_trap: self.first_trap,
             backtrace: self.calls.iter().rev().copied().collect(),
-            stack_bytes: self.stack.bytes(),
+            stack_bytes: self.cpu.stack.bytes(),
             written_bytes: self.cpu.mem.written_bytes(),
             mtvec_deviation: self.cpu.hart.trap.mtvec_writable,
         }
@@ -730,13 +696,13 @@ impl Machine {
             .map(|(at, begin)| {
                 let end_id = begin.id.wrapping_add(1);
                 let end = self.events[at + 1..].iter().position(|e| e.id == end_id).map(|n| at + 1 + n);
-                let energy = end.map(|end| Energy::of(&self.marks[end].since(&self.marks[at])));
+                let energy = end.map(|end| Energy::nominal(&self.marks[end].since(&self.marks[at])));
                 Region {
                     begin_id: begin.id,
                     end_id,
                     cycles: end.map(|e| self.events[e].cycle - begin.cycle),
                     instructions: end.map(|e| self.events[e].instructions - begin.instructions),
-                    energy_pj: energy.map(|e| e.nominal_pj),
+                    energy_pj: energy,
                     macs: end.map(|e| self.mark_macs[e] - self.mark_macs[at]),
                 }
             })

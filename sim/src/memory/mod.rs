@@ -3,6 +3,7 @@
 pub mod device;
 
 use device::Device;
+use memmap2::MmapMut;
 
 /// Where RAM lies unless `--ram` says otherwise: 2 MiB at 0x1C000000.
 pub const DEFAULT_RAM: (u32, u32) = (0x1C00_0000, 2 << 20);
@@ -40,15 +41,33 @@ pub struct Fault {
 }
 
 /// One RAM region.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Ram {
     base: u32,
-    data: Vec<u8>,
+    /// Mapped, not allocated: the host clears only the pages that are used.
+    data: MmapMut,
     /// What each granule is used for: the bits above.
     uses: Vec<u8>,
+    /// How many granules the program wrote to.
+    written: u64,
+}
+
+impl Clone for Ram {
+    /// # Panics
+    /// If the host has no memory left, as any clone.
+    fn clone(&self) -> Self {
+        let mut data = MmapMut::map_anon(self.data.len()).expect("the host has memory for a copy");
+        data.copy_from_slice(&self.data);
+        Self { base: self.base, data, uses: self.uses.clone(), written: self.written }
+    }
 }
 
 impl Ram {
+    fn new(base: u32, bytes: u32) -> std::io::Result<Self> {
+        let data = MmapMut::map_anon(bytes as usize)?;
+        Ok(Self { base, data, uses: vec![0; bytes.div_ceil(GRANULE) as usize], written: 0 })
+    }
+
     #[inline]
     fn load<const BYTES: u32>(&self, address: u32) -> Option<u32> {
         let at = address.wrapping_sub(self.base) as usize;
@@ -66,6 +85,7 @@ impl Ram {
         bytes.copy_from_slice(&value.to_le_bytes()[..BYTES as usize]);
         let mut used = |at: usize| {
             let uses = &mut self.uses[at / GRANULE as usize];
+            self.written += u64::from(*uses & WRITTEN == 0);
             *uses |= WRITTEN;
             *uses
         };
@@ -76,13 +96,13 @@ impl Ram {
 /// RAM and devices.
 #[derive(Clone, Debug)]
 pub struct Memory {
-    rams: Vec<Ram>,
+    /// The first region, which nearly every access goes to.
+    first: Ram,
+    others: Vec<Ram>,
     /// The host device.
     pub device: Device,
     /// Whether the last data access crossed a word boundary.
     pub split: bool,
-    /// Address of the last data access.
-    pub last_address: u32,
     /// Set when a store hit cached code: its first address.
     pub(crate) overwritten_code: Option<u32>,
     /// Where stores talk to the host: the symbol `tohost` of riscv-tests.
@@ -95,28 +115,34 @@ pub struct Memory {
 
 impl Memory {
     /// Zero-filled RAM at the given `(base, bytes)`.
-    #[must_use]
-    pub fn new(regions: &[(u32, u32)]) -> Self {
-        let rams = regions.iter().map(|&(base, bytes)| Ram {
-            base,
-            data: vec![0; bytes as usize],
-            uses: vec![0; bytes.div_ceil(GRANULE) as usize],
-        });
-        Self {
-            rams: rams.collect(),
+    ///
+    /// # Errors
+    /// If the host has no memory for it.
+    pub fn new(regions: &[(u32, u32)]) -> std::io::Result<Self> {
+        let (first, others) = regions.split_first().unwrap_or((&(0, 0), &[]));
+        Ok(Self {
+            first: Ram::new(first.0, first.1)?,
+            others: others.iter().map(|r| Ram::new(r.0, r.1)).collect::<Result<_, _>>()?,
             device: Device::default(),
             split: false,
-            last_address: 0,
             overwritten_code: None,
             tohost: None,
             fault: None,
             at_device: false,
-        }
+        })
+    }
+
+    fn rams(&self) -> impl Iterator<Item = &Ram> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    fn rams_mut(&mut self) -> impl Iterator<Item = &mut Ram> {
+        std::iter::once(&mut self.first).chain(&mut self.others)
     }
 
     /// The RAM regions as `(base, bytes)`.
     pub fn regions(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
-        self.rams.iter().map(|r| (r.base, r.data.len() as u32))
+        self.rams().map(|r| (r.base, r.data.len() as u32))
     }
 
     /// The RAM regions in words, for messages.
@@ -129,7 +155,7 @@ impl Memory {
     /// `bytes` of RAM from `address`, if one region holds them all.
     #[must_use]
     pub fn slice(&self, address: u32, bytes: u32) -> Option<&[u8]> {
-        self.rams.iter().find_map(|r| {
+        self.rams().find_map(|r| {
             let at = address.checked_sub(r.base)? as usize;
             r.data.get(at..at.checked_add(bytes as usize)?)
         })
@@ -137,7 +163,7 @@ impl Memory {
 
     /// As [`Memory::slice`], writable. Cached decodings are not dropped: for loading only.
     pub fn slice_mut(&mut self, address: u32, bytes: u32) -> Option<&mut [u8]> {
-        self.rams.iter_mut().find_map(|r| {
+        self.rams_mut().find_map(|r| {
             let at = address.checked_sub(r.base)? as usize;
             r.data.get_mut(at..at.checked_add(bytes as usize)?)
         })
@@ -161,7 +187,7 @@ impl Memory {
     }
 
     fn mark(&mut self, address: u32, use_: u8) {
-        for r in &mut self.rams {
+        for r in self.rams_mut() {
             if let Some(at) = address.checked_sub(r.base)
                 && let Some(uses) = r.uses.get_mut((at / GRANULE) as usize)
             {
@@ -173,8 +199,7 @@ impl Memory {
     /// Bytes of RAM the program wrote to, counted in whole granules of 64.
     #[must_use]
     pub fn written_bytes(&self) -> u64 {
-        let granules = self.rams.iter().flat_map(|r| &r.uses).filter(|u| **u & WRITTEN != 0).count();
-        granules as u64 * u64::from(GRANULE)
+        self.rams().map(|r| r.written).sum::<u64>() * u64::from(GRANULE)
     }
 
     /// A store hit something that is more than data.
@@ -189,24 +214,44 @@ impl Memory {
         }
     }
 
-    /// Reads `BYTES` (1, 2 or 4) at any alignment, zero-extended.
+    /// Forgets what was irregular about the last access.
     #[inline]
+    pub(crate) fn settle(&mut self) {
+        self.split = false;
+        self.at_device = false;
+    }
+
+    /// A load without anything irregular; `None` asks for [`Memory::load`].
+    #[inline]
+    pub(crate) fn quick_load<const BYTES: u32>(&self, address: u32) -> Option<u32> {
+        if (address & 3) + BYTES > 4 {
+            return None;
+        }
+        self.first.load::<BYTES>(address)
+    }
+
+    /// A store without anything irregular, to a granule that holds written data; `false` asks for [`Memory::store`].
+    #[inline]
+    pub(crate) fn quick_store<const BYTES: u32>(&mut self, address: u32, value: u32) -> bool {
+        if (address & 3) + BYTES > 4 {
+            return false;
+        }
+        let r = &mut self.first;
+        let at = address.wrapping_sub(r.base) as usize;
+        // The granule is that of all bytes: granules lie at multiples of their size from a base that is a multiple of 4.
+        if r.uses.get(at / GRANULE as usize) != Some(&WRITTEN) {
+            return false;
+        }
+        let Some(bytes) = r.data.get_mut(at..at + BYTES as usize) else { return false };
+        bytes.copy_from_slice(&value.to_le_bytes()[..BYTES as usize]);
+        true
+    }
+
+    /// Reads `BYTES` (1, 2 or 4) at any alignment, zero-extended.
     pub fn load<const BYTES: u32>(&mut self, address: u32) -> Result<u32, Fault> {
         self.split = (address & 3) + BYTES > 4;
         self.at_device = false;
-        self.last_address = address;
-        // Nearly every access goes to the first region.
-        if let Some(r) = self.rams.first()
-            && let Some(value) = r.load::<BYTES>(address)
-        {
-            return Ok(value);
-        }
-        self.load_elsewhere::<BYTES>(address)
-    }
-
-    #[cold]
-    fn load_elsewhere<const BYTES: u32>(&mut self, address: u32) -> Result<u32, Fault> {
-        if let Some(value) = self.rams.iter().find_map(|r| r.load::<BYTES>(address)) {
+        if let Some(value) = self.rams().find_map(|r| r.load::<BYTES>(address)) {
             return Ok(value);
         }
         if device::holds(address) {
@@ -218,23 +263,11 @@ impl Memory {
     }
 
     /// Writes the low `BYTES` (1, 2 or 4) of `value` at any alignment.
-    #[inline]
     pub fn store<const BYTES: u32>(&mut self, address: u32, value: u32) -> Result<(), Fault> {
         self.split = (address & 3) + BYTES > 4;
         self.at_device = false;
-        self.last_address = address;
-        if let Some(uses) = self.rams.first_mut().and_then(|r| r.store::<BYTES>(address, value)) {
-            if uses & (CODE | WATCHED) != 0 {
-                self.noteworthy(address, value, uses);
-            }
-            return Ok(());
-        }
-        self.store_elsewhere::<BYTES>(address, value)
-    }
-
-    #[cold]
-    fn store_elsewhere<const BYTES: u32>(&mut self, address: u32, value: u32) -> Result<(), Fault> {
-        if let Some(uses) = self.rams.iter_mut().find_map(|r| r.store::<BYTES>(address, value)) {
+        let stored = self.rams_mut().find_map(|r| r.store::<BYTES>(address, value));
+        if let Some(uses) = stored {
             if uses & (CODE | WATCHED) != 0 {
                 self.noteworthy(address, value, uses);
             }

@@ -1,10 +1,14 @@
 //! A few encoders and an ELF around them, for tests that make their programs themselves.
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
+pub(crate) mod classes;
 pub(crate) mod programs;
 
 /// Where programs start: 0x80 behind the trap vectors, as on the reference core.
 pub(crate) const ENTRY: u32 = 0x1C00_8080;
+/// Where random programs have their data.
+pub(crate) const DATA: u32 = 0x1C10_0000;
+pub(crate) const DATA_BYTES: u32 = 4096;
 /// Trap vectors.
 pub(crate) const VECTORS: u32 = 0x1C00_8000;
 

@@ -275,8 +275,18 @@ fn hardware_loop(rng: &mut StdRng, depth: u32, free: [bool; 2], out: &mut Code) 
     let count = rng.random_range(0..8);
     let to_last = |setup: usize| (setup + body.0.len()) as u32;
     let to_end = to_last(2);
-    match rng.random_range(0..3) {
+    match rng.random_range(0..4) {
         0 if to_end < 32 => out.word(count << 20 | to_end << 15 | 5 << 12 | number << 7 | 0x7B),
+        3 if body.0.len() < 900 => {
+            // By CSR: auipc, addi to the start, which is behind it all, addi on to the end.
+            let csr = 0x7C0 + 4 * number;
+            out.word(0x0000_0497);
+            out.word(addi(9, 9, 24));
+            out.word(csrrw(0, csr, 9));
+            out.word(addi(9, 9, 2 * body.0.len() as i32));
+            out.word(csrrw(0, csr + 1, 9));
+            out.word(csrwi(csr + 2, count));
+        }
         1 => {
             // The three registers one after another, the start being behind them.
             out.word(6 << 20 | number << 7 | 0x7B);

@@ -1,0 +1,82 @@
+//! Hostile input: ELF files, programs, arguments. The bodies are those of the fuzz targets in `fuzz/`.
+
+#[path = "hostile/mod.rs"]
+mod bodies;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+fn golden(name: &str) -> Vec<u8> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/elf");
+    std::fs::read(folder.join(name)).expect("golden ELF")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn bytes_are_no_programs(bytes in vec(any::<u8>(), 0..300)) {
+        bodies::elf(&bytes);
+    }
+
+    /// A program with some bytes changed: in its headers, mostly.
+    #[test]
+    fn damaged_programs_are_dealt_with(
+        changes in vec((0..8192usize, any::<u8>()), 1..8),
+        headers in vec((0..200usize, any::<u8>()), 0..4),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut elf = golden("p_fir.elf");
+        let n = elf.len();
+        for (at, value) in changes.into_iter().chain(headers) {
+            elf[at % n] = value;
+        }
+        bodies::elf(&elf);
+        bodies::elf(&elf[..cut.index(n)]);
+    }
+
+    #[test]
+    fn random_words_run_alike_in_both_engines(bytes in vec(any::<u8>(), 1..600)) {
+        bodies::words(&bytes);
+    }
+
+    /// Words that are instructions more often than random ones.
+    #[test]
+    fn likely_words_run_alike_in_both_engines(
+        choice in any::<u8>(),
+        words in vec((any::<u32>(), prop::sample::select(vec![0x03, 0x0B, 0x13, 0x23, 0x2B, 0x33, 0x57, 0x5B, 0x63, 0x6F, 0x73, 0x7B])), 1..200),
+    ) {
+        let mut bytes = vec![choice];
+        // Registers far from the middle of memory would fault at once: x8 to x15 are set up by lui.
+        for r in 8..16u32 {
+            bytes.extend((0x1C01_0037 | r << 7).to_le_bytes());
+        }
+        for (word, opcode) in words {
+            bytes.extend((word & 0xE3F3_8F80 | 0x0080_0400 | opcode).to_le_bytes());
+        }
+        bodies::words(&bytes);
+    }
+
+    #[test]
+    fn arguments_are_understood_or_refused(text in "\\PC{0,40}", size in "(0x)?[0-9a-fA-F]{1,20}[KkMmG]?(:(0x)?[0-9a-f]{1,20}[KMG]?)?") {
+        bodies::arguments(&text);
+        bodies::arguments(&size);
+    }
+}
+
+#[test]
+fn a_file_that_names_its_bytes_again_and_again_is_refused() {
+    let mut elf = golden("p_fir.elf");
+    let at = |e: &[u8], i: usize| u32::from_le_bytes([e[i], e[i + 1], e[i + 2], e[i + 3]]) as usize;
+    // The file size of the first segment becomes that of the whole file, and it begins at 0.
+    let header = at(&elf, 28);
+    let n = (elf.len() as u32).to_le_bytes();
+    elf[header + 4..header + 8].fill(0);
+    elf[header + 16..header + 20].copy_from_slice(&n);
+    elf[header + 20..header + 24].copy_from_slice(&n);
+    let other = header + 32;
+    let copy: Vec<u8> = elf[header..header + 32].to_vec();
+    elf[other..other + 32].copy_from_slice(&copy);
+    let error = mpic_sim::Image::parse(&elf).expect_err("refused").to_string();
+    assert!(error.contains("more bytes than the file"), "{error}");
+}

@@ -1,0 +1,77 @@
+//! What hostile input is given to, by proptest (`hostile.rs`) and by cargo-fuzz (`fuzz/`): nothing may panic, run beyond its
+//! limits or take memory without bound.
+
+use mpic_sim::elf::Symbols;
+use mpic_sim::hart::Core;
+use mpic_sim::memory::DEFAULT_RAM;
+use mpic_sim::trace::{Trace, TraceFormat, Window, disassemble};
+use mpic_sim::{Config, Engine, Image, Limits, Machine, decode};
+
+const LIMITS: Limits = Limits { cycles: 20_000, instructions: 3_000 };
+
+/// Bytes as an ELF file: read, located in, loaded, run, reported.
+pub(crate) fn elf(bytes: &[u8]) {
+    let Ok(image) = Image::parse(bytes) else { return };
+    let symbols = Symbols::parse(bytes);
+    let _ = symbols.locate(image.entry);
+    let Ok(mut machine) = Machine::new(&image, &Config { profile: true, ..Config::default() }) else {
+        return;
+    };
+    let outcome = machine.run(LIMITS);
+    let ram = machine.memory().describe();
+    assert!(outcome.json(&symbols, &ram, 0.0).is_object());
+    assert!(!outcome.text(&symbols, 0.0).is_empty());
+    if let Some(profile) = machine.profile() {
+        let _ = profile.annotated(&symbols, machine.memory(), 0.0);
+    }
+}
+
+/// Bytes as a program, the first of them choosing the machine: both engines must go the same way.
+pub(crate) fn words(bytes: &[u8]) {
+    let Some((choice, code)) = bytes.split_first() else { return };
+    let code = &code[..code.len().min(8192)];
+    let config = Config {
+        core: if choice & 1 == 0 { Core::Mpic } else { Core::Ri5cy },
+        quirks: choice & 2 == 0,
+        semihosting: choice & 4 != 0,
+        profile: choice & 8 != 0,
+        ram: vec![DEFAULT_RAM, (0, 4096)],
+        interrupts: if choice & 16 == 0 {
+            Vec::new()
+        } else {
+            vec![(u64::from(choice >> 5) * 40, choice >> 5)]
+        },
+        engine: Engine::Blocks,
+    };
+    for pair in code.chunks_exact(4) {
+        let inst = decode::decode(u32::from_le_bytes([pair[0], pair[1], pair[2], pair[3]]));
+        assert!(!disassemble(&inst, 0x1C00_8080).is_empty());
+    }
+    let run = |config: &Config| {
+        let image = Image::new(DEFAULT_RAM.0 + 0x8080, Vec::new());
+        let mut machine = Machine::new(&image, config).expect("the entry lies in RAM");
+        assert!(machine.write(image.entry, code));
+        (machine.run(LIMITS), machine)
+    };
+    let (fast, a) = run(&config);
+    let (slow, b) = run(&Config { engine: Engine::Reference, ..config });
+    assert_eq!(
+        (fast.cycles, fast.instructions, fast.exit_status()),
+        (slow.cycles, slow.instructions, slow.exit_status())
+    );
+    assert_eq!((&fast.stalls, &fast.counts, &fast.results), (&slow.stalls, &slow.counts, &slow.results));
+    assert_eq!((a.hart().x(), a.hart().pc, a.hart().loops), (b.hart().x(), b.hart().pc, b.hart().loops));
+}
+
+/// Text as arguments, a line each, and as a trace window.
+pub(crate) fn arguments(text: &str) {
+    let _ = mpic_sim::cli::check(text.lines());
+    for option in ["--ram", "--irq-at", "--load", "--dump", "--max-cycles", "--trace-format"] {
+        let _ = mpic_sim::cli::check(["run", "program.elf", option, text]);
+    }
+    if let Ok(window) = Window::parse(text, &Symbols::parse(b"")) {
+        let mut out = Vec::new();
+        let trace = Trace::new(&mut out, TraceFormat::Text, window);
+        trace.finish().expect("memory can be written");
+    }
+}
