@@ -323,7 +323,7 @@ pub fn gradient(
     let trace = net.trace(&p, x, Arithmetic::Fake(&choices));
     let mut loss = error(trace.output());
     if let Some(pressure) = goal.pressure() {
-        loss += pressure.of(&choices)?;
+        loss += pressure.of(&choices, progress)?;
     }
     let after: Vec<&Tensor> = trace.passes.iter().map(|pass| &pass.after).collect();
     let (through, gradients) = net.params.gradients(&loss, &after);
@@ -362,22 +362,22 @@ mod tests {
         net.params.step(&Tensor::randn(noise.size(), (Kind::Float, tch::Device::Cpu)), &noise, 1.0);
         let cost = || SoftCost::new(&Published::CYCLES, &graph, &space).expect("known");
         let mut pressure = Pressure {
-            terms: vec![Term::new(cost(), Strength::Fixed(0.3)), Term::new(cost(), Strength::Target(4e5))],
+            terms: vec![Term::new(cost(), Strength::Fixed(0.3)), Term::new(cost(), Strength::Target(3e5))],
             sampling: Sampling::Argmax,
             temperature: [1.0, 1.0],
             split: None,
         };
         let error = |out: &Tensor| out.cross_entropy_for_logits(&y);
         let (fast, loss) =
-            gradient(&net, &x, &mut Goal::Choose(&mut pressure), 0.0, &mut rng, error).expect("known");
+            gradient(&net, &x, &mut Goal::Choose(&mut pressure), 0.5, &mut rng, error).expect("known");
 
         let p = net.params.views();
         let mut choices = net.soft_choices(&p, Sampling::Argmax, 1.0, &mut rng);
         let widths: Vec<u8> = choices.assignment(&graph, &space).weights.concat();
         assert!([0, 2, 4, 8].iter().all(|w| widths.contains(w)), "every width occurs");
         pressure.restart();
-        pressure.restore(&[0.1, 0.1]);
-        let costs = pressure.of(&choices).expect("known");
+        pressure.restore(&[0.5, 0.5]);
+        let costs = pressure.of(&choices, 0.5).expect("known");
         for choice in choices.activations.iter_mut().flatten() {
             if let Choice::OneHot(_, factors) = choice {
                 *choice = Choice::Mixed(factors.shallow_clone());

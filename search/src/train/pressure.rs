@@ -22,7 +22,7 @@ pub struct Term<'a> {
     pub cost: SoftCost<'a>,
     /// How strongly it counts.
     pub strength: Strength,
-    /// What a network that is as costly as the target adds to the loss.
+    /// What a network of twice the cost that is allowed adds to the loss.
     multiplier: f64,
 }
 
@@ -40,11 +40,14 @@ pub struct Pressure<'a> {
     pub split: Option<f64>,
 }
 
-/// Multiplier of a target at the start, by how much it grows with each step on a network of twice the target, and where it
+/// Multiplier of a target at the start, by how much it grows with each step on a network of twice what is allowed, and where it
 /// stays between.
-const MULTIPLIER: f64 = 0.1;
-const GROWTH: f64 = 0.02;
-const MULTIPLIERS: [f64; 2] = [1e-3, 1e2];
+const MULTIPLIER: f64 = 0.5;
+const GROWTH: f64 = 0.1;
+const MULTIPLIERS: [f64; 2] = [0.1, 10.0];
+
+/// Share of a search in which what is allowed comes down from the cost of 8 bits everywhere to the target.
+const DESCENT: f64 = 0.5;
 
 impl<'a> Term<'a> {
     /// A cost with its strength.
@@ -62,20 +65,24 @@ impl Pressure<'_> {
         start * (end / start).powf(progress)
     }
 
-    /// What choices add to the loss. Targets take note of how far off they are.
+    /// What choices add to the loss when a share of the search is done. A target only counts while it is exceeded, the more
+    /// the longer it is.
     ///
     /// # Errors
     /// If a model does not know a layer.
-    pub(super) fn of(&mut self, choices: &Choices) -> Result<Tensor, LutError> {
+    pub(super) fn of(&mut self, choices: &Choices, progress: f64) -> Result<Tensor, LutError> {
         let mut sum = Tensor::from(0f32);
         for term in &mut self.terms {
             let relative = term.cost.relative(choices)?;
             match term.strength {
                 Strength::Fixed(lambda) => sum += relative * lambda,
                 Strength::Target(target) => {
-                    let over = relative * (term.cost.reference() / target);
-                    let excess = over.double_value(&[]) - 1.0;
-                    sum += over * term.multiplier;
+                    let target = target / term.cost.reference();
+                    let allowed = 1.0 + (target - 1.0) * (progress / DESCENT).min(1.0);
+                    let excess = relative.double_value(&[]) / allowed - 1.0;
+                    if excess > 0.0 {
+                        sum += (relative / allowed - 1.0) * term.multiplier;
+                    }
                     let grown = term.multiplier * (GROWTH * excess).exp();
                     term.multiplier = grown.clamp(MULTIPLIERS[0], MULTIPLIERS[1]);
                 }
