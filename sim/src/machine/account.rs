@@ -35,7 +35,14 @@ impl Machine {
 
     /// Timing and event counts of the executed instruction.
     #[inline]
-    pub(super) fn account(&mut self, inst: &Inst, issue: crate::timing::Issue, flow: Flow, next: u32, divisor: u32) {
+    pub(super) fn account(
+        &mut self,
+        inst: &Inst,
+        issue: crate::timing::Issue,
+        flow: Flow,
+        next: u32,
+        divisor: u32,
+    ) {
         let pc = self.cpu.hart.pc;
         let split = self.cpu.mem.split && matches!(inst.row.unit, Unit::Load | Unit::Store);
         let mut shadow = None;

@@ -64,7 +64,12 @@ impl Machine {
         }
     }
 
-    pub(super) fn next_pc(&mut self, inst: &Inst, flow: Flow, ends_loop: Option<usize>) -> Result<u32, Status> {
+    pub(super) fn next_pc(
+        &mut self,
+        inst: &Inst,
+        flow: Flow,
+        ends_loop: Option<usize>,
+    ) -> Result<u32, Status> {
         let h = &mut self.cpu.hart;
         let pc = h.pc;
         let after = pc.wrapping_add(u32::from(inst.size));

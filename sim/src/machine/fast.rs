@@ -239,7 +239,7 @@ impl Machine {
             self.settle(time);
             return Err(self.singly(length, limits));
         }
-        if let Some(known) = self.blocks.entry(at, time.state, &self.cpu.hart.simd) {
+        if let Some(known) = self.blocks.entry(at, time.state, self.cpu.hart.simd) {
             return Ok(known);
         }
         let dot_waits = self.dot_waits(at, time);
