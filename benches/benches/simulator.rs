@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_main};
 use mpic_firmware::Toolchain;
 use mpic_sim::elf::Symbols;
 use mpic_sim::trace::{Trace, TraceFormat, Window};
@@ -95,5 +95,8 @@ fn small_programs(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, engines, traces, small_programs);
-criterion_main!(benches);
+mod targets {
+    use super::{engines, small_programs, traces};
+    criterion::criterion_group!(benches, engines, traces, small_programs);
+}
+criterion_main!(targets::benches);

@@ -183,3 +183,24 @@ fn performance_counters_count_what_the_rtl_counts() {
     main.extend(exit());
     assert_eq!(run(&asm::program(&main), vec![]).0.results, [9, 9]);
 }
+
+/// Which CSR accesses flush the pipeline: those that may change what the instructions behind them mean (RTL decoder,
+/// `csr_status_o`).
+#[test]
+fn status_accesses_cost_three_cycles_more() {
+    let cycles = |word: u32| {
+        let mut main = vec![word, NOP, addi(10, 0, 0)];
+        main.extend(exit());
+        let (o, _) = run(&asm::program(&main), vec![]);
+        assert!(ended(&o));
+        o.cycles
+    };
+    let plain = cycles(NOP);
+    for csr in [MSTATUS, 0x000, 0x041, 0x7B0, 0x7B1, 0x7B2, 0x7B3] {
+        assert_eq!(cycles(csrr(5, csr)), plain + 3, "CSR 0x{csr:03x}");
+        assert_eq!(cycles(csrrw(0, csr, 0)), plain + 3, "CSR 0x{csr:03x}, written");
+    }
+    for csr in [0x00D, 0x00E, 0x00F, 0x305, 0x340, 0x341, 0x342, 0x780, 0x7C0, 0x7C6, 0xC10, 0xF14] {
+        assert_eq!(cycles(csrr(5, csr)), plain, "CSR 0x{csr:03x}");
+    }
+}

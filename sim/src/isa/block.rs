@@ -1,5 +1,7 @@
 //! Instructions as blocks run them: each jumps to the one behind it, and frequent pairs are one.
 
+#![expect(clippy::inline_always, reason = "what is not inlined here is a call per simulated instruction")]
+
 use std::slice::Iter;
 
 use super::{Cpu, Flow, Inst, Row, mpic_dot, rv32i, rv32m};

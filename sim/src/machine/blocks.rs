@@ -184,19 +184,19 @@ impl Blocks {
 
     /// What an entry depends on: the state of the pipeline, and in the upper half the SIMD format and whether dot products
     /// are counted.
-    fn key(state: u32, simd: &Simd) -> u64 {
+    fn key(state: u32, simd: Simd) -> u64 {
         u64::from(state) | u64::from(simd.format) << 32 | u64::from(simd.counts()) << 40
     }
 
     /// The entry of a block in a state of the pipeline and of SIMD, if it was entered so before.
-    pub(super) fn entry(&self, block: u32, state: u32, simd: &Simd) -> Option<u32> {
+    pub(super) fn entry(&self, block: u32, state: u32, simd: Simd) -> Option<u32> {
         let key = Self::key(state, simd);
         self.all[block as usize].entries.iter().find(|e| e.0 == key).map(|e| e.1)
     }
 
     /// A new entry, for the SIMD state that `cpu` has.
     pub(super) fn enter(&mut self, at: u32, state: u32, cpu: &Cpu, dot_waits: bool) -> u32 {
-        let key = Self::key(state, &cpu.hart.simd);
+        let key = Self::key(state, cpu.hart.simd);
         let n = self.entries.len() as u32;
         let block = &mut self.all[at as usize];
         block.entries.push((key, n));

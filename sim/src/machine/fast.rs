@@ -125,7 +125,7 @@ impl Machine {
             let done = match stop {
                 // The blocks before it may have used up what was left.
                 Stop::Single | Stop::Failed if self.at_limit(limits) => return Status::Limit,
-                Stop::Single | Stop::Failed => self.step(&mut ()),
+                Stop::Single | Stop::Failed => self.one(&mut ()),
                 Stop::Irregular => Ok(self.consequences(None)),
                 Stop::Stepped(done) => done,
             };
@@ -239,7 +239,7 @@ impl Machine {
             self.settle(time);
             return Err(self.singly(length, limits));
         }
-        if let Some(known) = self.blocks.entry(at, time.state, &self.cpu.hart.simd) {
+        if let Some(known) = self.blocks.entry(at, time.state, self.cpu.hart.simd) {
             return Ok(known);
         }
         let dot_waits = self.dot_waits(at, time);
@@ -272,7 +272,7 @@ impl Machine {
             if self.at_limit(limits) {
                 break;
             }
-            let done = self.step(&mut ());
+            let done = self.one(&mut ());
             if !matches!(done, Ok(None)) {
                 return Stop::Stepped(done);
             }

@@ -63,7 +63,6 @@ fn few(rng: &mut StdRng, most: usize) -> Code {
 /// A few instructions, with control flow among them.
 fn piece(rng: &mut StdRng, depth: u32, free: [bool; 2], out: &mut Code) {
     match rng.random_range(0..14) {
-        0..5 => short(rng, out),
         5 | 6 => {
             // A branch over a few, often over a division.
             let mut over = Code::default();

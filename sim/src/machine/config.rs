@@ -1,0 +1,86 @@
+//! What to simulate, how long, and why that may not be possible.
+
+use crate::hart::Core;
+use crate::memory::DEFAULT_RAM;
+
+/// What to simulate.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Which core.
+    pub core: Core,
+    /// Whether the RTL's corner behaviour is reproduced.
+    pub quirks: bool,
+    /// RAM regions as `(base, bytes)`.
+    pub ram: Vec<(u32, u32)>,
+    /// Serve `ecall` with a7 = 93 (exit) and 64 (write) on the host.
+    pub semihosting: bool,
+    /// How to run.
+    pub engine: Engine,
+    /// Keep what every instruction costs ([`Machine::profile`]).
+    pub profile: bool,
+    /// Interrupts as (cycle the pin rises, number 0 to 31); cycles as in reports.
+    pub interrupts: Vec<(u64, u8)>,
+}
+
+/// How programs are run; results and cycles are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// By blocks wherever possible.
+    #[default]
+    Blocks,
+    /// One instruction after another: the reference.
+    Reference,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            core: Core::Mpic,
+            quirks: true,
+            ram: vec![DEFAULT_RAM],
+            semihosting: false,
+            engine: Engine::default(),
+            profile: false,
+            interrupts: Vec::new(),
+        }
+    }
+}
+
+/// When to stop a program that does not end by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Cycles.
+    pub cycles: u64,
+    /// Instructions.
+    pub instructions: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { cycles: u64::MAX, instructions: u64::MAX }
+    }
+}
+
+/// Why a program cannot be loaded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// A segment lies outside RAM.
+    #[error(
+        "the segment 0x{address:08x}..0x{end:08x} lies outside memory ({ram}); link the program elsewhere or add memory \
+         with --ram 0x{address:x}:SIZE"
+    )]
+    OutsideMemory {
+        /// First byte of the segment.
+        address: u32,
+        /// One past its last byte.
+        end: u64,
+        /// The RAM there is.
+        ram: String,
+    },
+    /// The host has no memory for the RAM that was asked for.
+    #[error("the host cannot provide the RAM: {0}; make it smaller with --ram BASE:SIZE")]
+    NoMemory(String),
+    /// The entry point cannot be executed.
+    #[error("the entry point 0x{0:08x} is not an even address inside memory")]
+    Entry(u32),
+}
