@@ -5,6 +5,9 @@ use mpic_kernels::{deploy, golden, random, simulate};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+/// Random layers of each kind.
+const LAYERS: u64 = 300;
+
 /// Deploys `net`, runs two inputs with and without RTL quirks, and compares with the reference.
 #[track_caller]
 fn check(name: &str, net: &IntNet, rng: &mut ChaCha8Rng) {
@@ -32,6 +35,17 @@ fn describe(net: &IntNet) -> String {
         text
     });
     tensors.chain(layers).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn random_layers() {
+    for kind in random::KINDS {
+        for seed in 0..LAYERS {
+            let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+            let net = random::layer(rng, kind);
+            check(&format!("{kind}, seed {seed}"), &net, rng);
+        }
+    }
 }
 
 #[test]

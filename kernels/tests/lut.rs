@@ -74,7 +74,7 @@ fn refuses_what_it_cannot_answer() {
     assert!(matches!(Lut::load(Path::new("no/such.json")), Err(LutError::Read(..))));
     let mut q =
         queries(&random::fashion(&mut ChaCha8Rng::seed_from_u64(0), 8, |_, n| vec![8; n])).swap_remove(0);
-    q.geometry.in_channels = 77;
+    q.geometry.stride = [7, 7];
     assert!(lut.cost(&q).expect_err("not measured").to_string().contains("mpic-kernels lut --shapes"));
 }
 
