@@ -418,9 +418,10 @@ fn between(at: usize, below: Option<(usize, Cost)>, above: Option<(usize, Cost)>
 }
 
 impl Query {
-    /// A group of output channels of this layer.
+    /// A group of output channels of this layer. (Layers with a dense input run at 8 bits whatever their weights have.)
     #[must_use]
     pub fn sample(&self, w_bits: u8, channels: usize) -> Sample {
+        let w_bits = if self.geometry.dense { 8 } else { w_bits };
         Sample { layer: self.kind, geometry: self.geometry, a_bits: self.a_bits, w_bits, channels }
     }
 }

@@ -1,5 +1,7 @@
 //! Seeded random layers and networks that always validate: for tests, and for building a layer to measure.
 
+mod networks;
+
 use rand::Rng;
 use rand::seq::IndexedRandom as _;
 use rand_chacha::ChaCha8Rng;
@@ -7,6 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use crate::net::{
     Add, AvgPool, Conv2d, Depthwise, IntLayer, IntNet, Linear, MaxPool, Requant, Tensor, TensorId,
 };
+
+pub use networks::{Builds, NETWORKS, Widths, autoencoder, ds_cnn, fashion, mobilenet, resnet8};
 
 const WIDTHS: [u8; 3] = [2, 4, 8];
 
@@ -318,39 +322,6 @@ pub fn network(rng: &mut ChaCha8Rng) -> IntNet {
         last = b.linear(rng, last, bits, out);
     }
     b.finish(last)
-}
-
-/// The small residual network of the `fashion` task (14x14x1 input, two residual blocks, 10 classes) with random weights
-/// of the given widths: the shapes that `mpic-kernels lut` measures by default.
-pub fn fashion(
-    rng: &mut ChaCha8Rng,
-    a: u8,
-    mut widths: impl FnMut(&mut ChaCha8Rng, usize) -> Vec<u8>,
-) -> IntNet {
-    let mut b = Builder::new("fashion", [14, 14, 1], 8);
-    let mut conv = |b: &mut Builder,
-                    rng: &mut ChaCha8Rng,
-                    x: TensorId,
-                    size: usize,
-                    stride: usize,
-                    n: usize| {
-        let weight_bits = widths(rng, n);
-        let shape =
-            Shape { kernel: [size; 2], stride: [stride; 2], pad: [size / 2; 4], weight_bits, out_bits: a };
-        b.conv2d(rng, x, &shape)
-    };
-    let stem = conv(&mut b, rng, 0, 3, 1, 16);
-    let x = conv(&mut b, rng, stem, 3, 1, 16);
-    let x = conv(&mut b, rng, x, 3, 1, 16);
-    let block1 = b.add(rng, [stem, x], a);
-    let x = conv(&mut b, rng, block1, 3, 2, 32);
-    let x = conv(&mut b, rng, x, 3, 1, 32);
-    let shortcut = conv(&mut b, rng, block1, 1, 2, 32);
-    let block2 = b.add(rng, [shortcut, x], a);
-    let pooled = b.avg_pool(block2, [7, 7], [1, 1], a);
-    let bits = widths(rng, 10);
-    let logits = b.linear(rng, pooled, bits, 32);
-    b.finish(logits)
 }
 
 /// Random codes for the network's input.

@@ -17,7 +17,8 @@ pub(super) fn with_copies(net: &IntNet) -> (IntNet, Vec<usize>) {
         let copy = match &layer {
             IntLayer::Depthwise(_) => !in_planes(net, input),
             IntLayer::MaxPool(l) => {
-                l.pad != [0; 4] && net.tensors[input].zero_point != smallest(net, input) && shared(net, input)
+                let differs = net.tensors[input].zero_point != smallest(net, input);
+                l.pad != [0; 4] && differs && (shared(net, input) || pruned(net, input))
             }
             IntLayer::Conv2d(_) | IntLayer::Linear(_) | IntLayer::AvgPool(_) | IntLayer::Add(_) => false,
         };
@@ -53,6 +54,15 @@ fn smallest(net: &IntNet, id: TensorId) -> i32 {
 /// Whether a padded maximum shares its input with others.
 fn shared(net: &IntNet, id: TensorId) -> bool {
     readers(net, id).count() > 1
+}
+
+/// Whether channels may be filled with the border's code instead of being computed.
+fn pruned(net: &IntNet, id: TensorId) -> bool {
+    net.layers.iter().filter(|l| l.output() == id).any(|l| match l {
+        IntLayer::Conv2d(l) => l.weight_bits.contains(&0),
+        IntLayer::Linear(l) => l.weight_bits.contains(&0),
+        IntLayer::Depthwise(_) | IntLayer::AvgPool(_) | IntLayer::MaxPool(_) | IntLayer::Add(_) => false,
+    })
 }
 
 /// Whether a tensor can lie in planes: depthwise layers alone read it, and its writer knows how to.

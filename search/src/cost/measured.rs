@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mpic_kernels::lut::{Cost, Geometry, LayerKind, Lut, LutError, Query, queries};
+use mpic_kernels::lut::{Cost, Lut, LutError, Query, Sample, queries};
 use mpic_kernels::plan::BLOCK;
 
 use super::{CostModel, Slopes};
@@ -45,8 +45,8 @@ impl Measured {
 
     /// Cost of a group of a query's layer.
     fn group(&self, q: &Query, a: u8, w: u8, channels: usize) -> Result<f64, LutError> {
-        let key: (LayerKind, Geometry, u8, u8) = (q.kind, q.geometry, a, w);
-        Ok(self.lut.group(&q.name, &key, channels)?.cycles)
+        let sample = Sample { a_bits: a, ..q.sample(w, channels) };
+        Ok(self.lut.group(&q.name, &sample)?.cycles)
     }
 }
 
@@ -65,7 +65,10 @@ impl CostModel for Measured {
 
     fn slopes(&self, graph: &Graph, id: NodeId, a_bits: &[u8], w_bits: &[u8]) -> Result<Slopes, LutError> {
         // Layers follow the nodes, the input having none.
-        let q = queries(&skeleton(graph, &Assignment::uniform(graph, 8, 8))).swap_remove(id - 1);
+        let q = queries(&skeleton(graph, &Assignment::uniform(graph, 8, 8)))
+            .into_iter()
+            .rfind(|q| q.region == id - 1)
+            .expect("every node but the input has a layer");
         let mut slopes = Slopes::default();
         for &a in a_bits {
             if graph.nodes[id].has_weights() {
