@@ -20,6 +20,28 @@
 .macro p_sw_post rs2, imm, rs1
     .insn s 0x2b, 2, \rs2, \imm(\rs1)
 .endm
+/* *rs1 = rs2; rs1 += step (a register): word, half-word, byte */
+.macro p_sw_rpost rs2, step, rs1
+    .insn r 0x2b, 6, 0, \step, \rs1, \rs2
+.endm
+.macro p_sh_rpost rs2, step, rs1
+    .insn r 0x2b, 5, 0, \step, \rs1, \rs2
+.endm
+.macro p_sb_rpost rs2, step, rs1
+    .insn r 0x2b, 4, 0, \step, \rs1, \rs2
+.endm
+/* rd = sum of lane products, both operands signed; rs2 is the narrow operand of a mixed format */
+.macro pv_dotsp rd, rs1, rs2
+    .insn r 0x57, 1, 0x4c, \rd, \rs1, \rs2
+.endm
+/* lane-wise maximum, signed */
+.macro pv_max rd, rs1, rs2
+    .insn r 0x57, 1, 0x18, \rd, \rs1, \rs2
+.endm
+/* rd = max(rs1, rs2), signed */
+.macro p_max rd, rs1, rs2
+    .insn r 0x33, 6, 0x02, \rd, \rs1, \rs2
+.endm
 /* rd += sum of lane products, both operands signed; rs2 is the narrow operand of a mixed format */
 .macro pv_sdotsp rd, rs1, rs2
     .insn r 0x57, 1, 0x5c, \rd, \rs1, \rs2
@@ -43,6 +65,23 @@
 /* rd[lsb + width - 1 : lsb] = rs1 */
 .macro p_insert rd, rs1, width, lsb
     .insn r 0x33, 2, 0x60 + \width - 1, \rd, \rs1, x\lsb
+.endm
+/* rd[lsb + width - 1 : lsb] = rs1; lsb in rs2[4:0], width - 1 in rs2[9:5] */
+.macro p_insertr rd, rs1, rs2
+    .insn r 0x33, 2, 0x40, \rd, \rs1, \rs2
+.endm
+/* branch if rs1 == imm, -16 <= imm < 16; here 0 <= imm */
+.macro p_beqimm rs1, imm, to
+    .insn sb 0x63, 2, \rs1, x\imm, \to
+.endm
+/* Loop \l is [\start, \end - 4]; both lie ahead. */
+.macro lp_bounds l, start, end
+    .word 0x0000007b | (\l << 7) | (((\start - .) / 2) << 20)
+    .word 0x0000107b | (\l << 7) | (((\end - 4 - .) / 2) << 20)
+.endm
+/* Count of loop \l from register number \rnum. */
+.macro lp_count l, rnum
+    .word 0x0000207b | (\l << 7) | (\rnum << 15)
 .endm
 /* Loop \l over [next instruction, \end - 4], count in register number \rnum. \end labels what follows the body. */
 .macro lp_setup l, rnum, end

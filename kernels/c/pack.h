@@ -30,6 +30,17 @@
     .endif
 .endm
 
+/* the same, and on by a register */
+.macro store_step bits, reg, step, at
+    .if \bits == 8
+    p_sw_rpost \reg, \step, \at
+    .elseif \bits == 4
+    p_sh_rpost \reg, \step, \at
+    .else
+    p_sb_rpost \reg, \step, \at
+    .endif
+.endm
+
 /* packs and stores four codes, whole words of 32 bits unpacked, and goes on to the next four */
 .macro emit bits, a, b, c, d, at
     .if \bits == 32

@@ -1,36 +1,17 @@
-/* Layers that treat every channel alike: residual addition and average pooling, a row of output pixels at a time, four
+/* Layers that treat every channel alike: residual addition and pooling, a row of output pixels at a time, four
  * channels at a time. Codes of four channels are one load, whatever their width; for less than 8 bits that load may lie
  * across two words, which costs a cycle and saves a body per width.
  */
 #include "mpic.h"
 #include "layers.h"
+#include "frame.h"
 #include "pack.h"
     .option norelax
     .option norvc
     .altmacro
     .text
 
-#define FRAME 64
-
-.macro enter
-    addi sp, sp, -FRAME
-    sw ra, 0(sp)
-    sw gp, 4(sp)
-    sw tp, 8(sp)
-    .irp r, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
-    sw s\r, 12 + 4 * \r(sp)
-    .endr
-.endm
-.macro leave
-    lw ra, 0(sp)
-    lw gp, 4(sp)
-    lw tp, 8(sp)
-    .irp r, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
-    lw s\r, 12 + 4 * \r(sp)
-    .endr
-    addi sp, sp, FRAME
-    ret
-.endm
+#define FRAME (SAVED + 4)
 
 /* ---- addition: a1, a2 inputs, a3 output; a4, a5 kappas, a6 lambda, a7 shift, t0 bound; t1, t2 bytes of four codes;
  *      s0-s3 and s4-s7 which bits of an input word are a channel's code; gp, tp, ra skips to the next pixel ---- */
@@ -68,13 +49,13 @@
     add a2, a2, tp
     add a3, a3, ra
 .Ladd_pixels_end_\bits:
-    leave
+    leave FRAME
 .endm
 
     .globl add_row
     .balign 16
 add_row:
-    enter
+    enter FRAME
     lw t1, ADD_BITS_A(a0)
     lw t2, ADD_BITS_B(a0)
     lane_bits t1, s0, s1, s2, s3
@@ -107,7 +88,7 @@ add_row:
 .Ladd_32:
     add_body 32
 
-/* ---- pooling: a1 window of the pixel, a2 of the block, a3 output; a4 kappa, a5 lambda, a6 shift, a7 bound; t0 bytes of
+/* ---- average: a1 window of the pixel, a2 of the block, a3 output; a4 kappa, a5 lambda, a6 shift, a7 bound; t0 bytes of
  *      four codes, t1 bytes of an input pixel; t2 rows, t3 columns of the window; s0-s3 pick a lane of a word: a dot
  *      product with 1 there and 0 elsewhere; s4-s7 sums; s8 blocks left, s9 pixels left, s10 from the end of a window row to
  *      the next, s11 skip of the output, tp to the next pixel's window ---- */
@@ -146,13 +127,13 @@ add_row:
     add a1, a1, tp
     add a3, a3, s11
     bnez s9, .Lpool_pixel_\bits
-    leave
+    leave FRAME
 .endm
 
-    .globl pool_row
+    .globl average_row
     .balign 16
-pool_row:
-    enter
+average_row:
+    enter FRAME
     lw t0, POOL_BITS(a0)
     lw t1, POOL_FORMAT(a0)
     csrw CSR_SIMD_FORMAT, t1
@@ -188,12 +169,150 @@ pool_row:
 .Lpool_32:
     pool_body 32
 
-/* ---- fill(from, pairs of words, word) ---- */
-    .globl fill_pairs
+/* ---- maximum: registers as for the average, but s0-s3 which bits of a word are a channel's code, s4-s7 maxima, gp bytes of
+ *      an output plane ---- */
+
+.macro maximum_body name, bits
+.Lmax_pixel_\name:
+    lw s8, POOL_BLOCKS(a0)
+    mv a2, a1
+.Lmax_block_\name:
+    mv t5, a2
+    .irp r, s4, s5, s6, s7
+    not \r, a7
+    .endr
+    lp_setup 1, 7, .Lmax_rows_end_\name
+    lp_setup 0, 28, .Lmax_columns_end_\name
+    p_lw_rpost t4, t1, t5
+    nop
+    p_extractr a4, t4, s0
+    p_extractr a5, t4, s1
+    p_extractr a6, t4, s2
+    p_extractr t6, t4, s3
+    p_max s4, s4, a4
+    p_max s5, s5, a5
+    p_max s6, s6, a6
+    p_max s7, s7, t6
+.Lmax_columns_end_\name:
+    add t5, t5, s10
+    nop
+.Lmax_rows_end_\name:
+    .if \bits
+    emit \bits, s4, s5, s6, s7, a3
+    .else
+    .irp r, s4, s5, s6, s7
+    p_sb_rpost \r, gp, a3
+    .endr
+    .endif
+    addi s8, s8, -1
+    add a2, a2, t0
+    bnez s8, .Lmax_block_\name
+    addi s9, s9, -1
+    add a1, a1, tp
+    add a3, a3, s11
+    bnez s9, .Lmax_pixel_\name
+    leave FRAME
+.endm
+
+    .globl maximum_row
     .balign 16
-fill_pairs:
-    lp_setup 0, 11, .Lfill_end
-    p_sw_post a2, 4, a0
-    p_sw_post a2, 4, a0
-.Lfill_end:
+maximum_row:
+    enter FRAME
+    lw t0, POOL_BITS(a0)
+    lane_bits t0, s0, s1, s2, s3
+    mv t4, t0
+    srli t0, t0, 1
+    lw a1, POOL_IN(a0)
+    lw a3, POOL_OUT(a0)
+    lw t1, POOL_PIXEL(a0)
+    lw t2, POOL_ROWS(a0)
+    lw t3, POOL_COLUMNS(a0)
+    lw s10, POOL_ROW_SKIP(a0)
+    lw tp, POOL_STRIDE(a0)
+    lw s9, POOL_WIDTH(a0)
+    lw a7, POOL_BOUND(a0)
+    lw s11, POOL_SKIP_OUT(a0)
+    lw gp, POOL_PLANE(a0)
+    li t5, 4
+    bnez gp, .Lmax_planes
+    blt t4, t5, .Lmax_2
+    beq t4, t5, .Lmax_4
+    /* whole bytes: four channels at once */
+    li t4, 2
+    csrw CSR_SIMD_FORMAT, t4
+    not a4, a7
+    p_insert a4, a4, 8, 8
+    p_insert a4, a4, 16, 16
+.Lmax_pixel_8:
+    lw s8, POOL_BLOCKS(a0)
+    mv a2, a1
+.Lmax_block_8:
+    mv t5, a2
+    mv s4, a4
+    lp_setup 1, 7, .Lmax_rows_end_8
+    lp_setup 0, 28, .Lmax_columns_end_8
+    p_lw_rpost t4, t1, t5
+    nop
+    pv_max s4, s4, t4
+.Lmax_columns_end_8:
+    add t5, t5, s10
+    nop
+.Lmax_rows_end_8:
+    addi s8, s8, -1
+    p_sw_post s4, 4, a3
+    add a2, a2, t0
+    bnez s8, .Lmax_block_8
+    addi s9, s9, -1
+    add a1, a1, tp
+    add a3, a3, s11
+    bnez s9, .Lmax_pixel_8
+    leave FRAME
+.Lmax_4:
+    maximum_body 4, 4
+.Lmax_2:
+    maximum_body 2, 2
+.Lmax_planes:
+    maximum_body planes, 0
+
+/* ---- fill: a1 where, a2 planes, a3 head, a4 rows, a5 pairs of a gap, a6 step, a7 tail, t0 next plane, t1 word,
+ *      t2 from head to gaps ---- */
+.macro fill_pairs count, end
+    lp_setup 0, \count, \end
+    p_sw_post t1, 4, a1
+    p_sw_post t1, 4, a1
+.endm
+    .globl fill
+    .balign 16
+fill:
+    lw a1, FILL_BASE(a0)
+    lw a2, FILL_PLANES(a0)
+    lw a3, FILL_HEAD(a0)
+    lw a4, FILL_ROWS(a0)
+    lw a5, FILL_PAIRS(a0)
+    lw a6, FILL_STEP(a0)
+    lw a7, FILL_TAIL(a0)
+    lw t0, FILL_NEXT(a0)
+    lw t1, FILL_WORD(a0)
+    lw t2, FILL_SKIP_HEAD(a0)
+.Lfill_plane:
+    beqz a3, .Lfill_gaps
+    fill_pairs 13, .Lfill_head_end
+.Lfill_head_end:
+.Lfill_gaps:
+    add a1, a1, t2
+    beqz a4, .Lfill_tail
+    lp_setup 1, 14, .Lfill_rows_end
+    fill_pairs 15, .Lfill_gap_end
+.Lfill_gap_end:
+    add a1, a1, a6
+    nop
+.Lfill_rows_end:
+.Lfill_tail:
+    beqz a7, .Lfill_next
+    fill_pairs 17, .Lfill_tail_end
+.Lfill_tail_end:
+.Lfill_next:
+    addi a2, a2, -1
+    add a1, a1, t0
+    bnez a2, .Lfill_plane
     ret

@@ -1,17 +1,19 @@
 //! `lut.json`: measured cycles and energy of layers, and the cost of any layer interpolated from them.
 //!
-//! A convolution or linear layer costs `prepare(words of its output) + sum over its precision groups of group(w, n)`,
-//! because each group runs by itself and only the preparation of the output buffer is shared. `group` is measured over
-//! channel counts and interpolated linearly between them; outside the measured counts there is no answer. Pooling and
-//! addition are measured per channel count, preparation included in the same way.
+//! A convolution or linear layer costs `prepare(fill of its output) + sum over its precision groups of group(w, inputs, n)`,
+//! because each group runs by itself and only the preparation of the output buffer is shared. What a group costs depends on
+//! its inputs through the passes of the inner loop, and on its outputs through their blocks: it is measured over both and
+//! interpolated linearly between measured counts; outside them there is no answer. Depthwise layers, pooling and addition are
+//! measured over channel counts, preparation apart in the same way.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::net::{IntLayer, IntNet};
-use crate::plan;
+use crate::net::{IntLayer, IntNet, Tensor};
+use crate::pack::Pair;
+use crate::plan::{BLOCK, Fill, Form, Plan};
 
 /// What kind of layer a cost is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -31,14 +33,27 @@ pub enum LayerKind {
     Add,
 }
 
-/// Sizes of a layer, without bit widths and output channels.
+/// Where a layer's output goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Store {
+    /// Channels of a pixel together, 2, 4 or 8 bits.
+    Packed,
+    /// Planes of bytes, for a depthwise layer.
+    Planes,
+    /// 32 bits.
+    Wide,
+}
+
+/// Sizes of a layer, without bit widths and output channels. A pointwise layer whose pixels lie in one line without borders
+/// is a single row of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Geometry {
     /// Input rows.
     pub in_height: usize,
     /// Input columns.
     pub in_width: usize,
-    /// Input channels; for depthwise, pooling and addition 0, their channels being the output's.
+    /// Input channels that are stored; for depthwise, pooling and addition 0, their channels being the output's.
     pub in_channels: usize,
     /// Output rows.
     pub out_height: usize,
@@ -50,6 +65,12 @@ pub struct Geometry {
     pub stride: [usize; 2],
     /// Padding: top, left, bottom, right.
     pub pad: [usize; 4],
+    /// Whether the input is an image of bytes without filling between pixels.
+    pub dense: bool,
+    /// Where the output goes.
+    pub store: Store,
+    /// Offset of output rows from a word boundary, for planes.
+    pub offset: usize,
 }
 
 /// A layer whose cost is asked for.
@@ -57,15 +78,22 @@ pub struct Geometry {
 pub struct Query {
     /// Name, for messages.
     pub name: String,
+    /// Number of the layer in the network.
+    pub region: usize,
     /// Kind.
     pub kind: LayerKind,
-    /// Sizes.
+    /// Sizes; `in_channels` is the effective count, without pruned channels that are not stored.
     pub geometry: Geometry,
-    /// Bits of the (first) input.
+    /// Input channels of the layer, pruned ones included.
+    pub real_in_channels: usize,
+    /// Output channels of the layer, pruned ones included.
+    pub real_channels: usize,
+    /// Bits of the (first) input; of the output for a depthwise layer, whose input codes are bytes in any case.
     pub a_bits: u8,
-    /// 32-bit words of the output buffer, border included.
-    pub out_words: usize,
-    /// Weight bits and channels of each precision group by the block rule; one `(0, channels)` for pooling and addition.
+    /// What is filled before the layer runs.
+    pub fill: Option<Fill>,
+    /// Weight bits and channels of each precision group by the block rule, pruned channels left out; one `(0, channels)` for
+    /// depthwise, pooling and addition.
     pub groups: Vec<(u8, usize)>,
 }
 
@@ -128,14 +156,62 @@ pub struct Entry {
     pub cost: Cost,
 }
 
-/// What a table is about, apart from its precision and channel counts.
-pub type CurveKey = (LayerKind, Geometry, u8, u8);
+/// A measured layer without counts of channels: kind, sizes (with 0 input channels), input bits, weight bits.
+type CurveKey = (LayerKind, Geometry, u8, u8);
+
+/// One sample: passes of the inner loop per kernel row, whether the number of blocks is odd where blocks go in pairs, channels.
+type Counts = (usize, bool, usize);
+
+/// What a group of output channels is measured by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sample {
+    /// Kind of layer.
+    pub layer: LayerKind,
+    /// Sizes, with stored input channels.
+    pub geometry: Geometry,
+    /// Input bits (output bits for a depthwise layer).
+    pub a_bits: u8,
+    /// Weight bits; 0 for layers without weights of several widths.
+    pub w_bits: u8,
+    /// Output channels.
+    pub channels: usize,
+}
+
+impl Sample {
+    fn key(&self) -> CurveKey {
+        (self.layer, Geometry { in_channels: 0, ..self.geometry }, self.a_bits, self.w_bits)
+    }
+
+    fn counts(&self) -> Counts {
+        let g = &self.geometry;
+        match self.layer {
+            LayerKind::Conv2d | LayerKind::Linear => {
+                let slots = self.channels.next_multiple_of(BLOCK);
+                let pixel = if g.dense {
+                    g.in_channels
+                } else {
+                    let slots = g.in_channels.next_multiple_of(BLOCK);
+                    (slots * usize::from(self.a_bits)).div_ceil(32) * 4
+                };
+                let columns =
+                    if self.layer == LayerKind::Linear { g.in_height * g.in_width } else { g.kernel[1] };
+                let pair = Pair { a: self.a_bits, w: self.w_bits };
+                let passes = (columns * pixel).div_ceil(pair.pass_bytes());
+                (passes, g.out_width < 4 && slots / BLOCK % 2 == 1, slots)
+            }
+            LayerKind::Depthwise | LayerKind::AvgPool | LayerKind::MaxPool | LayerKind::Add => {
+                (0, false, self.channels)
+            }
+        }
+    }
+}
 
 impl Entry {
-    /// The curve it is a sample of.
+    /// What it is a measurement of.
     #[must_use]
-    pub fn key(&self) -> CurveKey {
-        (self.layer, self.geometry, self.a_bits, self.w_bits)
+    pub fn sample(&self) -> Sample {
+        let Self { layer, geometry, a_bits, w_bits, channels, .. } = *self;
+        Sample { layer, geometry, a_bits, w_bits, channels }
     }
 }
 
@@ -147,17 +223,30 @@ struct File {
     simulator: String,
     kernels: String,
     core: String,
-    /// Preparing an output buffer: cost of none, and of each word.
-    prepare: [Cost; 2],
+    /// Preparing an output buffer: see [`Lut::prepare`].
+    prepare: [Cost; FEATURES],
     entries: Vec<Entry>,
 }
 
 /// Measured costs by layer, precision and channel count.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Lut {
-    /// Preparing an output buffer: cost of none, and of each word.
-    pub prepare: [Cost; 2],
-    curves: BTreeMap<CurveKey, BTreeMap<usize, Cost>>,
+    /// Preparing an output buffer: cost of a layer that fills nothing; of filling anything, a plane, a gap between rows, a pair
+    /// of words.
+    pub prepare: [Cost; FEATURES],
+    curves: BTreeMap<CurveKey, BTreeMap<(bool, usize), BTreeMap<usize, Entry>>>,
+}
+
+/// What the cost of preparing an output depends on.
+pub const FEATURES: usize = 5;
+
+/// The features of a fill.
+#[must_use]
+pub fn features(fill: Option<&Fill>) -> [f64; FEATURES] {
+    match fill {
+        None => [1.0, 0.0, 0.0, 0.0, 0.0],
+        Some(f) => [1.0, 1.0, f.planes as f64, f.gaps() as f64, f.stores() as f64],
+    }
 }
 
 /// Why a table cannot answer.
@@ -257,63 +346,58 @@ impl Lut {
 
     /// Adds a measurement.
     pub fn insert(&mut self, e: Entry) {
-        self.curves.entry(e.key()).or_default().insert(e.channels, e.cost);
+        let (sample, curves) = (e.sample(), &mut self.curves);
+        let (passes, odd, channels) = sample.counts();
+        curves.entry(sample.key()).or_default().entry((odd, passes)).or_default().insert(channels, e);
     }
 
     /// Every measurement, sorted.
     pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
-        self.curves.iter().flat_map(|(&(layer, geometry, a_bits, w_bits), samples)| {
-            samples.iter().map(move |(&channels, &cost)| Entry {
-                layer,
-                geometry,
-                a_bits,
-                w_bits,
-                channels,
-                cost,
-            })
-        })
+        self.curves.values().flat_map(|c| c.values().flat_map(|by_channels| by_channels.values().copied()))
     }
 
-    /// Whether a measurement is there.
+    /// Whether there is a measurement with the same counts of passes and blocks.
     #[must_use]
-    pub fn has(&self, key: &CurveKey, channels: usize) -> bool {
-        self.curves.get(key).is_some_and(|c| c.contains_key(&channels))
+    pub fn has(&self, sample: &Sample) -> bool {
+        let (passes, odd, channels) = sample.counts();
+        let curve = self.curves.get(&sample.key()).and_then(|c| c.get(&(odd, passes)));
+        curve.is_some_and(|c| c.contains_key(&channels))
     }
 
-    /// Cost of preparing an output buffer of `words`.
+    /// Cost of preparing an output.
     #[must_use]
-    pub fn preparation(&self, words: usize) -> Cost {
-        self.prepare[0] + self.prepare[1].scaled(words as f64)
+    pub fn preparation(&self, fill: Option<&Fill>) -> Cost {
+        let parts = self.prepare.iter().zip(features(fill));
+        parts.fold(Cost::default(), |sum, (cost, n)| sum + cost.scaled(n))
     }
 
-    /// Cost of a group of `channels` (rounded up to whole blocks where there are weights), preparation excluded.
+    /// Cost of a group of channels (rounded up to whole blocks where there are weights), preparation excluded.
     ///
     /// # Errors
-    /// If the curve was not measured, or not for so few or many channels.
-    pub fn group(&self, name: &str, key: &CurveKey, channels: usize) -> Result<Cost, LutError> {
+    /// If the curve was not measured, or not for so few or many inputs or outputs.
+    pub fn group(&self, name: &str, sample: &Sample) -> Result<Cost, LutError> {
+        let Sample { layer: kind, geometry, a_bits: a, w_bits: w, channels } = sample;
         let missing = |what: String| LutError::Missing { layer: name.into(), what };
-        let (kind, _, a, w) = key;
         let curve = self
             .curves
-            .get(key)
-            .ok_or_else(|| missing(format!("{kind:?} with a{a} w{w} and these sizes")))?;
-        let n = match kind {
-            LayerKind::Conv2d | LayerKind::Linear | LayerKind::Depthwise => {
-                channels.next_multiple_of(plan::BLOCK)
-            }
-            LayerKind::AvgPool | LayerKind::MaxPool | LayerKind::Add => channels,
+            .get(&sample.key())
+            .ok_or_else(|| missing(format!("{kind:?} with a{a} w{w} and these sizes: {geometry:?}")))?;
+        let (passes, odd, n) = sample.counts();
+        let rows = || curve.iter().filter(|((o, _), _)| *o == odd).map(|((_, p), c)| (*p, c));
+        let at = |by_channels: &BTreeMap<usize, Entry>| {
+            let point = |(&n, e): (&usize, &Entry)| (n, e.cost);
+            let below = by_channels.range(..=n).next_back().map(point);
+            let above = by_channels.range(n..).next().map(point);
+            between(n, below, above)
         };
-        if let Some(cost) = curve.get(&n) {
-            return Ok(*cost);
-        }
-        let (below, above) = (curve.range(..n).next_back(), curve.range(n..).next());
-        let (Some((&n0, &c0)), Some((&n1, &c1))) = (below, above) else {
-            let counts: Vec<_> = curve.keys().collect();
-            return Err(missing(format!(
-                "{kind:?} with a{a} w{w} for {n} channels; measured are {counts:?}"
-            )));
-        };
-        Ok(c0 + (c1 - c0).scaled((n - n0) as f64 / (n1 - n0) as f64))
+        let below = rows().filter(|(p, _)| *p <= passes).last().and_then(|(p, c)| Some((p, at(c)?)));
+        let above = rows().find(|(p, _)| *p >= passes).and_then(|(p, c)| Some((p, at(c)?)));
+        between(passes, below, above).ok_or_else(|| {
+            let counts: Vec<_> = rows().map(|(p, c)| (p, c.keys().collect::<Vec<_>>())).collect();
+            missing(format!(
+                "{kind:?} with a{a} w{w} for {channels} channels and {passes} passes; measured are {counts:?}"
+            ))
+        })
     }
 
     /// Cost of a layer.
@@ -321,62 +405,90 @@ impl Lut {
     /// # Errors
     /// As [`Lut::group`].
     pub fn cost(&self, q: &Query) -> Result<Cost, LutError> {
-        q.groups.iter().try_fold(self.preparation(q.out_words), |sum, &(w, channels)| {
-            Ok(sum + self.group(&q.name, &(q.kind, q.geometry, q.a_bits, w), channels)?)
+        q.groups.iter().try_fold(self.preparation(q.fill.as_ref()), |sum, &(w_bits, channels)| {
+            Ok(sum + self.group(&q.name, &q.sample(w_bits, channels))?)
         })
     }
 }
 
-/// The layers of a network as queries, in execution order, by the block rule.
+/// Linear interpolation between the nearest measured counts.
+fn between(at: usize, below: Option<(usize, Cost)>, above: Option<(usize, Cost)>) -> Option<Cost> {
+    let ((n0, c0), (n1, c1)) = (below?, above?);
+    Some(if n0 == n1 { c0 } else { c0 + (c1 - c0).scaled((at - n0) as f64 / (n1 - n0) as f64) })
+}
+
+impl Query {
+    /// A group of output channels of this layer. (Layers with a dense input run at 8 bits whatever their weights have.)
+    #[must_use]
+    pub fn sample(&self, w_bits: u8, channels: usize) -> Sample {
+        let w_bits = if self.geometry.dense { 8 } else { w_bits };
+        Sample { layer: self.kind, geometry: self.geometry, a_bits: self.a_bits, w_bits, channels }
+    }
+}
+
+/// The layers of a network as queries, in execution order. A layer whose input must be copied first has two of them, of one
+/// [`Query::region`].
 #[must_use]
 pub fn queries(net: &IntNet) -> Vec<Query> {
-    let layouts = plan::layouts(net);
-    net.layers
-        .iter()
-        .map(|layer| {
-            let (x, y) = (&net.tensors[layer.inputs()[0]], &net.tensors[layer.output()]);
-            let out = &layouts[layer.output()];
-            let weighted = |bits: &[u8]| {
-                plan::groups(bits, &out.order).iter().map(|g| (g.bits, g.channels.len())).collect::<Vec<_>>()
-            };
-            let sizes = |in_channels, kernel, stride, pad| Geometry {
-                in_height: x.height,
-                in_width: x.width,
-                in_channels,
-                out_height: y.height,
-                out_width: y.width,
-                kernel,
-                stride,
-                pad,
-            };
-            let (kind, geometry, groups) = match layer {
-                IntLayer::Conv2d(l) => (
-                    LayerKind::Conv2d,
-                    sizes(x.channels, l.kernel, l.stride, l.pad),
-                    weighted(&l.weight_bits),
-                ),
-                IntLayer::Linear(l) => {
-                    (LayerKind::Linear, sizes(x.channels, [1, 1], [1, 1], [0; 4]), weighted(&l.weight_bits))
-                }
-                IntLayer::AvgPool(l) => {
-                    (LayerKind::AvgPool, sizes(0, l.kernel, l.stride, [0; 4]), vec![(0, y.channels)])
-                }
-                IntLayer::Depthwise(l) => {
-                    (LayerKind::Depthwise, sizes(0, l.kernel, l.stride, l.pad), weighted(&l.weight_bits))
-                }
-                IntLayer::MaxPool(l) => {
-                    (LayerKind::MaxPool, sizes(0, l.kernel, l.stride, l.pad), vec![(0, y.channels)])
-                }
-                IntLayer::Add(_) => (LayerKind::Add, sizes(0, [1, 1], [1, 1], [0; 4]), vec![(0, y.channels)]),
-            };
-            Query {
-                name: layer.name().into(),
-                kind,
-                geometry,
-                a_bits: x.bits,
-                out_words: out.bytes / 4,
-                groups,
+    let plan = Plan::new(net);
+    plan.net.layers.iter().zip(&plan.region).map(|(layer, &region)| query(&plan, layer, region)).collect()
+}
+
+fn query(plan: &Plan, layer: &IntLayer, region: usize) -> Query {
+    let (input, output) = (layer.inputs()[0], layer.output());
+    let (x, y) = (&plan.net.tensors[input], &plan.net.tensors[output]);
+    let (lx, ly) = (&plan.layouts[input], &plan.layouts[output]);
+    let store = match ly.form {
+        Form::Planes => Store::Planes,
+        Form::Pixels | Form::Dense => {
+            if y.bits == 32 {
+                Store::Wide
+            } else {
+                Store::Packed
             }
-        })
-        .collect()
+        }
+    };
+    let sizes = |t: &Tensor, in_channels, kernel, stride, pad| Geometry {
+        in_height: t.height,
+        in_width: t.width,
+        in_channels,
+        out_height: y.height,
+        out_width: y.width,
+        kernel,
+        stride,
+        pad,
+        dense: lx.form == Form::Dense,
+        store,
+        offset: if store == Store::Planes { ly.first % 4 } else { 0 },
+    };
+    let (stored, channels) = (lx.order.len(), ly.order.len());
+    let weighted = || plan.groups(layer).iter().map(|g| (g.bits, g.channels.len())).collect();
+    let alike = vec![(0, channels)];
+    let (kind, geometry, groups) = match layer {
+        IntLayer::Conv2d(l) => {
+            let mut g = sizes(x, stored, l.kernel, l.stride, l.pad);
+            let window = plan.window(layer).expect("a convolution has one");
+            if window.out_height != g.out_height {
+                (g.in_height, g.in_width) = (1, x.height * x.width);
+                (g.out_height, g.out_width) = (1, window.out_width);
+            }
+            (LayerKind::Conv2d, g, weighted())
+        }
+        IntLayer::Linear(_) => (LayerKind::Linear, sizes(x, stored, [1, 1], [1, 1], [0; 4]), weighted()),
+        IntLayer::Depthwise(l) => (LayerKind::Depthwise, sizes(x, 0, l.kernel, l.stride, l.pad), alike),
+        IntLayer::AvgPool(l) => (LayerKind::AvgPool, sizes(x, 0, l.kernel, l.stride, [0; 4]), alike),
+        IntLayer::MaxPool(l) => (LayerKind::MaxPool, sizes(x, 0, l.kernel, l.stride, l.pad), alike),
+        IntLayer::Add(_) => (LayerKind::Add, sizes(x, 0, [1, 1], [1, 1], [0; 4]), alike),
+    };
+    Query {
+        name: layer.name().into(),
+        region,
+        kind,
+        geometry,
+        real_in_channels: x.channels,
+        real_channels: y.channels,
+        a_bits: if kind == LayerKind::Depthwise { y.bits } else { x.bits },
+        fill: plan.fill(layer),
+        groups,
+    }
 }

@@ -8,13 +8,15 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::lut::{Cost, CurveKey, Entry, Geometry, LayerKind, Lut, LutError, Query, queries};
+use crate::lut::{
+    Cost, Entry, FEATURES, Geometry, LayerKind, Lut, LutError, Query, Sample, Store, features, queries,
+};
 use crate::net::IntNet;
 use crate::plan::BLOCK;
 use crate::random::{self, Builder, Shape};
 use crate::{deploy, simulate};
 
-/// A layer to measure over all precision pairs and channel counts up to `channels`.
+/// A layer to measure over all precision pairs, and over channel counts up to those of `geometry` and `channels`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Target {
     /// Kind.
@@ -43,120 +45,181 @@ pub enum MeasureError {
 
 const WIDTHS: [u8; 3] = [8, 4, 2];
 
-/// The targets that cover a network whatever precisions its channels get.
+/// The targets that cover a network whatever precisions its channels get, pruning included.
 #[must_use]
 pub fn targets(net: &IntNet) -> Vec<Target> {
     let mut all: Vec<Target> = queries(net)
         .iter()
-        .map(|q| Target { layer: q.kind, geometry: q.geometry, channels: q.groups.iter().map(|g| g.1).sum() })
+        .map(|q| Target {
+            layer: q.kind,
+            geometry: match q.kind {
+                LayerKind::Conv2d | LayerKind::Linear => {
+                    Geometry { in_channels: q.real_in_channels, ..q.geometry }
+                }
+                LayerKind::Depthwise | LayerKind::AvgPool | LayerKind::MaxPool | LayerKind::Add => q.geometry,
+            },
+            channels: q.real_channels,
+        })
         .collect();
     all.sort();
     all.dedup();
     all
 }
 
-/// Channel counts at which a curve is sampled. Cost grows by whole blocks, evenly; a few counts suffice.
-fn counts(t: &Target) -> Vec<usize> {
-    let most = match t.layer {
-        LayerKind::Conv2d | LayerKind::Linear | LayerKind::Depthwise => t.channels.next_multiple_of(BLOCK),
-        LayerKind::AvgPool | LayerKind::MaxPool | LayerKind::Add => t.channels,
-    };
-    let mut counts =
-        vec![BLOCK.min(most), (2 * BLOCK).min(most), (most / 2).next_multiple_of(BLOCK).min(most), most];
+fn has_widths(layer: LayerKind) -> bool {
+    match layer {
+        LayerKind::Conv2d | LayerKind::Linear => true,
+        LayerKind::Depthwise | LayerKind::AvgPool | LayerKind::MaxPool | LayerKind::Add => false,
+    }
+}
+
+/// Counts at which a curve is sampled: cost grows evenly, so few suffice. Blocks that go in pairs are sampled by odd and by
+/// even numbers.
+fn output_counts(t: &Target) -> Vec<usize> {
+    let most = if has_widths(t.layer) { t.channels.next_multiple_of(BLOCK) } else { t.channels };
+    let middle = (most / 2).next_multiple_of(BLOCK);
+    let mut counts = vec![1, BLOCK, 2 * BLOCK, 3 * BLOCK, middle, most.saturating_sub(BLOCK), most];
+    counts.retain(|&n| n <= most && n > 0 && (!has_widths(t.layer) || n % BLOCK == 0));
+    if has_widths(t.layer) && t.geometry.out_width >= 4 {
+        counts.retain(|n| [BLOCK, middle, most].contains(n));
+    }
     counts.sort_unstable();
     counts.dedup();
     counts
 }
 
 /// Every sample of the targets.
-fn samples(targets: &[Target]) -> Vec<(CurveKey, usize)> {
+fn samples(targets: &[Target]) -> Vec<Sample> {
     let mut all = Vec::new();
     for t in targets {
-        for a in WIDTHS {
-            let weights: &[u8] = match t.layer {
-                LayerKind::Conv2d | LayerKind::Linear | LayerKind::Depthwise => &WIDTHS,
-                LayerKind::AvgPool | LayerKind::MaxPool | LayerKind::Add => &[0],
+        let inputs = match t.geometry.in_channels {
+            0 => vec![0],
+            most if t.geometry.dense => vec![most],
+            // Fewer than four are stored as four.
+            most => [BLOCK, most.div_ceil(2), most].map(|n| n.max(BLOCK)).to_vec(),
+        };
+        let activations = if t.geometry.dense { &WIDTHS[..1] } else { &WIDTHS };
+        for &a_bits in activations {
+            let weights: &[u8] = match (has_widths(t.layer), t.geometry.dense) {
+                (true, false) => &WIDTHS,
+                (true, true) => &[8],
+                (false, _) => &[0],
             };
-            for &w in weights {
-                all.extend(counts(t).into_iter().map(|n| ((t.layer, t.geometry, a, w), n)));
+            for &w_bits in weights {
+                for &in_channels in &inputs {
+                    let geometry = Geometry { in_channels, ..t.geometry };
+                    let sample = |channels| Sample { layer: t.layer, geometry, a_bits, w_bits, channels };
+                    all.extend(output_counts(t).into_iter().map(sample));
+                }
             }
         }
     }
     all
 }
 
-/// A network of the one layer.
-fn network(&(kind, g, a, w): &CurveKey, channels: usize) -> IntNet {
+/// A network whose first layer is the one to measure; what follows gives its output the right layout.
+fn network(s: &Sample) -> IntNet {
     let rng = &mut ChaCha8Rng::seed_from_u64(1);
-    match kind {
-        LayerKind::Conv2d => {
-            let mut b = Builder::new("conv2d", [g.in_height, g.in_width, g.in_channels], a);
-            let weight_bits = vec![w; channels];
-            let shape = Shape { kernel: g.kernel, stride: g.stride, pad: g.pad, weight_bits, out_bits: a };
-            let out = b.conv2d(rng, 0, &shape);
-            b.finish(out)
+    let Sample { geometry: g, a_bits: a, w_bits: w, channels, .. } = *s;
+    let in_channels = if has_widths(s.layer) { g.in_channels } else { channels };
+    let mut b = Builder::new("layer", [g.in_height, g.in_width, in_channels], a);
+    let shape = |bits: Vec<u8>| Shape {
+        kernel: g.kernel,
+        stride: g.stride,
+        pad: g.pad,
+        weight_bits: bits,
+        out_bits: a,
+    };
+    let out = match s.layer {
+        LayerKind::Conv2d => b.conv2d(rng, 0, &shape(vec![w; channels])),
+        LayerKind::Linear => b.linear(rng, 0, vec![w; channels], if g.store == Store::Wide { 32 } else { a }),
+        LayerKind::Depthwise => b.depthwise(rng, 0, &shape(vec![8; channels])),
+        LayerKind::AvgPool => b.avg_pool(0, g.kernel, g.stride, a),
+        LayerKind::MaxPool => b.max_pool(0, &shape(Vec::new())),
+        LayerKind::Add => b.add(rng, [0, 0], a),
+    };
+    let follow = |pad: [usize; 4]| Shape {
+        kernel: [3, 3],
+        stride: [1, 1],
+        pad,
+        weight_bits: vec![8; channels],
+        out_bits: a,
+    };
+    let pointwise = s.layer == LayerKind::Conv2d && g.kernel == [1, 1] && g.stride == [1, 1];
+    let out = match g.store {
+        // Planes with a border, beginning at the right offset from a word boundary.
+        Store::Planes => {
+            let side = if g.offset > 0 { g.offset } else { 0 };
+            let mut shape = follow([1, side, 1, 1]);
+            shape.kernel[1] = 3.max(side + 1);
+            shape.pad[3] = shape.kernel[1] - 1 - side;
+            b.depthwise(rng, out, &shape)
         }
-        LayerKind::Linear => {
-            let mut b = Builder::new("linear", [g.in_height, g.in_width, g.in_channels], a);
-            let out = b.linear(rng, 0, vec![w; channels], 32);
-            b.finish(out)
-        }
-        LayerKind::Depthwise => {
-            let mut b = Builder::new("depthwise", [g.in_height, g.in_width, channels], a);
-            let weight_bits = vec![w; channels];
-            let shape = Shape { kernel: g.kernel, stride: g.stride, pad: g.pad, weight_bits, out_bits: a };
-            let out = b.depthwise(rng, 0, &shape);
-            b.finish(out)
-        }
-        LayerKind::MaxPool => {
-            let mut b = Builder::new("max_pool", [g.in_height, g.in_width, channels], a);
-            let (kernel, stride, pad) = (g.kernel, g.stride, g.pad);
-            let out = b.max_pool(0, &Shape { kernel, stride, pad, weight_bits: Vec::new(), out_bits: a });
-            b.finish(out)
-        }
-        LayerKind::AvgPool => {
-            let mut b = Builder::new("avg_pool", [g.in_height, g.in_width, channels], a);
-            let out = b.avg_pool(0, g.kernel, g.stride, a);
-            b.finish(out)
-        }
-        LayerKind::Add => {
-            let mut b = Builder::new("add", [g.in_height, g.in_width, channels], a);
-            let out = b.add(rng, [0, 0], a);
-            b.finish(out)
-        }
-    }
+        // A border, lest the pixels lie in one line.
+        Store::Packed if pointwise && g.in_height > 1 => b.max_pool(out, &follow([1; 4])),
+        Store::Packed | Store::Wide => out,
+    };
+    b.finish(out)
 }
 
-/// Runs the layer alone; with `empty` only the preparation of its output.
+/// Runs a network; the cost of its first layer. With `empty` only the preparation of its output.
 fn run(net: &IntNet, empty: bool) -> Result<(Cost, Query), MeasureError> {
-    let failed = |why: String| MeasureError::Layer { what: net.name.clone(), why };
+    let query = queries(net).swap_remove(0);
+    let failed = |why: String| MeasureError::Layer { what: format!("{query:?}"), why };
     let x = random::input(&mut ChaCha8Rng::seed_from_u64(2), net);
     let build = if empty { deploy::deploy_empty } else { deploy::deploy };
     let deployment = build(net, &x).map_err(|e| failed(e.to_string()))?;
     let run = simulate::run(&deployment, &[x], true).map_err(|e| failed(e.to_string()))?.swap_remove(0);
-    Ok((run.layers[0], queries(net).swap_remove(0)))
+    Ok((run.layers[0], query))
 }
 
-/// Measures what preparing an output buffer costs: two sizes give the constant and the cost per word.
-fn prepare() -> Result<[Cost; 2], MeasureError> {
-    let sized = |size: usize| {
-        let geometry = Geometry {
-            in_height: size,
-            in_width: size,
-            in_channels: 4,
-            out_height: size,
-            out_width: size,
-            kernel: [1, 1],
+/// Measures what preparing an output buffer costs: from as many different outputs as there are features.
+fn prepare() -> Result<[Cost; FEATURES], MeasureError> {
+    type Case = ([f64; FEATURES], Cost);
+    let case = |size: usize, channels: usize, planes: bool, border: usize| -> Result<Case, MeasureError> {
+        let rng = &mut ChaCha8Rng::seed_from_u64(1);
+        let mut b = Builder::new("prepare", [size, size, 4], 8);
+        let shape = |kernel: usize, pad: usize| Shape {
+            kernel: [kernel; 2],
             stride: [1, 1],
-            pad: [0; 4],
+            pad: [pad; 4],
+            weight_bits: vec![8; channels],
+            out_bits: 8,
         };
-        run(&network(&(LayerKind::Conv2d, geometry, 8, 8), 4), true)
+        let mut out = b.conv2d(rng, 0, &shape(1, 0));
+        if planes {
+            out = b.depthwise(rng, out, &shape(2 * border + 1, border));
+        } else if border > 0 {
+            out = b.max_pool(out, &shape(2 * border + 1, border));
+        }
+        let (cost, query) = run(&b.finish(out), true)?;
+        Ok((features(query.fill.as_ref()), cost))
     };
-    let ((small, q0), (large, q1)) = (sized(4)?, sized(20)?);
-    let words = (q1.out_words - q0.out_words) as f64;
-    let per_word = (large - small).zip(Cost::default(), |d, _| d / words);
-    let none = small.zip(per_word, |s, p| s - p * q0.out_words as f64);
-    Ok([none, per_word])
+    let cases = [
+        case(8, 4, false, 0)?,
+        case(8, 32, false, 1)?,
+        case(16, 32, false, 1)?,
+        case(32, 4, true, 1)?,
+        case(32, 16, true, 1)?,
+    ];
+    Ok(solve(cases))
+}
+
+/// Solves `features x prepare = cost` by elimination.
+fn solve(mut rows: [([f64; FEATURES], Cost); FEATURES]) -> [Cost; FEATURES] {
+    for i in 0..FEATURES {
+        let pivot = (i..FEATURES).max_by(|&a, &b| rows[a].0[i].abs().total_cmp(&rows[b].0[i].abs()));
+        rows.swap(i, pivot.expect("the range is not empty"));
+        let (lead, cost) = rows[i];
+        for (j, row) in rows.iter_mut().enumerate() {
+            if j != i {
+                let by = row.0[i] / lead[i];
+                row.0.iter_mut().zip(lead).for_each(|(v, l)| *v -= by * l);
+                row.1 = row.1.zip(cost, |v, c| v - by * c);
+            }
+        }
+    }
+    std::array::from_fn(|i| rows[i].1.zip(rows[i].1, |v, _| v / rows[i].0[i]))
 }
 
 /// Measures what `lut` lacks of the targets, in parallel, and saves it to `path` now and then and at the end.
@@ -165,16 +228,18 @@ fn prepare() -> Result<[Cost; 2], MeasureError> {
 /// If a layer cannot be run or the file not be written; what was measured by then is saved.
 pub fn complete(lut: &mut Lut, targets: &[Target], path: &Path) -> Result<usize, MeasureError> {
     lut.prepare = prepare()?;
-    let missing: Vec<_> = samples(targets).into_iter().filter(|(key, n)| !lut.has(key, *n)).collect();
+    let mut missing: Vec<_> = samples(targets).into_iter().filter(|s| !lut.has(s)).collect();
+    missing.sort_unstable();
+    missing.dedup();
     let bar = progress(missing.len() as u64);
     let shared = Mutex::new((&mut *lut, std::time::Instant::now()));
-    let done = missing.par_iter().try_for_each(|(key, channels)| -> Result<(), MeasureError> {
-        let (cost, query) = run(&network(key, *channels), false)?;
+    let done = missing.par_iter().try_for_each(|s| -> Result<(), MeasureError> {
+        let (cost, query) = run(&network(s), false)?;
         let mut guard = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (lut, saved) = &mut *guard;
-        let cost = cost - lut.preparation(query.out_words);
-        let &(layer, geometry, a_bits, w_bits) = key;
-        lut.insert(Entry { layer, geometry, a_bits, w_bits, channels: *channels, cost });
+        let cost = cost - lut.preparation(query.fill.as_ref());
+        let Sample { layer, geometry, a_bits, w_bits, channels } = *s;
+        lut.insert(Entry { layer, geometry, a_bits, w_bits, channels, cost });
         if saved.elapsed().as_secs() >= 5 {
             lut.save(path)?;
             *saved = std::time::Instant::now();

@@ -51,6 +51,12 @@ impl Pair {
         32 / usize::from(self.a.min(self.w))
     }
 
+    /// Bytes of a pixel that one pass of the inner loop takes.
+    #[must_use]
+    pub fn pass_bytes(self) -> usize {
+        self.elements() * usize::from(self.a) / 8
+    }
+
     /// Loop body: 0 uniform, 1 and 2 activations wider by 2 and 4, 3 and 4 weights wider by 2 and 4.
     #[must_use]
     pub fn body(self) -> u32 {

@@ -1,5 +1,7 @@
 //! Seeded random layers and networks that always validate: for tests, and for building a layer to measure.
 
+mod networks;
+
 use rand::Rng;
 use rand::seq::IndexedRandom as _;
 use rand_chacha::ChaCha8Rng;
@@ -7,6 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use crate::net::{
     Add, AvgPool, Conv2d, Depthwise, IntLayer, IntNet, Linear, MaxPool, Requant, Tensor, TensorId,
 };
+
+pub use networks::{Builds, NETWORKS, Widths, autoencoder, ds_cnn, fashion, mobilenet, resnet8};
 
 const WIDTHS: [u8; 3] = [2, 4, 8];
 
@@ -239,29 +243,69 @@ pub fn mix(rng: &mut ChaCha8Rng, n: usize) -> Vec<u8> {
     (0..n).map(|_| if mixed { *WIDTHS.choose(rng).expect("three widths") } else { one }).collect()
 }
 
-/// A random small network: convolutions, perhaps a residual block, pooling, a linear layer.
+/// Kinds of layer that [`layer`] makes.
+pub const KINDS: [&str; 6] = ["conv2d", "depthwise", "linear", "max_pool", "avg_pool", "add"];
+
+/// A network of one random layer of a kind in [`KINDS`].
+pub fn layer(rng: &mut ChaCha8Rng, kind: &str) -> IntNet {
+    let width = |rng: &mut ChaCha8Rng| *WIDTHS.choose(rng).expect("three widths");
+    let (largest, most) = *[(3, 5), (3, 20), (6, 5), (6, 20)].choose(rng).expect("four");
+    let kernel = [rng.random_range(1..=largest), rng.random_range(1..=largest)];
+    let size = |rng: &mut ChaCha8Rng, k: usize| rng.random_range(k..=k + 9);
+    let (height, columns) = (size(rng, kernel[0]), size(rng, kernel[1]));
+    let channels = rng.random_range(1..=most);
+    let mut b = Builder::new(kind, [height, columns, channels], width(rng));
+    let stride = [rng.random_range(1..=3), rng.random_range(1..=3)];
+    let pad = [0, 1, 0, 1].map(|axis| rng.random_range(0..kernel[axis]));
+    let outputs = if kind == "depthwise" { channels } else { rng.random_range(1..=21) };
+    let shape = Shape { kernel, stride, pad, weight_bits: pruned_mix(rng, outputs), out_bits: width(rng) };
+    let out = match kind {
+        "conv2d" => b.conv2d(rng, 0, &shape),
+        "depthwise" => b.depthwise(rng, 0, &shape),
+        "linear" => {
+            let bits = *[2, 4, 8, 32].choose(rng).expect("four widths");
+            b.linear(rng, 0, shape.weight_bits, bits)
+        }
+        "max_pool" => b.max_pool(0, &shape),
+        "avg_pool" => b.avg_pool(0, kernel, stride, shape.out_bits),
+        "add" => b.add(rng, [0, 0], shape.out_bits),
+        other => panic!("no layer of kind '{other}'"),
+    };
+    b.finish(out)
+}
+
+/// A random small network with every kind of layer: convolutions, depthwise layers, maxima, perhaps a residual block, pooling, a
+/// linear layer; some with pruned channels.
 pub fn network(rng: &mut ChaCha8Rng) -> IntNet {
     let width = |rng: &mut ChaCha8Rng| *WIDTHS.choose(rng).expect("three widths");
     let shape = [rng.random_range(1..=9), rng.random_range(1..=11), rng.random_range(1..=9)];
     let bits = width(rng);
     let mut b = Builder::new("random", shape, bits);
     let mut last = 0;
-    for _ in 0..rng.random_range(1..=2) {
+    for _ in 0..rng.random_range(1..=3) {
         let x = b.net.tensors[last].clone();
-        let kernel = [rng.random_range(1..=x.height.min(3)), rng.random_range(1..=x.width.min(3))];
+        let largest = if rng.random_bool(0.2) { 5 } else { 3 };
+        let kernel =
+            [rng.random_range(1..=x.height.min(largest)), rng.random_range(1..=x.width.min(largest))];
         let stride = [rng.random_range(1..=2), rng.random_range(1..=2)];
         let pad = [0, 1, 0, 1].map(|axis| rng.random_range(0..kernel[axis]));
-        let channels = rng.random_range(1..=13);
-        let shape = Shape { kernel, stride, pad, weight_bits: mix(rng, channels), out_bits: width(rng) };
-        last = b.conv2d(rng, last, &shape);
+        let kind = rng.random_range(0..4);
+        let channels = if kind < 2 { rng.random_range(1..=13) } else { x.channels };
+        let shape =
+            Shape { kernel, stride, pad, weight_bits: pruned_mix(rng, channels), out_bits: width(rng) };
+        last = match kind {
+            0 | 1 => b.conv2d(rng, last, &shape),
+            2 => b.depthwise(rng, last, &shape),
+            _ => b.max_pool(last, &shape),
+        };
     }
     if rng.random_bool(0.5) {
         let x = b.net.tensors[last].clone();
         let branch = |b: &mut Builder, rng: &mut ChaCha8Rng, size: usize| {
             let pad = [size / 2; 4];
-            let weight_bits = mix(rng, x.channels);
+            let weight_bits = pruned_mix(rng, x.channels);
             let shape = Shape { kernel: [size; 2], stride: [1, 1], pad, weight_bits, out_bits: width(rng) };
-            b.conv2d(rng, last, &shape)
+            if rng.random_bool(0.3) { b.depthwise(rng, last, &shape) } else { b.conv2d(rng, last, &shape) }
         };
         let (left, right) = (branch(&mut b, rng, 3), branch(&mut b, rng, 1));
         let out = width(rng);
@@ -273,44 +317,11 @@ pub fn network(rng: &mut ChaCha8Rng) -> IntNet {
         last = b.avg_pool(last, [x.height, x.width], [1, 1], out);
     }
     if rng.random_bool(0.7) {
-        let outputs = rng.random_range(1..=11);
-        let (bits, out) = (mix(rng, outputs), *[2, 4, 8, 32].choose(rng).expect("four widths"));
+        let outputs = rng.random_range(1..=21);
+        let (bits, out) = (pruned_mix(rng, outputs), *[2, 4, 8, 32].choose(rng).expect("four widths"));
         last = b.linear(rng, last, bits, out);
     }
     b.finish(last)
-}
-
-/// The small residual network of the `fashion` task (14x14x1 input, two residual blocks, 10 classes) with random weights
-/// of the given widths: the shapes that `mpic-kernels lut` measures by default.
-pub fn fashion(
-    rng: &mut ChaCha8Rng,
-    a: u8,
-    mut widths: impl FnMut(&mut ChaCha8Rng, usize) -> Vec<u8>,
-) -> IntNet {
-    let mut b = Builder::new("fashion", [14, 14, 1], 8);
-    let mut conv = |b: &mut Builder,
-                    rng: &mut ChaCha8Rng,
-                    x: TensorId,
-                    size: usize,
-                    stride: usize,
-                    n: usize| {
-        let weight_bits = widths(rng, n);
-        let shape =
-            Shape { kernel: [size; 2], stride: [stride; 2], pad: [size / 2; 4], weight_bits, out_bits: a };
-        b.conv2d(rng, x, &shape)
-    };
-    let stem = conv(&mut b, rng, 0, 3, 1, 16);
-    let x = conv(&mut b, rng, stem, 3, 1, 16);
-    let x = conv(&mut b, rng, x, 3, 1, 16);
-    let block1 = b.add(rng, [stem, x], a);
-    let x = conv(&mut b, rng, block1, 3, 2, 32);
-    let x = conv(&mut b, rng, x, 3, 1, 32);
-    let shortcut = conv(&mut b, rng, block1, 1, 2, 32);
-    let block2 = b.add(rng, [shortcut, x], a);
-    let pooled = b.avg_pool(block2, [7, 7], [1, 1], a);
-    let bits = widths(rng, 10);
-    let logits = b.linear(rng, pooled, bits, 32);
-    b.finish(logits)
 }
 
 /// Random codes for the network's input.

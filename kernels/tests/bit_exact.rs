@@ -5,6 +5,9 @@ use mpic_kernels::{deploy, golden, random, simulate};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+/// Random layers of each kind.
+const LAYERS: u64 = 300;
+
 /// Deploys `net`, runs two inputs with and without RTL quirks, and compares with the reference.
 #[track_caller]
 fn check(name: &str, net: &IntNet, rng: &mut ChaCha8Rng) {
@@ -35,6 +38,17 @@ fn describe(net: &IntNet) -> String {
 }
 
 #[test]
+fn random_layers() {
+    for kind in random::KINDS {
+        for seed in 0..LAYERS {
+            let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+            let net = random::layer(rng, kind);
+            check(&format!("{kind}, seed {seed}"), &net, rng);
+        }
+    }
+}
+
+#[test]
 fn random_networks() {
     for seed in 0..400 {
         let rng = &mut ChaCha8Rng::seed_from_u64(seed);
@@ -43,7 +57,7 @@ fn random_networks() {
     }
 }
 
-/// Outputs must not all be equal, or equality would say nothing.
+/// Outputs must not all be equal (as far as pruning leaves any), or equality would say nothing.
 #[test]
 fn random_networks_have_varied_outputs() {
     let varied = (0..100)
@@ -57,5 +71,5 @@ fn random_networks_have_varied_outputs() {
             outputs[0] != outputs[1] || outputs[0].iter().any(|v| *v != outputs[0][0])
         })
         .count();
-    assert!(varied > 85, "only {varied} of 100 networks have outputs that vary");
+    assert!(varied > 70, "only {varied} of 100 networks have outputs that vary");
 }

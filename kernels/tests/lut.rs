@@ -13,7 +13,7 @@ use rand::seq::IndexedRandom as _;
 use rand_chacha::ChaCha8Rng;
 
 fn table(path: &Path) -> Lut {
-    let net = random::fashion(&mut ChaCha8Rng::seed_from_u64(0), 8, |_, n| vec![8; n]);
+    let net = random::fashion(&mut ChaCha8Rng::seed_from_u64(0), 8, &mut |_, n| vec![8; n]);
     let mut lut = Lut::default();
     measure::complete(&mut lut, &measure::targets(&net), path).expect("measured");
     lut
@@ -28,7 +28,7 @@ fn predicts_random_mixes() {
         .map(|seed| {
             let rng = &mut ChaCha8Rng::seed_from_u64(seed);
             let a = *[2, 4, 8].choose(rng).expect("widths");
-            let net = random::fashion(rng, a, random::mix);
+            let net = random::fashion(rng, a, &mut random::mix);
             let x = random::input(rng, &net);
             let deployed = deploy::deploy(&net, &x).expect("fits");
             let run = simulate::run(&deployed, &[x], true).expect("runs").swap_remove(0);
@@ -49,7 +49,7 @@ fn is_read_back_as_it_was_measured() {
     let lut = table(&path);
     assert!(Lut::load(&path).expect("loads") == lut, "the file says what was measured");
     // Nothing is missing, so nothing is measured again.
-    let net = random::fashion(&mut ChaCha8Rng::seed_from_u64(0), 8, |_, n| vec![8; n]);
+    let net = random::fashion(&mut ChaCha8Rng::seed_from_u64(0), 8, &mut |_, n| vec![8; n]);
     assert_eq!(measure::complete(&mut lut.clone(), &measure::targets(&net), &path).expect("measured"), 0);
 }
 
@@ -72,9 +72,9 @@ fn refuses_what_it_cannot_answer() {
         "{message}"
     );
     assert!(matches!(Lut::load(Path::new("no/such.json")), Err(LutError::Read(..))));
-    let mut q =
-        queries(&random::fashion(&mut ChaCha8Rng::seed_from_u64(0), 8, |_, n| vec![8; n])).swap_remove(0);
-    q.geometry.in_channels = 77;
+    let mut q = queries(&random::fashion(&mut ChaCha8Rng::seed_from_u64(0), 8, &mut |_, n| vec![8; n]))
+        .swap_remove(0);
+    q.geometry.stride = [7, 7];
     assert!(lut.cost(&q).expect_err("not measured").to_string().contains("mpic-kernels lut --shapes"));
 }
 
@@ -89,7 +89,7 @@ fn command_line_deploys_runs_and_checks() {
     let dir = tempfile::tempdir().expect("tempdir");
     let at = |name: &str| dir.path().join(name);
     let rng = &mut ChaCha8Rng::seed_from_u64(3);
-    let net = random::fashion(rng, 4, random::mix);
+    let net = random::fashion(rng, 4, &mut random::mix);
     net.save(&at("network.json")).expect("saved");
     let codes: Vec<u8> = (0..3).flat_map(|_| random::input(rng, &net)).map(|c| c as u8).collect();
     fs::write(at("inputs.bin"), codes).expect("written");

@@ -1,8 +1,8 @@
 //! The scalar reference against other ways to say the same, and what validation refuses.
 
+use mpic_kernels::golden;
 use mpic_kernels::net::{Conv2d, IntLayer, IntNet, Requant};
 use mpic_kernels::random::{self, Builder, Shape};
-use mpic_kernels::{deploy, golden};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -130,10 +130,4 @@ fn a_maximum_keeps_the_number_format() {
     let mut net = b.finish(out);
     net.tensors[out].zero_point = 0;
     refused(&net, "a maximum keeps the number format");
-}
-
-#[test]
-fn deployment_names_the_layer_it_has_no_kernel_for() {
-    let message = deploy::deploy(&pruned().0, &[0; 18]).expect_err("refused").to_string();
-    assert_eq!(message, "layer 'layer0': there is no kernel for pruned channels yet");
 }

@@ -14,7 +14,11 @@ fn prebuilt_runtime_is_current() {
     let toolchain = Toolchain::find().unwrap_or_else(|e| panic!("{e} (or run ./setup.sh packages)"));
     toolchain
         .include(&here.join("c"))
-        .link(&["runtime.c", "conv.S", "pointwise.S"].map(|f| here.join("c").join(f)), &elf)
+        .link(
+            &["main.c", "runtime.c", "conv.S", "window.S", "depthwise.S", "pointwise.S"]
+                .map(|f| here.join("c").join(f)),
+            &elf,
+        )
         .unwrap_or_else(|e| panic!("{e}"));
     let built = std::fs::read(&elf).expect("linked");
     if std::env::var_os("UPDATE_RUNTIME").is_some() {

@@ -26,7 +26,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let targets = match &args.shapes {
         None => {
             let rng = &mut ChaCha8Rng::seed_from_u64(0);
-            measure::targets(&random::fashion(rng, 8, |_, n| vec![8; n]))
+            measure::targets(&random::fashion(rng, 8, &mut |_, n| vec![8; n]))
         }
         Some(path) => {
             let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;

@@ -1,0 +1,124 @@
+//! Weights and requantisation tables in the order in which the kernels read them.
+
+use super::MemoryUse;
+use super::words::{Blob, Word};
+use crate::net::{Depthwise, IntLayer, Requant};
+use crate::pack::{self, Pair};
+use crate::plan::{BLOCK, Group, Layout, Plan};
+
+/// Where a group's weights and requantisation table lie.
+#[derive(Clone, Debug)]
+pub(super) struct Placed {
+    pub(super) group: Group,
+    pub(super) pair: Pair,
+    pub(super) weights: Word,
+    /// Bytes of four channels.
+    pub(super) block_bytes: usize,
+    pub(super) table: Word,
+    pub(super) table_end: Word,
+}
+
+/// Places what a layer needs: its groups, or for a depthwise layer the address of its channels.
+pub(super) fn place(plan: &Plan, layer: &IntLayer, blob: &mut Blob, memory: &mut MemoryUse) -> Vec<Placed> {
+    match layer {
+        IntLayer::Conv2d(l) => {
+            let (x, layout) = (&plan.net.tensors[l.input], &plan.layouts[l.input]);
+            let [height, width] = l.kernel;
+            let rows = |c: usize| {
+                let pixel = |y: usize, x_at: usize| {
+                    let at = ((c * height + y) * width + x_at) * x.channels;
+                    &l.weights[at..at + x.channels]
+                };
+                (0..height).map(|y| kernel_row(layout, x.bits, (0..width).map(|x| pixel(y, x)))).collect()
+            };
+            groups(plan, layer, &rows, &l.requant, blob, memory)
+        }
+        // A convolution whose kernel is the whole input.
+        IntLayer::Linear(l) => {
+            let (x, layout) = (&plan.net.tensors[l.input], &plan.layouts[l.input]);
+            let in_line = layout.row == x.width * layout.pixel;
+            let rows = |c: usize| {
+                let pixels = l.weights[c * x.len()..][..x.len()].chunks_exact(x.channels);
+                let per_row = if in_line { x.height * x.width } else { x.width };
+                let pixels: Vec<&[i8]> = pixels.collect();
+                pixels.chunks(per_row).map(|row| kernel_row(layout, x.bits, row.iter().copied())).collect()
+            };
+            groups(plan, layer, &rows, &l.requant, blob, memory)
+        }
+        IntLayer::Depthwise(_) | IntLayer::AvgPool(_) | IntLayer::MaxPool(_) | IntLayer::Add(_) => Vec::new(),
+    }
+}
+
+/// The codes of a kernel row, input channels in slot order and filled up as the pixels are.
+fn kernel_row<'a>(layout: &Layout, bits: u8, pixels: impl Iterator<Item = &'a [i8]>) -> Vec<i32> {
+    let slots = layout.pixel * 8 / usize::from(bits);
+    let mut codes = Vec::new();
+    for (n, pixel) in pixels.enumerate() {
+        codes.extend(layout.order.iter().map(|&c| i32::from(pixel[c])));
+        codes.resize((n + 1) * slots, 0);
+    }
+    codes
+}
+
+fn groups(
+    plan: &Plan,
+    layer: &IntLayer,
+    rows: &dyn Fn(usize) -> Vec<Vec<i32>>,
+    requant: &[Requant],
+    blob: &mut Blob,
+    memory: &mut MemoryUse,
+) -> Vec<Placed> {
+    let x = &plan.net.tensors[layer.inputs()[0]];
+    let mut placed = Vec::new();
+    for group in plan.groups(layer) {
+        let pair = Pair { a: x.bits, w: group.bits };
+        let (weights, before) = (blob.here(), blob.words.len());
+        let mut table: Vec<Word> = Vec::new();
+        for block in group.channels.chunks(BLOCK) {
+            let mut codes: Vec<_> = block.iter().map(|&c| rows(c)).collect();
+            for (codes, &c) in codes.iter().zip(block) {
+                let sum: i32 = codes.iter().flatten().sum();
+                table.extend(entry(requant[c], x.zero_point, sum));
+            }
+            codes.resize(BLOCK, codes[0].iter().map(|r| vec![0; r.len()]).collect());
+            blob.extend(pack::stream(pair, &codes));
+        }
+        let bytes = 4 * (blob.words.len() - before);
+        table.resize(3 * group.slots(), Word::number(0));
+        memory.weights += bytes;
+        memory.requant += 4 * table.len();
+        let at = blob.here();
+        blob.extend(table);
+        let (table_end, block_bytes) = (blob.here(), bytes * BLOCK / group.slots());
+        placed.push(Placed { group, pair, weights, block_bytes, table: at, table_end });
+    }
+    placed
+}
+
+/// kappa, lambda and shift of a channel whose weights add up to `sum`. The kernels sum codes, not codes minus zero point: the
+/// difference goes into lambda (modulo 2^32).
+fn entry(q: Requant, zero_point: i32, sum: i32) -> [Word; 3] {
+    let lambda = q.lambda.wrapping_sub(q.kappa.wrapping_mul(zero_point).wrapping_mul(sum));
+    [q.kappa.into(), lambda.into(), q.shift.into()]
+}
+
+/// The channels of a depthwise layer: `rows` kernel rows of bytes in whole words, then the table entry.
+pub(super) fn place_depthwise(
+    plan: &Plan,
+    l: &Depthwise,
+    rows: usize,
+    blob: &mut Blob,
+    memory: &mut MemoryUse,
+) {
+    let zero_point = plan.net.tensors[l.input].zero_point;
+    let taps = l.kernel[0] * l.kernel[1];
+    for &c in &plan.layouts[l.output].order {
+        let codes: Vec<i32> = l.weights[c * taps..][..taps].iter().map(|&w| i32::from(w)).collect();
+        let mut words: Vec<u32> = codes.chunks(l.kernel[1]).flat_map(|row| pack::words(row, 8)).collect();
+        words.resize(words.len().max(rows * l.kernel[1].div_ceil(4)), 0);
+        memory.weights += 4 * words.len();
+        memory.requant += 12;
+        blob.extend(words);
+        blob.extend(entry(l.requant[c], zero_point, codes.iter().sum()));
+    }
+}
