@@ -41,6 +41,9 @@ pub const BUILT_IN: [(&str, &str); 5] = [
 /// Largest height, width, channel count, kernel or stride; keeps every product of sizes inside the machine's integers.
 const LARGEST: usize = 4096;
 
+/// Most numbers of a tensor and most weights of a layer: more than any core this small has memory for.
+const MOST: usize = 1 << 24;
+
 /// What is wrong with a network file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ModelError {
@@ -159,10 +162,13 @@ fn parse(path: &str, text: &str) -> Result<Graph, ModelError> {
         node: node.to_owned(),
         why,
     };
-    if file.input.iter().any(|n| !(1..=LARGEST).contains(n)) {
+    if file.input.iter().any(|n| !(1..=LARGEST).contains(n)) || size(file.input) > MOST {
         return Err(ModelError::Parse(
             path.to_owned(),
-            format!("input = {:?} is not height, width and channels of 1 to {LARGEST}", file.input),
+            format!(
+                "input = {:?} is not height, width and channels of 1 to {LARGEST}, at most {MOST} numbers",
+                file.input
+            ),
         ));
     }
     let input = Node { name: "input".into(), op: Op::Input, inputs: vec![], shape: file.input };
@@ -174,6 +180,12 @@ fn parse(path: &str, text: &str) -> Result<Graph, ModelError> {
             node(&graph, entry.get_ref()).map_err(|why| wrong(entry.span(), &entry.get_ref().name, why))?;
         graph.nodes.push(node);
         spans.push(entry.span());
+        let id = graph.output();
+        let (numbers, weights) = (size(graph.nodes[id].shape), graph.fan_in(id) * graph.nodes[id].shape[2]);
+        if numbers.max(weights) > MOST {
+            let why = format!("it has {numbers} numbers and {weights} weights; {MOST} is the most of either");
+            return Err(wrong(entry.span(), &entry.get_ref().name, why));
+        }
     }
     let last = graph.output();
     let at = |id: NodeId, why: &str| wrong(spans[id].clone(), &graph.nodes[id].name, why.to_owned());
@@ -184,6 +196,10 @@ fn parse(path: &str, text: &str) -> Result<Graph, ModelError> {
         return Err(at(id, "no other node reads it"));
     }
     Ok(graph)
+}
+
+fn size(shape: [usize; 3]) -> usize {
+    shape.iter().product()
 }
 
 /// The node an entry describes, behind those of `graph`.
@@ -290,6 +306,20 @@ fn window(e: &Entry, image: [usize; 2]) -> Result<Window, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever is written over a network file, it is read or refused.
+        #[test]
+        fn mistakes_never_panic(
+            which in 0..BUILT_IN.len(), at: prop::sample::Index, remove in 0usize..12, text in "[0-9\\[\\]a-z\"= \n]{0,6}",
+        ) {
+            let mut file: Vec<char> = BUILT_IN[which].1.chars().collect();
+            let at = at.index(file.len());
+            file.splice(at..(at + remove).min(file.len()), text.chars());
+            let _ = parse("x.toml", &file.into_iter().collect::<String>());
+        }
+    }
 
     /// Weights and multiply-accumulates of the reference networks, by layer sums of the `MLPerf` Tiny models.
     #[test]
@@ -345,6 +375,9 @@ mod tests {
         check("[[node]]\nname = \"a\"\nop = \"add\"\ninputs = [\"input\"]\n", "inputs names 1 nodes");
         check("[[node]]\nname = \"a\"\nop = \"pool\"\n", "unknown variant `pool`");
         check("", "node 'input': the last node");
+        let wide = format!("{conv}kernel = 3\n").replace("= 4", "= 4096");
+        let wider = wide.replace("\"c\"", "\"d\"");
+        check(&format!("{wide}{wider}"), "node 'd': it has 262144 numbers and 150994944 weights");
         assert!(parse("x.toml", "name = \"x\"\ninput = [0, 8, 2]\n").is_err());
         let missing = load("none.toml").expect_err("no file").to_string();
         assert!(
