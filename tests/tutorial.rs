@@ -19,7 +19,7 @@ fn blocks(kind: &str) -> Vec<&'static str> {
 
 fn draw(folder: &Path) {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
-    for (split, n) in [("train", 48), ("test", 24)] {
+    for (split, n) in [("train", 200), ("test", 40)] {
         for class in ["circle", "square"] {
             let folder = folder.join("shapes").join(split).join(class);
             std::fs::create_dir_all(&folder).expect("created");
@@ -56,7 +56,7 @@ fn every_command_of_the_tutorial_works() {
         let program = words.next().expect("a program");
         let mut args: Vec<&str> = words.collect();
         if args.contains(&"--task") {
-            args.extend(["--epochs", "8/1/1", "--simulate", "2", "--threads", "1"]);
+            args.extend(["--epochs", "15/1/1", "--simulate", "2", "--threads", "1"]);
         }
         let mut command = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin(program));
         command.current_dir(dir.path()).args(args).assert().success();
