@@ -476,20 +476,19 @@ impl Run {
         write_atomically(&elf, &deployment.elf)?;
 
         let measured = self.lut().map(|path| Measured::load(&path)).transpose()?;
+        // A layer may run as several steps; its channels are those of the last.
         let queries = queries(network);
         let layers: Vec<LayerPoint> = queries
-            .iter()
-            .zip(&runs[0].layers)
-            .map(|(q, cost)| {
-                let predicted = measured.as_ref().map(|m| m.layer(q)).transpose()?;
-                let channels = q.groups.iter().copied().filter(|g| g.0 != 0).collect();
-                let cycles = cost.cycles as u64;
+            .chunk_by(|a, b| a.region == b.region)
+            .map(|steps| {
+                let q = steps.last().expect("a chunk is not empty");
+                let predicted = |m: &Measured| steps.iter().map(|q| m.layer(q)).sum::<Result<f64, _>>();
                 Ok(LayerPoint {
                     name: q.name.clone(),
                     input_bits: q.a_bits,
-                    channels,
-                    cycles,
-                    predicted_cycles: predicted,
+                    channels: q.groups.iter().copied().filter(|g| g.0 != 0).collect(),
+                    cycles: runs[0].layers[q.region].cycles as u64,
+                    predicted_cycles: measured.as_ref().map(predicted).transpose()?,
                 })
             })
             .collect::<Result<_>>()?;
