@@ -118,24 +118,42 @@ impl Deployment {
 /// # Errors
 /// If the network does not validate or does not fit.
 pub fn deploy(net: &IntNet, sample: &[i32]) -> Result<Deployment, DeployError> {
-    assemble(net, sample, true)
+    assemble(net, sample, true, &[])
+}
+
+/// As [`deploy`], with the outputs of the reference for `sample` inside: the ELF's exit code is 0 only if they come out.
+///
+/// # Errors
+/// As [`deploy`].
+pub fn deploy_checked(net: &IntNet, sample: &[i32]) -> Result<Deployment, DeployError> {
+    net.validate()?;
+    check_input(net, sample)?;
+    let expected = crate::golden::run(net, sample).swap_remove(net.output);
+    assemble(net, sample, true, &expected)
+}
+
+fn check_input(net: &IntNet, sample: &[i32]) -> Result<(), DeployError> {
+    let (got, expected) = (sample.len(), net.tensors[net.input].len());
+    if got == expected { Ok(()) } else { Err(DeployError::Input { got, expected }) }
 }
 
 /// As [`deploy`], with convolutions that only prepare their output: for measuring that part alone.
 pub(crate) fn deploy_empty(net: &IntNet, sample: &[i32]) -> Result<Deployment, DeployError> {
-    assemble(net, sample, false)
+    assemble(net, sample, false, &[])
 }
 
-fn assemble(net: &IntNet, sample: &[i32], complete: bool) -> Result<Deployment, DeployError> {
+fn assemble(
+    net: &IntNet,
+    sample: &[i32],
+    complete: bool,
+    expected: &[i32],
+) -> Result<Deployment, DeployError> {
     net.validate()?;
-    let expected = net.tensors[net.input].len();
-    if sample.len() != expected {
-        return Err(DeployError::Input { got: sample.len(), expected });
-    }
+    check_input(net, sample)?;
     let runtime = Image::parse(RUNTIME)?;
     let base = runtime.symbol("__image_end").expect("the runtime's linker script defines __image_end");
     let plan = Plan::new(net);
-    let (words, mut memory) = tables::tables(&plan, complete);
+    let (words, mut memory) = tables::tables(&plan, complete, expected);
     memory.code = runtime.segments.iter().map(|s| s.data.len()).sum();
     memory.buffers = plan.bytes;
     let buffers = base + (4 * words.len()).next_multiple_of(16) as u32;

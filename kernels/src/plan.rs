@@ -119,6 +119,13 @@ impl Plan {
         if computed { layout.border_fill(&self.net.tensors[output]) } else { Some(layout.whole_fill()) }
     }
 
+    /// Rows and columns of a tensor as the network has them, and the bytes from one to the next.
+    #[must_use]
+    pub fn steps(&self, id: TensorId) -> (usize, usize, usize, usize) {
+        let (t, l) = (&self.net.tensors[id], &self.layouts[id]);
+        (t.height, t.width, l.row, l.pixel)
+    }
+
     /// The code of a tensor's border.
     #[must_use]
     pub fn border_code(&self, id: TensorId) -> i32 {

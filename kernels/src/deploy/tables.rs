@@ -8,7 +8,7 @@ use crate::pack;
 use crate::plan::{BLOCK, Fill, Form, Plan, Window};
 
 /// Words of `struct network`.
-const NETWORK: usize = 6;
+const NETWORK: usize = 7;
 /// Bytes of `struct tensor`.
 const TENSOR: u32 = 32;
 /// `NO_SLOT`: an output channel that is not stored.
@@ -33,8 +33,8 @@ enum ByPlane {
 }
 
 /// All tables of a network, beginning with `struct network`, and what they occupy. Without `complete`, convolutions have
-/// no groups and only prepare their outputs.
-pub(super) fn tables(plan: &Plan, complete: bool) -> (Vec<Word>, MemoryUse) {
+/// no groups and only prepare their outputs. The program compares its outputs with `expected`, if there is any.
+pub(super) fn tables(plan: &Plan, complete: bool, expected: &[i32]) -> (Vec<Word>, MemoryUse) {
     let net = &plan.net;
     let mut memory = MemoryUse::default();
     let mut blob = Blob::default();
@@ -57,7 +57,9 @@ pub(super) fn tables(plan: &Plan, complete: bool) -> (Vec<Word>, MemoryUse) {
     let slot = |c: usize| plan.layouts[net.output].order.iter().position(|&o| o == c);
     blob.extend((0..y.channels).map(|c| slot(c).map_or(NO_SLOT, |s| s as u32)));
     let output = tensor_address(t.tensors, net.output);
-    let network = row![net.layers.len(), layers, output, order, y.channels, y.zero_point];
+    let check = if expected.is_empty() { Word::number(0) } else { blob.here() };
+    blob.extend(expected.iter().copied());
+    let network = row![net.layers.len(), layers, output, order, y.channels, y.zero_point, check];
     blob.words[..NETWORK].copy_from_slice(&network);
     memory.tables = 4 * blob.words.len() - memory.weights - memory.requant;
     (blob.words, memory)
