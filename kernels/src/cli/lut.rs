@@ -31,7 +31,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let mut targets = match &args.shapes {
         Some(path) => from_file(path)?,
         None if args.network.is_empty() => {
-            NETWORKS.iter().flat_map(|(name, _)| named(name)).flatten().collect()
+            NETWORKS.iter().filter_map(|(name, _)| named(name)).flatten().collect()
         }
         None => Vec::new(),
     };

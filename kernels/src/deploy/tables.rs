@@ -45,6 +45,9 @@ pub(super) fn tables(plan: &Plan, complete: bool, expected: &[i32]) -> (Vec<Word
     for id in 0..net.tensors.len() {
         t.tensor(id);
     }
+    // The output again, with rows and columns as the original network has them.
+    let output = t.blob.here();
+    t.output();
     let fills: Vec<_> = net.layers.iter().map(|l| plan.fill(l).map(|f| t.fill(l.output(), &f))).collect();
     let bodies: Vec<_> = net.layers.iter().zip(&placed).map(|(l, p)| t.layer(l, p, &mut memory)).collect();
     let mut blob = t.blob;
@@ -56,7 +59,6 @@ pub(super) fn tables(plan: &Plan, complete: bool, expected: &[i32]) -> (Vec<Word
     let y = &net.tensors[net.output];
     let slot = |c: usize| plan.layouts[net.output].order.iter().position(|&o| o == c);
     blob.extend((0..y.channels).map(|c| slot(c).map_or(NO_SLOT, |s| s as u32)));
-    let output = tensor_address(t.tensors, net.output);
     let check = if expected.is_empty() { Word::number(0) } else { blob.here() };
     blob.extend(expected.iter().copied());
     let network = row![net.layers.len(), layers, output, order, y.channels, y.zero_point, check];
@@ -88,6 +90,15 @@ impl Tables<'_> {
         let (t, l) = (&self.plan.net.tensors[id], &self.plan.layouts[id]);
         let first = self.buffer(id, l.first);
         self.blob.extend(row![first, l.pixel, l.row, t.height, t.width, l.order.len(), t.bits, l.plane]);
+    }
+
+    /// `struct tensor` of the output in its original orientation.
+    fn output(&mut self) {
+        let id = self.plan.net.output;
+        let (t, l) = (&self.plan.net.tensors[id], &self.plan.layouts[id]);
+        let (height, width, down, right) = self.plan.steps(id);
+        let first = self.buffer(id, l.first);
+        self.blob.extend(row![first, right, down, height, width, l.order.len(), t.bits, l.plane]);
     }
 
     /// `struct fill`; returns its address.
