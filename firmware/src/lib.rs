@@ -6,6 +6,13 @@ use std::process::Command;
 /// Name of the cross compiler.
 pub const COMPILER: &str = "riscv64-unknown-elf-gcc";
 
+/// Start-up code.
+pub const CRT0: &str = include_str!("../crt0.S");
+/// Addresses of the simulator's host device.
+pub const HOST_H: &str = include_str!("../include/host.h");
+/// Xpulp and MPIC instructions for assembly.
+pub const MPIC_H: &str = include_str!("../include/mpic.h");
+
 /// Why a program could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolchainError {

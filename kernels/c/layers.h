@@ -212,6 +212,7 @@ struct network {
     const uint32_t *order;    /* slot of each output channel in natural order; NO_SLOT: it is pruned */
     uint32_t channels;        /* of the output, pruned ones included */
     int32_t zero_point;       /* what a pruned output channel holds */
+    const int32_t *expected;  /* outputs that must come out, or null */
 };
 #define NO_SLOT 0xFFFFFFFFu
 

@@ -118,25 +118,51 @@ impl Deployment {
 /// # Errors
 /// If the network does not validate or does not fit.
 pub fn deploy(net: &IntNet, sample: &[i32]) -> Result<Deployment, DeployError> {
-    assemble(net, sample, true)
-}
-
-/// As [`deploy`], with convolutions that only prepare their output: for measuring that part alone.
-pub(crate) fn deploy_empty(net: &IntNet, sample: &[i32]) -> Result<Deployment, DeployError> {
-    assemble(net, sample, false)
-}
-
-fn assemble(net: &IntNet, sample: &[i32], complete: bool) -> Result<Deployment, DeployError> {
     net.validate()?;
-    let expected = net.tensors[net.input].len();
-    if sample.len() != expected {
-        return Err(DeployError::Input { got: sample.len(), expected });
-    }
+    check_input(net, sample)?;
+    assemble(Plan::new(net), sample, true, &[])
+}
+
+/// As [`deploy`], with the outputs of the reference for `sample` inside: the ELF's exit code is 0 only if they come out.
+///
+/// # Errors
+/// As [`deploy`].
+pub fn deploy_checked(net: &IntNet, sample: &[i32]) -> Result<Deployment, DeployError> {
+    net.validate()?;
+    check_input(net, sample)?;
+    let expected = crate::golden::run(net, sample).swap_remove(net.output);
+    assemble(Plan::new(net), sample, true, &expected)
+}
+
+/// What a [valid](IntNet::validate) network occupies, without making an ELF of it.
+///
+/// # Errors
+/// If the runtime does not load.
+pub fn memory(net: &IntNet) -> Result<MemoryUse, DeployError> {
+    let plan = Plan::new(net);
+    Ok(MemoryUse { code: code(&Image::parse(RUNTIME)?), buffers: plan.bytes, ..tables::tables(&plan, true, &[]).1 })
+}
+
+/// Bytes of the runtime.
+fn code(runtime: &Image) -> usize {
+    runtime.segments.iter().map(|s| s.data.len()).sum()
+}
+
+fn check_input(net: &IntNet, sample: &[i32]) -> Result<(), DeployError> {
+    let (got, expected) = (sample.len(), net.tensors[net.input].len());
+    if got == expected { Ok(()) } else { Err(DeployError::Input { got, expected }) }
+}
+
+/// A plan of a valid network as it is; unless `complete`, with convolutions that only prepare their output: for measuring.
+pub(crate) fn deploy_plan(plan: Plan, sample: &[i32], complete: bool) -> Result<Deployment, DeployError> {
+    assemble(plan, sample, complete, &[])
+}
+
+fn assemble(plan: Plan, sample: &[i32], complete: bool, expected: &[i32]) -> Result<Deployment, DeployError> {
     let runtime = Image::parse(RUNTIME)?;
     let base = runtime.symbol("__image_end").expect("the runtime's linker script defines __image_end");
-    let plan = Plan::new(net);
-    let (words, mut memory) = tables::tables(&plan, complete);
-    memory.code = runtime.segments.iter().map(|s| s.data.len()).sum();
+    let (words, mut memory) = tables::tables(&plan, complete, expected);
+    memory.code = code(&runtime);
     memory.buffers = plan.bytes;
     let buffers = base + (4 * words.len()).next_multiple_of(16) as u32;
 
@@ -145,7 +171,7 @@ fn assemble(net: &IntNet, sample: &[i32], complete: bool) -> Result<Deployment, 
     if needed > available {
         return Err(DeployError::TooLarge { needed, available });
     }
-    let (input, output) = (net.input, net.output);
+    let (input, output) = (plan.net.input, plan.net.output);
     let input_address = buffers + plan.offsets[input] as u32;
     let mut data: Vec<u8> = words.iter().flat_map(|w| w.resolve(base, buffers).to_le_bytes()).collect();
     data.resize((input_address - base) as usize, 0);
@@ -167,12 +193,13 @@ fn assemble(net: &IntNet, sample: &[i32], complete: bool) -> Result<Deployment, 
 fn fill(plan: &Plan, codes: &[i32]) -> Vec<u8> {
     let id = plan.net.input;
     let (t, layout): (&Tensor, &Layout) = (&plan.net.tensors[id], &plan.layouts[id]);
+    let (_, width, down, right) = plan.steps(id);
     let bits = usize::from(layout.code_bits(t));
     let word = pack::words(&vec![plan.border_code(id); 32 / bits], bits as u8)[0];
     let mut out: Vec<u8> = word.to_le_bytes().repeat(layout.bytes.div_ceil(4));
     out.truncate(layout.bytes);
     for (n, pixel) in codes.chunks_exact(t.channels).enumerate() {
-        let at = layout.first + n / t.width * layout.row + n % t.width * layout.pixel;
+        let at = layout.first + n / width * down + n % width * right;
         for (slot, &c) in layout.order.iter().enumerate() {
             let (byte, bit) = match layout.form {
                 Form::Planes => (at + slot * layout.plane, 0),

@@ -2,6 +2,7 @@
 //!
 //! * [`net`]: the integer network and its layers; the file format of `network.json`.
 //! * [`golden`]: the scalar Rust reference that defines every layer.
+//! * [`fast`]: the same outputs for many inputs.
 //! * [`plan`], [`pack`], [`deploy`]: from a network to an ELF; [`simulate`]: that ELF on the simulator.
 //! * [`lut`]: measured costs, `lut.json`; [`measure`]: where they come from.
 //! * [`files`]: files that are replaced at once.
@@ -11,6 +12,7 @@
 
 pub mod cli;
 pub mod deploy;
+pub mod fast;
 pub mod files;
 pub mod golden;
 pub mod lut;

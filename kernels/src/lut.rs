@@ -156,6 +156,9 @@ pub struct Entry {
     pub cost: Cost,
 }
 
+/// Samples of a curve: by parity and passes, then by channels.
+type Curve = BTreeMap<(bool, usize), BTreeMap<usize, Entry>>;
+
 /// A measured layer without counts of channels: kind, sizes (with 0 input channels), input bits, weight bits.
 type CurveKey = (LayerKind, Geometry, u8, u8);
 
@@ -234,7 +237,7 @@ pub struct Lut {
     /// Preparing an output buffer: cost of a layer that fills nothing; of filling anything, a plane, a gap between rows, a pair
     /// of words.
     pub prepare: [Cost; FEATURES],
-    curves: BTreeMap<CurveKey, BTreeMap<(bool, usize), BTreeMap<usize, Entry>>>,
+    curves: BTreeMap<CurveKey, Curve>,
 }
 
 /// What the cost of preparing an output depends on.
@@ -390,7 +393,7 @@ impl Lut {
             let above = by_channels.range(n..).next().map(point);
             between(n, below, above)
         };
-        let below = rows().filter(|(p, _)| *p <= passes).last().and_then(|(p, c)| Some((p, at(c)?)));
+        let below = rows().rfind(|(p, _)| *p <= passes).and_then(|(p, c)| Some((p, at(c)?)));
         let above = rows().find(|(p, _)| *p >= passes).and_then(|(p, c)| Some((p, at(c)?)));
         between(passes, below, above).ok_or_else(|| {
             let counts: Vec<_> = rows().map(|(p, c)| (p, c.keys().collect::<Vec<_>>())).collect();
@@ -430,8 +433,13 @@ impl Query {
 /// [`Query::region`].
 #[must_use]
 pub fn queries(net: &IntNet) -> Vec<Query> {
-    let plan = Plan::new(net);
-    plan.net.layers.iter().zip(&plan.region).map(|(layer, &region)| query(&plan, layer, region)).collect()
+    queries_of(&Plan::new(net))
+}
+
+/// The layers of a plan as queries.
+#[must_use]
+pub fn queries_of(plan: &Plan) -> Vec<Query> {
+    plan.net.layers.iter().zip(&plan.region).map(|(layer, &region)| query(plan, layer, region)).collect()
 }
 
 fn query(plan: &Plan, layer: &IntLayer, region: usize) -> Query {

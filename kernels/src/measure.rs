@@ -10,9 +10,10 @@ use rayon::prelude::*;
 
 use crate::lut::{
     Cost, Entry, FEATURES, Geometry, LayerKind, Lut, LutError, Query, Sample, Store, features, queries,
+    queries_of,
 };
 use crate::net::IntNet;
-use crate::plan::BLOCK;
+use crate::plan::{BLOCK, Plan};
 use crate::random::{self, Builder, Shape};
 use crate::{deploy, simulate};
 
@@ -164,11 +165,12 @@ fn network(s: &Sample) -> IntNet {
 
 /// Runs a network; the cost of its first layer. With `empty` only the preparation of its output.
 fn run(net: &IntNet, empty: bool) -> Result<(Cost, Query), MeasureError> {
-    let query = queries(net).swap_remove(0);
+    let plan = Plan::as_is(net);
+    let query = queries_of(&plan).swap_remove(0);
     let failed = |why: String| MeasureError::Layer { what: format!("{query:?}"), why };
     let x = random::input(&mut ChaCha8Rng::seed_from_u64(2), net);
-    let build = if empty { deploy::deploy_empty } else { deploy::deploy };
-    let deployment = build(net, &x).map_err(|e| failed(e.to_string()))?;
+    net.validate().map_err(|e| failed(e.to_string()))?;
+    let deployment = deploy::deploy_plan(plan, &x, !empty).map_err(|e| failed(e.to_string()))?;
     let run = simulate::run(&deployment, &[x], true).map_err(|e| failed(e.to_string()))?.swap_remove(0);
     Ok((run.layers[0], query))
 }

@@ -10,6 +10,7 @@ mod buffers;
 mod channels;
 mod copies;
 mod layout;
+mod turn;
 mod window;
 
 pub use layout::{Fill, Form, Layout};
@@ -58,7 +59,9 @@ pub fn groups(weight_bits: &[u8], order: &[usize]) -> Vec<Group> {
 /// A network laid out in memory.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The network, with copies where a reader needs another layout (see [`Plan::region`]).
+    /// Whether rows and columns are exchanged.
+    pub turned: bool,
+    /// The network, perhaps turned, with copies where a reader needs another layout (see [`Plan::region`]).
     pub net: IntNet,
     /// By layer of `net`: the layer of the original network it belongs to.
     pub region: Vec<usize>,
@@ -74,10 +77,17 @@ impl Plan {
     /// Lays out a [valid](IntNet::validate) network.
     #[must_use]
     pub fn new(net: &IntNet) -> Self {
+        let turned = turn::is_better(net);
+        Self { turned, ..if turned { Self::as_is(&turn::turned(net)) } else { Self::as_is(net) } }
+    }
+
+    /// As [`Plan::new`], but with rows and columns as they are.
+    #[must_use]
+    pub fn as_is(net: &IntNet) -> Self {
         let (net, region) = copies::with_copies(net);
         let layouts = layout::layouts(&net, channels::orders(&net));
         let (offsets, bytes) = buffers::buffers(&net, &layouts);
-        Self { net, region, layouts, offsets, bytes }
+        Self { turned: false, net, region, layouts, offsets, bytes }
     }
 
     /// The precision groups of a convolution or linear layer; none for other layers.
@@ -117,6 +127,13 @@ impl Plan {
             IntLayer::Depthwise(_) | IntLayer::AvgPool(_) | IntLayer::MaxPool(_) | IntLayer::Add(_) => true,
         };
         if computed { layout.border_fill(&self.net.tensors[output]) } else { Some(layout.whole_fill()) }
+    }
+
+    /// Rows and columns of a tensor as the original network has them, and the bytes from one to the next.
+    #[must_use]
+    pub fn steps(&self, id: TensorId) -> (usize, usize, usize, usize) {
+        let (t, l) = (&self.net.tensors[id], &self.layouts[id]);
+        if self.turned { (t.width, t.height, l.pixel, l.row) } else { (t.height, t.width, l.row, l.pixel) }
     }
 
     /// The code of a tensor's border.

@@ -2,8 +2,8 @@
 
 mod networks;
 
-use rand::Rng;
 use rand::seq::IndexedRandom as _;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::net::{
@@ -322,6 +322,12 @@ pub fn network(rng: &mut ChaCha8Rng) -> IntNet {
         last = b.linear(rng, last, bits, out);
     }
     b.finish(last)
+}
+
+/// A generator that always gives the same sequence for a seed.
+#[must_use]
+pub fn seeded(seed: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(seed)
 }
 
 /// Random codes for the network's input.

@@ -1,5 +1,6 @@
 //! The scalar reference against other ways to say the same, and what validation refuses.
 
+use mpic_kernels::fast::Fast;
 use mpic_kernels::golden;
 use mpic_kernels::net::{Conv2d, IntLayer, IntNet, Requant};
 use mpic_kernels::random::{self, Builder, Shape};
@@ -130,4 +131,30 @@ fn a_maximum_keeps_the_number_format() {
     let mut net = b.finish(out);
     net.tensors[out].zero_point = 0;
     refused(&net, "a maximum keeps the number format");
+}
+
+/// The fast reference says what the scalar one says.
+#[track_caller]
+fn check_fast(net: &IntNet, rng: &mut ChaCha8Rng) {
+    let inputs: Vec<_> = (0..2).map(|_| random::input(rng, net)).collect();
+    let want: Vec<_> = inputs.iter().map(|x| golden::run(net, x).swap_remove(net.output)).collect();
+    assert_eq!(Fast::new(net).run_all(&inputs), want, "{}", net.name);
+}
+
+#[test]
+fn the_fast_reference_is_the_reference() {
+    for seed in 0..400 {
+        let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+        let net = random::network(rng);
+        check_fast(&net, rng);
+        for kind in random::KINDS {
+            let net = random::layer(rng, kind);
+            check_fast(&net, rng);
+        }
+    }
+    for (_, build) in random::NETWORKS {
+        let rng = &mut ChaCha8Rng::seed_from_u64(9);
+        let net = build(rng, 8, &mut random::pruned_mix);
+        check_fast(&net, rng);
+    }
 }

@@ -1,5 +1,6 @@
 //! The subcommands of `mpic-kernels`.
 
+mod build;
 mod deploy;
 mod lut;
 mod run;
@@ -28,9 +29,11 @@ struct Cli {
 enum Command {
     /// List the kernels with their precisions and limits
     List,
+    /// Write one layer with random data as an ELF that checks itself
+    Build(build::Args),
     /// Measure layers into lut.json; adds only what is missing
     Lut(lut::Args),
-    /// Write a saved integer network as an ELF
+    /// Write a saved integer network as an ELF or as C sources
     Deploy(deploy::Args),
     /// Run the Rust reference; with --check also an ELF on the simulator
     Run(run::Args),
@@ -56,6 +59,7 @@ pub fn main() -> ExitCode {
             list();
             Ok(0)
         }
+        Command::Build(args) => build::run(&args),
         Command::Lut(args) => lut::run(&args),
         Command::Deploy(args) => deploy::run(&args),
         Command::Run(args) => run::run(&args),
@@ -71,12 +75,19 @@ pub fn main() -> ExitCode {
 }
 
 fn list() {
-    println!("kernel     precisions (activations x weights)        limits");
     let pairs: Vec<_> = Pair::ALL.iter().map(|p| format!("{}x{}", p.a, p.w)).collect();
-    println!("conv2d     {}   any kernel, stride, padding; output 2, 4, 8 bit", pairs.join(" "));
+    println!("kernel     precisions and limits");
+    println!("conv2d     activations x weights {}, per output channel", pairs.join(" "));
+    println!("           any kernel, stride, padding, channels; output 2, 4, 8 bit");
     println!(
-        "linear     the same                                  whole input per output; output 2, 4, 8, 32 bit"
+        "depthwise  activations 2, 4, 8 x weights 2, 4, 8 (both stored as bytes); any kernel, stride, padding;"
     );
-    println!("avg_pool   2, 4, 8 bit in and out                    any window and stride, no padding");
-    println!("add        2, 4, 8 bit in and out                    two tensors of one shape");
+    println!("           output 2, 4, 8 bit");
+    println!("linear     as conv2d; output 2, 4, 8, 32 bit");
+    println!("avg_pool   2, 4, 8 bit in and out; any window and stride, no padding");
+    println!("max_pool   2, 4, 8 bit, output as input; any window, stride, padding");
+    println!("add        2, 4, 8 bit in and out; two tensors of one shape");
+    println!(
+        "Channels of 0 bits are pruned: they are neither computed nor, where all tied layers prune them, stored."
+    );
 }

@@ -1,7 +1,11 @@
 //! A network as C sources, with the kernels that the ELF has.
 
-use super::DeployError;
+use std::fmt::Write as _;
+
+use super::words::{Base, Word};
+use super::{DeployError, check_input, tables};
 use crate::net::IntNet;
+use crate::plan::Plan;
 
 /// A file to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,11 +16,87 @@ pub struct Source {
     pub text: String,
 }
 
-/// Not yet.
+/// Files that are the same for every network.
+const COMMON: [(&str, &str); 11] = [
+    ("conv.S", include_str!("../../c/conv.S")),
+    ("window.S", include_str!("../../c/window.S")),
+    ("depthwise.S", include_str!("../../c/depthwise.S")),
+    ("pointwise.S", include_str!("../../c/pointwise.S")),
+    ("runtime.c", include_str!("../../c/runtime.c")),
+    ("layers.h", include_str!("../../c/layers.h")),
+    ("frame.h", include_str!("../../c/frame.h")),
+    ("pack.h", include_str!("../../c/pack.h")),
+    ("mpic.h", mpic_firmware::MPIC_H),
+    ("network.h", include_str!("../../c/emit/network.h")),
+    ("Makefile", include_str!("../../c/emit/Makefile")),
+];
+
+/// What the program needs on the simulator; a board has its own.
+const HOST: [(&str, &str); 4] = [
+    ("host.h", mpic_firmware::HOST_H),
+    ("crt0.S", mpic_firmware::CRT0),
+    ("link.ld", include_str!("../../c/emit/link.ld")),
+    ("main.c", include_str!("../../c/emit/main.c")),
+];
+
+/// `net` as C sources for a board: its tables and buffers in `network.c`, the kernels, and a program for the simulator that runs
+/// it on `sample` and reports its outputs.
 ///
 /// # Errors
-/// If the network does not validate.
-pub fn c_sources(net: &IntNet, _sample: &[i32]) -> Result<Vec<Source>, DeployError> {
+/// If the network does not validate or `sample` has another size.
+pub fn c_sources(net: &IntNet, sample: &[i32]) -> Result<Vec<Source>, DeployError> {
     net.validate()?;
-    Ok(Vec::new())
+    check_input(net, sample)?;
+    let plan = Plan::new(net);
+    let (words, _) = tables::tables(&plan, true, &[]);
+    let mut out: Vec<Source> =
+        COMMON.iter().chain(&HOST).map(|&(name, text)| Source { name, text: text.to_owned() }).collect();
+    out.push(Source { name: "network.c", text: network_c(net, &plan, &words) });
+    out.push(Source { name: "sample.h", text: sample_h(sample) });
+    Ok(out)
+}
+
+fn network_c(net: &IntNet, plan: &Plan, words: &[Word]) -> String {
+    let input = net.input;
+    let (t, l) = (&plan.net.tensors[input], &plan.layouts[input]);
+    let (height, width, down, right) = plan.steps(input);
+    let mut text = format!(
+        "/* Network '{}', written by mpic-kernels deploy --emit c. */\n\
+         #include \"network.h\"\n#include \"layers.h\"\n\n\
+         #define BYTES {}\n#define INPUT {}\n#define INPUT_BYTES {}\n#define FIRST {}\n\
+         #define HEIGHT {height}\n#define WIDTH {width}\n#define CHANNELS {}\n\
+         #define DOWN {down}\n#define RIGHT {right}\n#define PLANE {}\n#define BITS {}\n#define BORDER {}\n\n\
+         {}\nextern const uintptr_t tables[];\nconst uintptr_t tables[] = {{",
+        net.name.replace("*/", "* /"),
+        plan.bytes + super::OVERREAD,
+        plan.offsets[input],
+        l.bytes,
+        l.first,
+        t.channels,
+        l.plane,
+        l.code_bits(t),
+        plan.border_code(input),
+        include_str!("../../c/emit/network.c"),
+    );
+    for (n, w) in words.iter().enumerate() {
+        text.push_str(if n % 8 == 0 { "\n    " } else { " " });
+        let value = w.value;
+        let _ = match w.base {
+            Base::Zero => write!(text, "{value}u,"),
+            Base::Tables => write!(text, "(uintptr_t)tables + {value},"),
+            Base::Buffers => write!(text, "(uintptr_t)buffers + {value},"),
+        };
+    }
+    text.push_str("\n};\n");
+    text
+}
+
+fn sample_h(sample: &[i32]) -> String {
+    let mut text =
+        String::from("/* One input: codes of rows, columns, channels. */\nstatic const int8_t sample[] = {");
+    for (n, code) in sample.iter().enumerate() {
+        let _ = write!(text, "{}{code},", if n % 24 == 0 { "\n    " } else { " " });
+    }
+    text.push_str("\n};\n");
+    text
 }

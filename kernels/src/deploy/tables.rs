@@ -8,7 +8,7 @@ use crate::pack;
 use crate::plan::{BLOCK, Fill, Form, Plan, Window};
 
 /// Words of `struct network`.
-const NETWORK: usize = 6;
+const NETWORK: usize = 7;
 /// Bytes of `struct tensor`.
 const TENSOR: u32 = 32;
 /// `NO_SLOT`: an output channel that is not stored.
@@ -33,8 +33,8 @@ enum ByPlane {
 }
 
 /// All tables of a network, beginning with `struct network`, and what they occupy. Without `complete`, convolutions have
-/// no groups and only prepare their outputs.
-pub(super) fn tables(plan: &Plan, complete: bool) -> (Vec<Word>, MemoryUse) {
+/// no groups and only prepare their outputs. The program compares its outputs with `expected`, if there is any.
+pub(super) fn tables(plan: &Plan, complete: bool, expected: &[i32]) -> (Vec<Word>, MemoryUse) {
     let net = &plan.net;
     let mut memory = MemoryUse::default();
     let mut blob = Blob::default();
@@ -45,6 +45,9 @@ pub(super) fn tables(plan: &Plan, complete: bool) -> (Vec<Word>, MemoryUse) {
     for id in 0..net.tensors.len() {
         t.tensor(id);
     }
+    // The output again, with rows and columns as the original network has them.
+    let output = t.blob.here();
+    t.output();
     let fills: Vec<_> = net.layers.iter().map(|l| plan.fill(l).map(|f| t.fill(l.output(), &f))).collect();
     let bodies: Vec<_> = net.layers.iter().zip(&placed).map(|(l, p)| t.layer(l, p, &mut memory)).collect();
     let mut blob = t.blob;
@@ -56,8 +59,9 @@ pub(super) fn tables(plan: &Plan, complete: bool) -> (Vec<Word>, MemoryUse) {
     let y = &net.tensors[net.output];
     let slot = |c: usize| plan.layouts[net.output].order.iter().position(|&o| o == c);
     blob.extend((0..y.channels).map(|c| slot(c).map_or(NO_SLOT, |s| s as u32)));
-    let output = tensor_address(t.tensors, net.output);
-    let network = row![net.layers.len(), layers, output, order, y.channels, y.zero_point];
+    let check = if expected.is_empty() { Word::number(0) } else { blob.here() };
+    blob.extend(expected.iter().copied());
+    let network = row![net.layers.len(), layers, output, order, y.channels, y.zero_point, check];
     blob.words[..NETWORK].copy_from_slice(&network);
     memory.tables = 4 * blob.words.len() - memory.weights - memory.requant;
     (blob.words, memory)
@@ -86,6 +90,15 @@ impl Tables<'_> {
         let (t, l) = (&self.plan.net.tensors[id], &self.plan.layouts[id]);
         let first = self.buffer(id, l.first);
         self.blob.extend(row![first, l.pixel, l.row, t.height, t.width, l.order.len(), t.bits, l.plane]);
+    }
+
+    /// `struct tensor` of the output in its original orientation.
+    fn output(&mut self) {
+        let id = self.plan.net.output;
+        let (t, l) = (&self.plan.net.tensors[id], &self.plan.layouts[id]);
+        let (height, width, down, right) = self.plan.steps(id);
+        let first = self.buffer(id, l.first);
+        self.blob.extend(row![first, right, down, height, width, l.order.len(), t.bits, l.plane]);
     }
 
     /// `struct fill`; returns its address.

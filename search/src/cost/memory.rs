@@ -9,9 +9,7 @@ use crate::model::Graph;
 use crate::space::Assignment;
 
 fn memory(graph: &Graph, assignment: &Assignment) -> MemoryUse {
-    let net = skeleton(graph, assignment);
-    let input = vec![net.tensors[net.input].zero_point; net.tensors[net.input].len()];
-    deploy::deploy(&net, &input).map(|d| d.memory).unwrap_or_default()
+    deploy::memory(&skeleton(graph, assignment)).expect("the runtime this program carries loads")
 }
 
 /// Bytes that must be kept without power: packed weights by the block rule, and requantisation data.

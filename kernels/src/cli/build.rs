@@ -1,0 +1,150 @@
+//! `mpic-kernels build`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::{Context as _, Result, bail};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::deploy::deploy_checked;
+use crate::random::{self, Builder, Shape};
+
+/// Kinds of layer to build.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Kind {
+    Conv2d,
+    Depthwise,
+    Linear,
+    MaxPool,
+    AvgPool,
+    Add,
+}
+
+/// Arguments of `mpic-kernels build`.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Kind of layer
+    #[arg(value_enum)]
+    layer: Kind,
+    /// Input: height x width x channels
+    #[arg(long = "in", value_name = "HxWxC", value_parser = sizes::<3>)]
+    input: [usize; 3],
+    /// Output channels (conv2d, linear)
+    #[arg(long, value_name = "N")]
+    out_channels: Option<usize>,
+    /// Kernel or window
+    #[arg(long, value_name = "HxW", value_parser = sizes::<2>, default_value = "1x1")]
+    kernel: [usize; 2],
+    /// Stride in both directions
+    #[arg(long, default_value_t = 1)]
+    stride: usize,
+    /// Padding on all sides
+    #[arg(long, default_value_t = 0)]
+    pad: usize,
+    /// Bits of the input
+    #[arg(long, default_value_t = 8)]
+    a: u8,
+    /// Bits of the weights
+    #[arg(long, default_value_t = 8)]
+    w: u8,
+    /// Channels by weight bits instead of --w, such as 2:16,4:32,8:16; 0 bits are pruned channels
+    #[arg(long, value_name = "BITS:N,...", value_delimiter = ',')]
+    w_mix: Vec<Part>,
+    /// Bits of the output (default: those of the input)
+    #[arg(long)]
+    out: Option<u8>,
+    /// Seed of weights and input
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// ELF to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+/// Channels of one width.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    bits: u8,
+    channels: usize,
+}
+
+impl FromStr for Part {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("'{text}' is not BITS:CHANNELS, such as 4:16");
+        let (bits, channels) = text.split_once(':').ok_or_else(wrong)?;
+        let (bits, channels) = (bits.parse().map_err(|_| wrong())?, channels.parse().map_err(|_| wrong())?);
+        if channels == 0 {
+            return Err(format!("'{text}' has no channels"));
+        }
+        check_bits(bits).map_err(|e| e.to_string())?;
+        Ok(Self { bits, channels })
+    }
+}
+
+fn check_bits(bits: u8) -> Result<()> {
+    if !matches!(bits, 0 | 2 | 4 | 8) {
+        bail!("{bits} bits; weights have 2, 4 or 8, or 0 if they are pruned");
+    }
+    Ok(())
+}
+
+/// `N` positive numbers with x between them.
+fn sizes<const N: usize>(text: &str) -> Result<[usize; N], String> {
+    let numbers: Option<Vec<usize>> = text.split('x').map(|n| n.parse().ok().filter(|&n| n > 0)).collect();
+    numbers
+        .and_then(|n| <[usize; N]>::try_from(n).ok())
+        .ok_or_else(|| format!("'{text}' is not {N} positive numbers with x between them"))
+}
+
+pub(super) fn run(args: &Args) -> Result<u8> {
+    let out_bits = args.out.unwrap_or(args.a);
+    let wide = matches!(args.layer, Kind::Linear) && out_bits == 32;
+    if !matches!(args.a, 2 | 4 | 8) || !(wide || matches!(out_bits, 2 | 4 | 8)) {
+        bail!("activations have 2, 4 or 8 bits, the output of a linear layer also 32");
+    }
+    check_bits(args.w)?;
+    let own = match args.layer {
+        Kind::Conv2d | Kind::Linear => args.out_channels,
+        Kind::Depthwise | Kind::MaxPool | Kind::AvgPool | Kind::Add => Some(args.input[2]),
+    };
+    let weight_bits: Vec<u8> = if args.w_mix.is_empty() {
+        vec![args.w; own.context("say how many --out-channels the layer has")?]
+    } else {
+        args.w_mix.iter().flat_map(|p| vec![p.bits; p.channels]).collect()
+    };
+    if let Some(n) = own.filter(|&n| n != weight_bits.len()) {
+        bail!("--w-mix has {} channels, the layer {n}", weight_bits.len());
+    }
+    if args.stride == 0 {
+        bail!("the stride is at least 1");
+    }
+    let [height, width, _] = args.input;
+    let [kernel_height, kernel_width] = args.kernel;
+    let windowed = !matches!(args.layer, Kind::Linear | Kind::Add);
+    let pad = if matches!(args.layer, Kind::AvgPool) { 0 } else { args.pad };
+    if windowed && (kernel_height > height + 2 * pad || kernel_width > width + 2 * pad) {
+        bail!(
+            "a {kernel_height}x{kernel_width} window does not fit into {height}x{width} with padding {pad}"
+        );
+    }
+    let shape = Shape { kernel: args.kernel, stride: [args.stride; 2], pad: [pad; 4], weight_bits, out_bits };
+    let rng = &mut ChaCha8Rng::seed_from_u64(args.seed);
+    let mut b = Builder::new("layer", args.input, args.a);
+    let out = match args.layer {
+        Kind::Conv2d => b.conv2d(rng, 0, &shape),
+        Kind::Depthwise => b.depthwise(rng, 0, &shape),
+        Kind::Linear => b.linear(rng, 0, shape.weight_bits, out_bits),
+        Kind::MaxPool => b.max_pool(0, &shape),
+        Kind::AvgPool => b.avg_pool(0, shape.kernel, shape.stride, out_bits),
+        Kind::Add => b.add(rng, [0, 0], out_bits),
+    };
+    let net = b.finish(out);
+    net.validate()?;
+    let deployed = deploy_checked(&net, &random::input(rng, &net))?;
+    crate::files::write(&args.output, &deployed.elf)
+        .with_context(|| format!("cannot write {}", args.output.display()))?;
+    Ok(0)
+}

@@ -1,0 +1,162 @@
+//! The commands of `mpic-kernels`.
+
+use std::fs;
+use std::process;
+
+use assert_cmd::Command;
+use mpic_kernels::net::IntNet;
+use mpic_kernels::{golden, random};
+use mpic_sim::{Config, Image, Limits, Machine, Outcome, Status};
+use predicates::prelude::*;
+use predicates::str::contains;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+fn kernels(args: &[&str]) -> Command {
+    let mut c = Command::cargo_bin("mpic-kernels").expect("built");
+    c.args(args);
+    c
+}
+
+#[test]
+fn command_line_deploys_runs_and_checks() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let at = |name: &str| dir.path().join(name);
+    let rng = &mut ChaCha8Rng::seed_from_u64(3);
+    let net = random::fashion(rng, 4, &mut random::mix);
+    net.save(&at("network.json")).expect("saved");
+    let codes: Vec<u8> = (0..3).flat_map(|_| random::input(rng, &net)).map(|c| c as u8).collect();
+    fs::write(at("inputs.bin"), codes).expect("written");
+    kernels(&["deploy"]).arg(at("network.json")).arg("-o").arg(at("net.elf")).assert().code(0);
+    kernels(&["run"])
+        .arg(at("network.json"))
+        .arg("--inputs")
+        .arg(at("inputs.bin"))
+        .arg("--check")
+        .arg(at("net.elf"))
+        .assert()
+        .code(0)
+        .stderr(contains("3 of 3 outputs equal"));
+    kernels(&["run"])
+        .arg(at("network.json"))
+        .arg("--inputs")
+        .arg(at("network.json"))
+        .assert()
+        .code(125)
+        .stderr(contains("no multiple of an input's 196 codes"));
+    fs::write(at("bad.json"), "{}").expect("written");
+    kernels(&["deploy"])
+        .arg(at("bad.json"))
+        .arg("-o")
+        .arg(at("x.elf"))
+        .assert()
+        .code(125)
+        .stderr(contains("not a network.json").and(contains("panicked").not()));
+    kernels(&["lut", "--shapes"]).arg(at("bad.json")).assert().code(125).stderr(contains("bad.json"));
+    kernels(&["lut", "--network", "no-such-net"]).assert().code(125).stderr(contains("no-such-net"));
+    kernels(&["list"]).assert().code(0).stdout(contains("conv2d").and(contains("8x2")));
+}
+
+fn simulate(elf: &[u8]) -> Outcome {
+    let image = Image::parse(elf).expect("an ELF");
+    Machine::new(&image, &Config::default()).expect("loads").run(Limits::default())
+}
+
+/// The C sources, compiled, give the outputs of the reference.
+fn check_c(net: &IntNet, seed: u64) {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let at = |name: &str| dir.path().join(name);
+    let x = random::input(&mut ChaCha8Rng::seed_from_u64(seed), net);
+    net.save(&at("network.json")).expect("saved");
+    fs::write(at("input.bin"), x.iter().map(|&c| c as u8).collect::<Vec<_>>()).expect("written");
+    kernels(&["deploy", "--emit", "c"])
+        .arg(at("network.json"))
+        .arg("--input")
+        .arg(at("input.bin"))
+        .arg("-o")
+        .arg(at("c"))
+        .assert()
+        .code(0);
+    let made = process::Command::new("make").arg("-C").arg(at("c")).output().expect("make is installed");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    assert!(made.stderr.is_empty(), "{}", String::from_utf8_lossy(&made.stderr));
+    let outcome = simulate(&fs::read(at("c").join("network.elf")).expect("linked"));
+    assert!(matches!(outcome.status, Status::Exited(0)), "{:?}", outcome.status);
+    let got: Vec<i32> = outcome.results.iter().map(|&w| w as i32).collect();
+    assert_eq!(got, golden::run(net, &x).swap_remove(net.output), "{}", net.name);
+}
+
+#[test]
+fn c_sources_compile_and_give_the_same_outputs() {
+    let rng = &mut ChaCha8Rng::seed_from_u64(4);
+    for net in [
+        random::fashion(rng, 4, &mut random::pruned_mix),
+        random::ds_cnn(rng, 2, &mut random::pruned_mix),
+        random::network(rng),
+        random::layer(rng, "depthwise"),
+    ] {
+        check_c(&net, 1);
+    }
+}
+
+#[test]
+fn a_built_layer_checks_itself() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let elf = dir.path().join("k.elf");
+    let build = |args: &[&str]| {
+        let mut c = kernels(&["build"]);
+        c.args(args).arg("-o").arg(&elf);
+        c
+    };
+    for args in [
+        "conv2d --in 8x8x12 --kernel 3x3 --pad 1 --a 4 --w-mix 8:4,2:8,0:4 --out 8",
+        "depthwise --in 9x7x5 --kernel 3x3 --stride 2 --pad 1",
+        "linear --in 1x1x40 --out-channels 10 --a 2 --w 8 --out 32",
+        "max_pool --in 6x6x4 --kernel 2x2 --stride 2",
+        "avg_pool --in 6x6x4 --kernel 6x6",
+        "add --in 6x6x4",
+    ] {
+        build(&args.split(' ').collect::<Vec<_>>()).assert().code(0);
+        let bytes = fs::read(&elf).expect("written");
+        let outcome = simulate(&bytes);
+        assert!(matches!(outcome.status, Status::Exited(0)), "{args}: {:?}", outcome.status);
+        assert_eq!(outcome.regions.len(), 1, "{args}: markers around the layer");
+        // With another input the expected outputs must not come out.
+        let image = Image::parse(&bytes).expect("an ELF");
+        let mut machine = Machine::new(&image, &Config::default()).expect("loads");
+        let input = image.symbol("input").expect("the ELF names its input");
+        let size = image.symbol_size("input").expect("with a size") as usize;
+        assert!(machine.write(input, &vec![0x3C; size]));
+        assert!(matches!(machine.run(Limits::default()).status, Status::Exited(1)), "{args}: it notices");
+    }
+    for (args, says) in [
+        ("conv2d --in 8x8x12", "say how many --out-channels"),
+        ("conv2d --in 8x8 --out-channels 4", "not 3 positive numbers"),
+        ("conv2d --in 2x2x4 --out-channels 4 --kernel 3x3", "does not fit into 2x2"),
+        ("conv2d --in 8x8x4 --w-mix 3:4", "3 bits; weights have 2, 4 or 8"),
+        ("depthwise --in 8x8x4 --w-mix 2:3", "--w-mix has 3 channels, the layer 4"),
+        ("linear --in 1x1x4 --out-channels 4 --a 5", "activations have 2, 4 or 8 bits"),
+    ] {
+        let refused = build(&args.split(' ').collect::<Vec<_>>()).assert().code(predicate::in_iter([2, 125]));
+        refused.stderr(contains(says).and(contains("panicked").not()));
+    }
+}
+
+/// Too large for the target is said, with what takes the room.
+#[test]
+fn says_what_memory_a_network_takes() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let path = dir.path().join("network.json");
+    let rng = &mut ChaCha8Rng::seed_from_u64(3);
+    random::autoencoder(rng, 8, &mut |_, n| vec![8; n]).save(&path).expect("saved");
+    let deploy = |memory: &str| {
+        kernels(&["deploy", "--memory", memory])
+            .arg(&path)
+            .arg("-o")
+            .arg(dir.path().join("n.elf"))
+            .assert()
+            .code(0)
+    };
+    deploy("512").stderr(contains("weights").and(contains("buffers")).and(contains("warning").not()));
+    deploy("256").stderr(contains("warning: that is"));
+}
