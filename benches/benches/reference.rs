@@ -3,7 +3,7 @@
 
 use std::hint::black_box;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_main};
 use mpic_kernels::fast::Fast;
 use mpic_kernels::{golden, random};
 
@@ -20,5 +20,8 @@ fn reference(c: &mut Criterion) {
     group.bench_function("fast, 500 images on all cores", |b| b.iter(|| fast.run_all(black_box(&images))));
 }
 
-criterion_group!(benches, reference);
-criterion_main!(benches);
+mod targets {
+    use super::reference;
+    criterion::criterion_group!(benches, reference);
+}
+criterion_main!(targets::benches);

@@ -27,7 +27,13 @@ struct Variant {
 }
 
 impl Variant {
-    fn search(name: &'static str, graph: &Graph, weights: &[u8], activations: &[u8], per_channel: bool) -> Self {
+    fn search(
+        name: &'static str,
+        graph: &Graph,
+        weights: &[u8],
+        activations: &[u8],
+        per_channel: bool,
+    ) -> Self {
         let space = Space { weights: weights.into(), activations: activations.into(), per_channel };
         let net = Network::new(graph.clone(), space.clone(), &mut ChaCha8Rng::seed_from_u64(1));
         Self { name, space: Some(space), keep: None, net }
@@ -66,7 +72,7 @@ fn main() {
     let graph = built_in("resnet8").expect("it is listed");
     let float = Space { weights: vec![8], activations: vec![8], per_channel: false };
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let mut variants = vec![
+    let mut variants = [
         Variant { name: "float", space: None, keep: None, net: Network::new(graph.clone(), float, &mut rng) },
         Variant::search("channel, w{2,4,8} a8", &graph, &[2, 4, 8], &[8], true),
         Variant::search("channel, w{0,2,4,8} a8", &graph, &[0, 2, 4, 8], &[8], true),

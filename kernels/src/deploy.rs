@@ -140,7 +140,11 @@ pub fn deploy_checked(net: &IntNet, sample: &[i32]) -> Result<Deployment, Deploy
 /// If the runtime does not load.
 pub fn memory(net: &IntNet) -> Result<MemoryUse, DeployError> {
     let plan = Plan::new(net);
-    Ok(MemoryUse { code: code(&Image::parse(RUNTIME)?), buffers: plan.bytes, ..tables::tables(&plan, true, &[]).1 })
+    Ok(MemoryUse {
+        code: code(&Image::parse(RUNTIME)?),
+        buffers: plan.bytes,
+        ..tables::tables(&plan, true, &[]).1
+    })
 }
 
 /// Bytes of the runtime.

@@ -83,7 +83,7 @@ impl Refinement<'_> {
             better.sort_by(|a, b| b.0.total_cmp(&a.0));
             round(n + 1, better.len());
             let Some(best) = better.first().map(|b| b.1.clone()) else { break };
-            now = self.together(now, best, &better[1..], &mut loss)?;
+            now = self.together(&now, best, &better[1..], &mut loss)?;
         }
         Ok(if self.space.per_channel { now.assignment.promoted() } else { now.assignment })
     }
@@ -91,7 +91,7 @@ impl Refinement<'_> {
     /// The best change, with others that touch other things as long as all of them together are better still.
     fn together(
         &self,
-        now: Judged,
+        now: &Judged,
         best: Judged,
         others: &[(f64, Judged)],
         loss: &mut impl FnMut(&Assignment) -> Result<f64>,
@@ -180,7 +180,9 @@ impl Refinement<'_> {
                 let n = if self.space.per_channel { BLOCK.min(channels.len()) } else { channels.len() };
                 let moved = if to > from { &channels[..n] } else { &channels[channels.len() - n..] };
                 let mut other = a.clone();
-                moved.iter().for_each(|&c| other.weights[id][c] = to);
+                for &c in moved {
+                    other.weights[id][c] = to;
+                }
                 out.push(other);
             }
         }
@@ -196,7 +198,9 @@ impl Refinement<'_> {
         if kept.len() > BLOCK {
             let mut other = a.clone();
             for &c in &kept[kept.len() - BLOCK.min(kept.len() - BLOCK)..] {
-                nodes.iter().for_each(|&n| other.weights[n][c] = 0);
+                for &n in &nodes {
+                    other.weights[n][c] = 0;
+                }
             }
             out.push(other);
         }

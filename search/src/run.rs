@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use mpic_kernels::fast::Fast;
 use mpic_kernels::lut::queries;
 use mpic_kernels::net::IntNet;
 use mpic_kernels::{deploy, files, golden, simulate};
@@ -255,7 +256,7 @@ impl Run {
         // Cycles are what is usually minimised; other objectives are part of the name.
         let of = match config.objectives.as_slice() {
             [Objective::Cycles] => String::new(),
-            all => all.iter().map(|o| format!("{}-", o.name())).collect(),
+            all => all.iter().flat_map(|o| [o.name(), "-"]).collect(),
         };
         let searched = |&lambda: &f64| {
             let each = lambda / config.objectives.len() as f64;
@@ -263,9 +264,10 @@ impl Run {
             Plan { id: format!("{name}-{of}{lambda}"), lambda: Some(lambda), goal: Way::Search(costs) }
         };
         let aimed = |targets: &Vec<Target>| {
-            let id: String = targets.iter().map(|t| format!("-{}-{}", t.objective.name(), t.value)).collect();
+            let parts: Vec<_> =
+                targets.iter().map(|t| format!("{}-{}", t.objective.name(), t.value)).collect();
             let costs = targets.iter().map(|t| (t.objective, Strength::Target(t.value))).collect();
-            Plan { id: format!("{name}{id}"), lambda: None, goal: Way::Search(costs) }
+            Plan { id: format!("{name}-{}", parts.join("-")), lambda: None, goal: Way::Search(costs) }
         };
         let fixed = |&(w, a): &(u8, u8)| Plan {
             id: format!("{name}-w{w}a{a}"),
@@ -445,9 +447,10 @@ impl Run {
         let bar = crate::progress::bar("measuring", 2, 0);
         let input = |i: usize| data.test.codes(i, 0).iter().map(|&c| i32::from(c)).collect::<Vec<_>>();
         let output = |i: usize| golden::run(network, &input(i)).swap_remove(network.output);
+        let fast = Fast::new(network);
         let scale = network.tensors[network.output].scale;
         let verdict = |i: usize| {
-            let y: Vec<f64> = output(i).into_iter().map(|y| scale * f64::from(y)).collect();
+            let y: Vec<f64> = fast.run(&input(i)).into_iter().map(|y| scale * f64::from(y)).collect();
             data.verdict(&data.test, i, &y)
         };
         let verdicts: Vec<f64> = (0..data.test.len()).into_par_iter().map(verdict).collect();

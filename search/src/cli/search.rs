@@ -117,8 +117,8 @@ fn parse_targets(text: &str) -> Result<Targets, String> {
 fn parse_temperature(text: &str) -> Result<[f64; 2], String> {
     let ends: Vec<f64> = text.split(':').filter_map(|t| t.parse().ok()).filter(|t| *t > 0.0).collect();
     match ends.as_slice() {
-        &[start, end] if text.matches(':').count() == 1 => Ok([start, end]),
-        &[both] if !text.contains(':') => Ok([both, both]),
+        [start, end] if text.matches(':').count() == 1 => Ok([*start, *end]),
+        [both] if !text.contains(':') => Ok([*both, *both]),
         _ => Err(format!("'{text}' is not a temperature; write for example 5:0.1")),
     }
 }

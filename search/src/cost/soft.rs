@@ -72,7 +72,7 @@ impl<'a> SoftCost<'a> {
     pub fn relative(&mut self, choices: &Choices) -> Result<Tensor, LutError> {
         let now = choices.assignment(self.graph, self.space);
         let value = self.model.hard(self.graph, &now)? / self.reference;
-        if self.asked % SERVES == 0 {
+        if self.asked.is_multiple_of(SERVES) {
             self.slopes = self.measure(&now, value)?;
         }
         self.asked += 1;

@@ -44,7 +44,6 @@ impl Part {
 
 /// `y` rounded to the nearest (half up, as in the integer network) value that a code of the branch stands for, with the
 /// strides of `y`. The gradient is that of a clamp: straight through the rounding, nothing to what was clipped.
-#[must_use]
 pub fn quantise(y: &Tensor, branch: &Branch, unsigned: bool) -> Tensor {
     let (low, high) = range(branch.bits, unsigned);
     let y = dense(y);
@@ -152,11 +151,15 @@ macro_rules! vectorised {
 vectorised!(quantise_pass, quantise_loop, (y: &[f32], out: &mut [f32], parts: [Part; N]) -> ());
 vectorised!(sums_pass, sums_loop, (y: &[f32], g: &[f32], parts: [Part; N]) -> Vec<Sums>);
 
+// Must become part of `vectorised` functions, to use their instructions.
+#[allow(clippy::inline_always)]
 #[inline(always)]
 fn code(steps: f32, p: &Part) -> f32 {
     (steps.max(p.low).min(p.high) + 0.5).floor()
 }
 
+// Must become part of `vectorised` functions, to use their instructions.
+#[allow(clippy::inline_always)]
 #[inline(always)]
 fn quantise_loop<const N: usize>(y: &[f32], out: &mut [f32], parts: [Part; N]) {
     for (out, &y) in out.iter_mut().zip(y) {
@@ -170,6 +173,8 @@ fn quantise_loop<const N: usize>(y: &[f32], out: &mut [f32], parts: [Part; N]) {
 const LANES: usize = 16;
 const CHUNK: usize = 256 * LANES;
 
+// Must become part of `vectorised` functions, to use their instructions.
+#[allow(clippy::inline_always)]
 #[inline(always)]
 fn sums_loop<const N: usize>(y: &[f32], g: &[f32], parts: [Part; N]) -> Vec<Sums> {
     let (mut scales, mut factors) = ([0f64; N], [0f64; N]);

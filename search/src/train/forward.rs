@@ -40,7 +40,6 @@ impl Trace {
     ///
     /// # Panics
     /// Never: a network has nodes.
-    #[must_use]
     pub fn output(&self) -> &Tensor {
         self.values.last().expect("a network has nodes")
     }
@@ -66,7 +65,6 @@ impl Network {
     }
 
     /// The output of every node.
-    #[must_use]
     pub fn trace(&self, p: &[Tensor], x: &Tensor, how: Arithmetic) -> Trace {
         let mut trace = Trace { values: vec![x.shallow_clone()], passes: vec![] };
         for (id, node) in self.graph.nodes.iter().enumerate().skip(1) {

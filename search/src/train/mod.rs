@@ -238,7 +238,6 @@ impl Trainer<'_> {
     }
 
     /// Training samples on which assignments are compared: inputs and labels.
-    #[must_use]
     pub fn sample(&self) -> (Tensor, Tensor) {
         let indices = self.data.train.spread(512);
         let labels: Vec<i64> = indices.iter().map(|&i| i64::from(self.data.train.label(i))).collect();

@@ -138,7 +138,6 @@ impl Params {
     }
 
     /// The gradient of a scalar: for all parameters, and for other tensors it was computed from.
-    #[must_use]
     pub fn gradients(&self, of: &Tensor, others: &[&Tensor]) -> (Tensor, Vec<Tensor>) {
         let inputs: Vec<&Tensor> = std::iter::once(&self.flat).chain(others.iter().copied()).collect();
         // Choices take part in the loss, the cost and the rest of the gradient.
