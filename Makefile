@@ -13,8 +13,8 @@ build: setup  ## build the programs (release)
 
 demo: build   ## measure the cost table, search, deploy, simulate; the Pareto result in demo-run/report.html
 	rm -rf demo-run && mkdir demo-run
-	target/release/mpic-kernels lut -o demo-run/lut.json
-	target/release/nas-search --cost demo-run/lut.json --granularity channel --out demo-run/channel
+	target/release/mpic-kernels lut --network fashion -o demo-run/lut.json
+	target/release/nas-search --cost demo-run/lut.json --granularity channel --weights 0,2,4,8 --out demo-run/channel
 	target/release/nas-search --cost demo-run/lut.json --granularity layer --warm-start demo-run/channel --out demo-run/layer
 	target/release/nas-search --cost demo-run/lut.json --granularity fixed --fixed w8a8,w4a4,w2a2 --warm-start demo-run/channel --out demo-run/fixed
 	@echo; target/release/nas-search report demo-run/channel demo-run/layer demo-run/fixed --out demo-run
