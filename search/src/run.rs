@@ -303,6 +303,16 @@ impl Run {
                 models.push((objective, objective.model(self.lut().as_deref())?));
             }
         }
+        // Before anything is trained: what a model does not know should not come out hours later.
+        for (_, model) in &models {
+            for w in space.widths() {
+                for &a in &space.activations {
+                    model.hard(&graph, &Assignment::uniform(&graph, w, a))?;
+                }
+            }
+            let cost = model.hard(&graph, &Assignment::uniform(&graph, 8, 8))?;
+            eprintln!("  8 bits everywhere cost {cost:.0} {} ({})", model.unit(), model.name());
+        }
         let trainer = Trainer { data: &data, recipe: &task.recipe, seed: self.config.seed, stop };
         let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
         let mut warm = Network::new(graph.clone(), space.clone(), &mut rng);
@@ -316,10 +326,6 @@ impl Run {
         warm.fold();
         warm.calibrate(&trainer.calibration());
         eprintln!("  float {} {float:.2}", task.metric);
-        for (_, model) in &models {
-            let cost = model.hard(&graph, &Assignment::uniform(&graph, 8, 8))?;
-            eprintln!("  8 bits everywhere cost {cost:.0} {} ({})", model.unit(), model.name());
-        }
         let shared = Shared {
             data: &data,
             graph: &graph,
