@@ -394,8 +394,10 @@ impl Lut {
             let above = by_channels.range(n..).next().map(point);
             between(n, below, above)
         };
-        let below = rows().rfind(|(p, _)| *p <= passes).and_then(|(p, c)| Some((p, at(c)?)));
-        let above = rows().find(|(p, _)| *p >= passes).and_then(|(p, c)| Some((p, at(c)?)));
+        // Not every number of passes was measured for as many channels, so only those that were are looked at.
+        let measured = || rows().filter_map(|(p, c)| Some((p, at(c)?)));
+        let below = measured().take_while(|(p, _)| *p <= passes).last();
+        let above = measured().find(|(p, _)| *p >= passes);
         between(passes, below, above).ok_or_else(|| {
             let counts: Vec<_> = rows().map(|(p, c)| (p, c.keys().collect::<Vec<_>>())).collect();
             missing(format!(
