@@ -192,7 +192,8 @@ impl Tables<'_> {
                     8 => 0,
                     4 => 1,
                     2 => 2,
-                    _ => 4,
+                    32 => 4,
+                    bits => unreachable!("a valid tensor has no {bits} bits"),
                 },
             ),
         };
