@@ -12,8 +12,8 @@
  * The first pass of a window is peeled: it sets the accumulators instead of adding to cleared ones. The loop over the
  * remaining passes is entered with one pass less; its bounds are set once a call, only its count changes.
  *
- * A row whose width is no multiple of 4 ends with a block that overlaps the one before: outputs are pure functions of
- * the input, so writing some twice is harmless.
+ * A row of 4 n + 3 pixels ends with a block that overlaps the one before: outputs are pure functions of the input, so writing
+ * some twice is harmless. (One or two pixels that are left are for window.S.)
  */
 #include "mpic.h"
 #include "layers.h"

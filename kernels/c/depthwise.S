@@ -18,14 +18,13 @@
 
 /* a1 weights; a2-a7 weight words; t0-t2 rows; t3 kappa t4 lambda t5 shift t6 bound; s0 s1 sums; s2 input; s3 s4 outputs;
  * s5 input row, s6 output row; s7 column base of the input, s8 of the output; s9 columns left; s10 lane; gp, ra temporaries,
- * tp output pixel, s11 rows */
+ * tp output pixel, s11 rows. depthwise_two: s7, s8 from the end of a column of the input and of the output to the next pair;
+ * s11 rows by threes, ra what is left of them */
 
 #define PLANE (SAVED + 0)
 #define OUTPUT (SAVED + 4)
 #define CHANNELS (SAVED + 8)
-#define TRIPLES (SAVED + 12)    /* output rows by threes, and what is left */
-#define REST (SAVED + 16)
-#define FRAME (SAVED + 20)
+#define FRAME (SAVED + 12)
 
 /* one output code of this channel */
 .macro put whole, acc, at
@@ -58,24 +57,20 @@
     put \whole, s1, s4
 .endm
 
-/* Planes one after another; `setup` and `columns` are the body. */
+/* Planes one after another; the macros `setup`, `weights` and `columns` of the kernel are the body. */
 .macro depthwise name, whole
     .balign 16
 .L\name\()_channel_\whole:
-    lw s7, PLANE(sp)
-    lw s8, OUTPUT(sp)
     lw s9, DW_OUT_WIDTH(a0)
     \name\()_weights
-.L\name\()_column_\whole:
-    \name\()_column \whole
-    bgtz s9, .L\name\()_column_\whole
+    \name\()_columns \whole
     /* the next channel: a byte on, or the next bits of this one */
     lw t0, DW_BITS(a0)
     lw t1, OUTPUT(sp)
     add s10, s10, t0
     andi t2, s10, 31
-    li ra, 8
-    blt t2, ra, .L\name\()_same_\whole
+    li t3, 8
+    blt t2, t3, .L\name\()_same_\whole
     sub s10, s10, t2
     addi t1, t1, 1
     sw t1, OUTPUT(sp)
@@ -83,10 +78,10 @@
     lw t0, PLANE(sp)
     lw t1, DW_PLANE(a0)
     lw t2, CHANNELS(sp)
-    lw ra, DW_CHANNEL_BYTES(a0)
+    lw t3, DW_CHANNEL_BYTES(a0)
     add t0, t0, t1
     addi t2, t2, -1
-    add a1, a1, ra
+    add a1, a1, t3
     sw t0, PLANE(sp)
     sw t2, CHANNELS(sp)
     beqz t2, .L\name\()_done_\whole
@@ -117,11 +112,7 @@
     sw t0, PLANE(sp)
     sw t1, OUTPUT(sp)
     sw t2, CHANNELS(sp)
-    li t0, 3
-    remu t1, s11, t0
-    divu t0, s11, t0
-    sw t1, REST(sp)
-    sw t0, TRIPLES(sp)
+    \name\()_setup
     lw s10, DW_BITS(a0)
     addi s10, s10, -1
     slli s10, s10, 5
@@ -129,7 +120,19 @@
     depthwise \name, 0
 .endm
 
-/* ---- two columns downwards; s11 is at least 1 ---- */
+/* ---- two columns downwards ---- */
+.macro depthwise_two_setup
+    addi t0, s11, 2
+    mul s7, t0, s5
+    mul s8, s11, s6
+    li t1, 2
+    sub s7, t1, s7
+    sub s8, tp, s8
+    add s8, s8, tp
+    li t0, 3
+    remu ra, s11, t0
+    divu s11, s11, t0
+.endm
 .macro depthwise_two_weights
     lw a2, 0(a1)
     lw a3, 4(a1)
@@ -137,47 +140,51 @@
     lw t3, 12(a1)
     lw t4, 16(a1)
     lw t5, 20(a1)
+    lw s2, PLANE(sp)
+    lw s3, OUTPUT(sp)
     slli a5, a2, 8
     slli a6, a3, 8
     slli a7, a4, 8
+    add s4, s3, tp
 .endm
-.macro depthwise_two_column whole
-    LOCAL triples, rest, done, again, last
-    lw ra, TRIPLES(sp)
-    mv s2, s7
-    mv s3, s8
-    add s4, s8, tp
+.macro depthwise_two_columns whole
+    LOCAL pair, triples, rest, done, pairs
+    srli t0, s9, 1
+    andi s9, s9, 1
+    lp_setup 1, 5, pairs
+pair:
     p_lw_rpost t0, s5, s2
     p_lw_rpost t1, s5, s2
-    beqz ra, rest
-    lp_setup 0, 1, triples
+    beqz s11, rest
+    lp_setup 0, 27, triples
     two \whole, t0, t1, t2
     two \whole, t1, t2, t0
     two \whole, t2, t0, t1
 triples:
 rest:
-    lw ra, REST(sp)
-    addi s9, s9, -2
-    addi s7, s7, 2
     beqz ra, done
     two \whole, t0, t1, t2
-    addi ra, ra, -1
-    beqz ra, done
+    p_beqimm ra, 1, done
     two \whole, t1, t2, t0
 done:
-    /* on by two; an odd width ends with a pair that overlaps the one before */
-    add s8, s8, tp
-    add s8, s8, tp
-    li ra, 1
-    bne s9, ra, last
-    addi s7, s7, -1
-    sub s8, s8, tp
-    li s9, 2
-last:
+    add s2, s2, s7
+    add s3, s3, s8
+    add s4, s4, s8
+pairs:
+    /* an odd width ends with a pair that overlaps the one before; the loop's count is 1 now */
+    addi s2, s2, -1
+    sub s3, s3, tp
+    sub s4, s4, tp
+    addi s9, s9, -1
+    beqz s9, pair
 .endm
 
 /* ---- one column downwards, two rows at a time ---- */
+.macro depthwise_down_setup
+.endm
 .macro depthwise_down_weights
+    lw s7, PLANE(sp)
+    lw s8, OUTPUT(sp)
     lw a2, 0(a1)
     lw a3, 4(a1)
     lw a4, 8(a1)
@@ -185,8 +192,9 @@ last:
     lw t4, 16(a1)
     lw t5, 20(a1)
 .endm
-.macro depthwise_down_column whole
-    LOCAL rows
+.macro depthwise_down_columns whole
+    LOCAL column, rows
+column:
     mv s2, s7
     mv s3, s8
     p_lw_rpost t0, s5, s2
@@ -204,11 +212,16 @@ rows:
     addi s9, s9, -1
     add s8, s8, tp
     add s7, s7, ra
+    bnez s9, column
 .endm
 
 /* ---- any: one output at a time, words of the kernel streamed; a2 window, a3 to the next, a4 kernel rows, a5 words of a
  *      kernel row, a6 rest of a row; table behind the words ---- */
+.macro depthwise_any_setup
+.endm
 .macro depthwise_any_weights
+    lw s7, PLANE(sp)
+    lw s8, OUTPUT(sp)
     lw a4, DW_KERNEL_ROWS(a0)
     lw a5, DW_KERNEL_WORDS(a0)
     lw a6, DW_ROW_SKIP(a0)
@@ -220,8 +233,9 @@ rows:
     lw t4, -8(ra)
     lw t5, -4(ra)
 .endm
-.macro depthwise_any_column whole
-    LOCAL rows, words, row
+.macro depthwise_any_columns whole
+    LOCAL column, rows, words, row
+column:
     mv a2, s7
     mv s3, s8
     mv s4, s11
@@ -248,6 +262,7 @@ rows:
     addi s9, s9, -1
     add s8, s8, tp
     add s7, s7, ra
+    bnez s9, column
 .endm
 
     kernel depthwise_two

@@ -1,4 +1,5 @@
-/* Convolution of one pixel at a time, 8 or 4 output channels: linear layers, and maps narrower than four pixels.
+/* Convolution of one pixel at a time, 8 or 4 output channels: linear layers, maps narrower than four pixels, and
+ * one or two pixels that are left of a row.
  *
  * Bodies, formats and the order of weights are those of conv.S; eight channels are two of its blocks, each behind a weight
  * pointer of its own. One load per dot product would be the limit with a single block; two share the pixel's words.
@@ -213,25 +214,19 @@
     window window_s2, 2, 2
     window window_s4, 2, 4
 
-/* ---- stores, four sums in s0-s3 at a time; a1 is at the end of their table. s9 is 1 if s4-s7 are to follow ---- */
-.macro clip4
-    .irp r, s0, s1, s2, s3
+/* ---- stores of s0-s3, and of s4-s7 if s9 is 1 ---- */
+.macro clip4 a, b, c, d
+    .irp r, \a, \b, \c, \d
     p_clipr \r, \r, t3
     .endr
 .endm
 .macro store_packed bits
-    clip4
+    clip4 s0, s1, s2, s3
     emit \bits, s0, s1, s2, s3, ra
     beqz s9, next_channels
-    second_four
-    jr s11
-.endm
-.macro second_four
-    mv s0, s4
-    mv s1, s5
-    mv s2, s6
-    mv s3, s7
-    li s9, 0
+    clip4 s4, s5, s6, s7
+    emit \bits, s4, s5, s6, s7, ra
+    j next_channels
 .endm
 store_8:
     store_packed 8
@@ -240,18 +235,21 @@ store_4:
 store_2:
     store_packed 2
 store_planes:
-    clip4
     .irp r, s0, s1, s2, s3
+    p_clipr \r, \r, t3
     p_sb_rpost \r, t4, ra
     .endr
     beqz s9, next_channels
-    second_four
-    jr s11
+    .irp r, s4, s5, s6, s7
+    p_clipr \r, \r, t3
+    p_sb_rpost \r, t4, ra
+    .endr
+    j next_channels
 store_32:
     emit 32, s0, s1, s2, s3, ra
     beqz s9, next_channels
-    second_four
-    jr s11
+    emit 32, s4, s5, s6, s7, ra
+    j next_channels
 stores:
     .word store_8, store_4, store_2, store_planes, store_32
 

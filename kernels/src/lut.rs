@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::net::{IntLayer, IntNet, Tensor};
 use crate::pack::Pair;
-use crate::plan::{BLOCK, Fill, Form, Plan};
+use crate::plan::{self, BLOCK, Fill, Form, Plan};
 
 /// What kind of layer a cost is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -200,7 +200,8 @@ impl Sample {
                     if self.layer == LayerKind::Linear { g.in_height * g.in_width } else { g.kernel[1] };
                 let pair = Pair { a: self.a_bits, w: self.w_bits };
                 let passes = (columns * pixel).div_ceil(pair.pass_bytes());
-                (passes, g.out_width < 4 && slots / BLOCK % 2 == 1, slots)
+                let pairs = plan::parts(g.out_width).1 > 0;
+                (passes, pairs && slots / BLOCK % 2 == 1, slots)
             }
             LayerKind::Depthwise | LayerKind::AvgPool | LayerKind::MaxPool | LayerKind::Add => {
                 (0, false, self.channels)
@@ -393,8 +394,10 @@ impl Lut {
             let above = by_channels.range(n..).next().map(point);
             between(n, below, above)
         };
-        let below = rows().rfind(|(p, _)| *p <= passes).and_then(|(p, c)| Some((p, at(c)?)));
-        let above = rows().find(|(p, _)| *p >= passes).and_then(|(p, c)| Some((p, at(c)?)));
+        // Not every number of passes was measured for as many channels, so only those that were are looked at.
+        let measured = || rows().filter_map(|(p, c)| Some((p, at(c)?)));
+        let below = measured().take_while(|(p, _)| *p <= passes).last();
+        let above = measured().find(|(p, _)| *p >= passes);
         between(passes, below, above).ok_or_else(|| {
             let counts: Vec<_> = rows().map(|(p, c)| (p, c.keys().collect::<Vec<_>>())).collect();
             missing(format!(

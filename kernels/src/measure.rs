@@ -13,7 +13,7 @@ use crate::lut::{
     queries_of,
 };
 use crate::net::IntNet;
-use crate::plan::{BLOCK, Plan};
+use crate::plan::{self, BLOCK, Plan};
 use crate::random::{self, Builder, Shape};
 use crate::{deploy, simulate};
 
@@ -81,7 +81,7 @@ fn output_counts(t: &Target) -> Vec<usize> {
     let middle = (most / 2).next_multiple_of(BLOCK);
     let mut counts = vec![1, BLOCK, 2 * BLOCK, 3 * BLOCK, middle, most.saturating_sub(BLOCK), most];
     counts.retain(|&n| n <= most && n > 0 && (!has_widths(t.layer) || n % BLOCK == 0));
-    if has_widths(t.layer) && t.geometry.out_width >= 4 {
+    if has_widths(t.layer) && plan::parts(t.geometry.out_width).1 == 0 {
         counts.retain(|n| [BLOCK, middle, most].contains(n));
     }
     counts.sort_unstable();

@@ -14,7 +14,7 @@ mod turn;
 mod window;
 
 pub use layout::{Fill, Form, Layout};
-pub use window::Window;
+pub use window::{Window, parts};
 
 use crate::net::{IntLayer, IntNet, TensorId};
 

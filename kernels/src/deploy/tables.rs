@@ -5,7 +5,7 @@ use super::weights::{Placed, place, place_depthwise};
 use super::words::{Blob, Word, row};
 use crate::net::{Depthwise, IntLayer, MaxPool, TensorId};
 use crate::pack;
-use crate::plan::{BLOCK, Fill, Form, Plan, Window};
+use crate::plan::{BLOCK, Fill, Form, Plan, Window, parts};
 
 /// Words of `struct network`.
 const NETWORK: usize = 7;
@@ -125,7 +125,7 @@ impl Tables<'_> {
         at
     }
 
-    /// Writes the body of a layer; returns its kind, address and number of groups.
+    /// Writes the body of a layer; returns its kind, address and number of structures.
     fn layer(&mut self, layer: &IntLayer, placed: &[Placed], memory: &mut MemoryUse) -> (Kind, Word, usize) {
         let net = &self.plan.net;
         let tensors = self.tensors;
@@ -134,10 +134,15 @@ impl Tables<'_> {
             IntLayer::Conv2d(_) | IntLayer::Linear(_) => {
                 let body = self.blob.here();
                 let window = self.plan.window(layer).expect("a convolution or linear layer has one");
+                let (fours, alone) = parts(window.out_width);
+                let mut calls = 0;
                 for p in placed {
-                    self.group(layer, &window, p);
+                    for (from, width) in [(0, fours), (fours, alone)].into_iter().filter(|part| part.1 > 0) {
+                        self.group(layer, &window, p, from, width);
+                        calls += 1;
+                    }
                 }
-                (Kind::Conv, body, if self.complete { placed.len() } else { 0 })
+                (Kind::Conv, body, if self.complete { calls } else { 0 })
             }
             IntLayer::Depthwise(l) => (Kind::Depthwise, self.depthwise(l, memory), 1),
             IntLayer::AvgPool(l) => {
@@ -169,8 +174,8 @@ impl Tables<'_> {
         }
     }
 
-    /// `struct conv`.
-    fn group(&mut self, layer: &IntLayer, g: &Window, p: &Placed) {
+    /// `struct conv` for `width` pixels of each row.
+    fn group(&mut self, layer: &IntLayer, g: &Window, p: &Placed, from: usize, width: usize) {
         let (input, output) = (layer.inputs()[0], layer.output());
         let (y, ly) = (&self.plan.net.tensors[output], &self.plan.layouts[output]);
         let (passes, ratio) = (g.passes(p.pair), p.pair.ratio());
@@ -187,16 +192,18 @@ impl Tables<'_> {
                     8 => 0,
                     4 => 1,
                     2 => 2,
-                    _ => 4,
+                    32 => 4,
+                    bits => unreachable!("a valid tensor has no {bits} bits"),
                 },
             ),
         };
-        let (start, out) = (self.buffer(input, g.start), self.buffer(output, ly.first + first));
+        let start = self.buffer(input, g.start + from * g.pixel);
+        let out = self.buffer(output, ly.first + first + from * ly.pixel);
         self.blob.extend(row![start, g.pixel, g.row, input_step, 4 - 3 * g.pixel as isize]);
         self.blob.extend(row![g.kernel_rows, passes]);
         self.blob.push(g.next_row as isize - (passes * p.pair.pass_bytes()) as isize);
         self.blob.extend(row![p.weights, p.block_bytes, p.table, p.table_end]);
-        self.blob.extend(row![out, ly.pixel, ly.row, g.out_height, g.out_width, step, back]);
+        self.blob.extend(row![out, ly.pixel, ly.row, g.out_height, width, step, back]);
         self.blob.extend(row![y.range().1, store as u32, p.pair.body(), p.pair.format()]);
         self.blob.push(if ratio == 1 { 0 } else { BLOCK });
     }

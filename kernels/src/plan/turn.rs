@@ -1,10 +1,14 @@
 //! Networks with rows and columns exchanged. The kernels take four neighbours of a row at a time, so a map of 25 rows of 5 is
 //! better stored as 5 rows of 25.
 
+use super::parts;
 use crate::net::{Conv2d, Depthwise, IntLayer, IntNet, Linear};
 
 /// Share of the work that exchanging must save.
 const WORTH: f64 = 0.03;
+
+/// About what a pixel costs alone, beside one of a block of four.
+const ALONE: f64 = 1.5;
 
 /// Whether exchanged rows and columns are less work. Depends on shapes only, not on precisions or pruning.
 pub(super) fn is_better(net: &IntNet) -> bool {
@@ -15,7 +19,10 @@ pub(super) fn is_better(net: &IntNet) -> bool {
                 IntLayer::Conv2d(l) => {
                     let y = &net.tensors[l.output];
                     let (height, width) = sizes((y.height, y.width));
-                    l.weights.len() as f64 * (height * width.next_multiple_of(4)) as f64
+                    let (fours, alone) = parts(width);
+                    l.weights.len() as f64
+                        * height as f64
+                        * (fours.next_multiple_of(4) as f64 + ALONE * alone as f64)
                 }
                 IntLayer::Depthwise(_)
                 | IntLayer::Linear(_)

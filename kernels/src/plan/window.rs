@@ -4,6 +4,17 @@ use super::{Form, Plan};
 use crate::net::IntLayer;
 use crate::pack::Pair;
 
+/// Pixels of a row that are computed four at a time, and pixels at its end that are computed alone. One or two pixels are less
+/// work alone than in a block of four; three are not, and overlap with the block before.
+#[must_use]
+pub fn parts(out_width: usize) -> (usize, usize) {
+    match (out_width, out_width % 4) {
+        (..=3, _) => (0, out_width),
+        (_, alone @ 1..=2) => (out_width - alone, alone),
+        (..) => (out_width, 0),
+    }
+}
+
 /// Steps in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
