@@ -1,5 +1,6 @@
 //! Addresses to functions and source lines. The only file that knows object's reader and addr2line.
 
+use std::cell::OnceCell;
 use std::fmt;
 
 use addr2line::Context;
@@ -28,17 +29,21 @@ impl fmt::Display for Location {
 
 type Dwarf = Context<EndianArcSlice<LittleEndian>>;
 
-/// Symbol and line tables of an ELF. Whatever the file lacks is answered with nothing; it never fails.
+/// Symbol and line tables of an ELF, read when they are first asked. Whatever the file lacks is answered with nothing; it
+/// never fails.
 pub struct Symbols {
+    bytes: Vec<u8>,
+    tables: OnceCell<Tables>,
+}
+
+struct Tables {
     /// Address, name and size in bytes (0 if unknown), sorted by address.
     names: Vec<(u32, String, u32)>,
     dwarf: Option<Dwarf>,
 }
 
-impl Symbols {
-    /// Reads the tables.
-    #[must_use]
-    pub fn parse(bytes: &[u8]) -> Self {
+impl Tables {
+    fn parse(bytes: &[u8]) -> Self {
         let Ok(file) = object::File::parse(bytes) else { return Self { names: Vec::new(), dwarf: None } };
         let mut names: Vec<_> = file
             .symbols()
@@ -57,18 +62,31 @@ impl Symbols {
         let dwarf = gimli::Dwarf::load(section).ok().and_then(|d| Context::from_dwarf(d).ok());
         Self { names, dwarf }
     }
+}
+
+impl Symbols {
+    /// The tables of the ELF in `bytes`.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.to_vec(), tables: OnceCell::new() }
+    }
+
+    fn tables(&self) -> &Tables {
+        self.tables.get_or_init(|| Tables::parse(&self.bytes))
+    }
 
     /// Function and source line of an address.
     #[must_use]
     pub fn locate(&self, address: u32) -> Location {
-        let at = self.names.partition_point(|n| n.0 <= address);
+        let Tables { names, dwarf } = self.tables();
+        let at = names.partition_point(|n| n.0 <= address);
         let symbol = at.checked_sub(1).map(|i| {
             // Of several names at one address the first in the alphabet is taken, so that the answer is stable.
-            let base = self.names[i].0;
-            let first = self.names.partition_point(|n| n.0 < base);
-            (self.names[first].1.clone(), address - base)
+            let base = names[i].0;
+            let first = names.partition_point(|n| n.0 < base);
+            (names[first].1.clone(), address - base)
         });
-        let line = self.dwarf.as_ref().and_then(|d| {
+        let line = dwarf.as_ref().and_then(|d| {
             let found = d.find_location(u64::from(address)).ok()??;
             Some((found.file?.to_owned(), found.line?))
         });
@@ -78,8 +96,9 @@ impl Symbols {
     /// Addresses of the named function, or from a label without size up to the next one.
     #[must_use]
     pub fn extent(&self, name: &str) -> Option<std::ops::Range<u64>> {
-        let &(begin, _, size) = self.names.iter().find(|n| n.1 == name)?;
-        let next = self.names.iter().map(|n| n.0).find(|a| *a > begin).map_or(1 << 32, u64::from);
+        let names = &self.tables().names;
+        let &(begin, _, size) = names.iter().find(|n| n.1 == name)?;
+        let next = names.iter().map(|n| n.0).find(|a| *a > begin).map_or(1 << 32, u64::from);
         let begin = u64::from(begin);
         Some(begin..if size > 0 { begin + u64::from(size) } else { next })
     }

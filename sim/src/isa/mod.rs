@@ -123,7 +123,7 @@ pub enum Flow {
     Sleep,
     /// An access that no memory answers; [`Memory::fault`] says which.
     Fault,
-    /// Nothing was done yet: the access is not plain, [`Cpu::again`] makes it. Never comes out of a [`Row`]'s function.
+    /// Nothing was done yet: the access is not plain, `Cpu::again` makes it. Never comes out of a [`Row`]'s function.
     Again,
     /// As `Next`, but the access was irregular: across a word boundary, to the host device, or into cached code.
     Irregular,

@@ -16,7 +16,7 @@ pub struct Config {
     pub semihosting: bool,
     /// How to run.
     pub engine: Engine,
-    /// Keep what every instruction costs ([`Machine::profile`]).
+    /// Keep what every instruction costs ([`profile`](super::Machine::profile)).
     pub profile: bool,
     /// Interrupts as (cycle the pin rises, number 0 to 31); cycles as in reports.
     pub interrupts: Vec<(u64, u8)>,
