@@ -6,7 +6,7 @@
 //! host device, code that is overwritten, interrupts, performance counters, observers) takes the per-instruction path, which
 //! is the reference: both must agree on every program.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::decode;
 use crate::energy::EventCounts;
@@ -127,6 +127,8 @@ pub(super) struct Blocks {
     pub(super) all: Vec<Block>,
     pub(super) entries: Vec<Entry>,
     by_address: FxHashMap<u32, Option<u32>>,
+    /// Where control has been.
+    seen: FxHashSet<u32>,
     states: Vec<Pipeline>,
     by_state: FxHashMap<Pipeline, u32>,
     loop_ends: Vec<u32>,
@@ -167,6 +169,11 @@ impl Blocks {
             }
         }
         known
+    }
+
+    /// Whether control comes to `pc` for the first time: most of such code never runs again and is not worth a block.
+    pub(super) fn is_new(&mut self, pc: u32) -> bool {
+        self.seen.insert(pc)
     }
 
     /// The block that starts at `pc`; `None` if its first instruction belongs to the per-instruction path.

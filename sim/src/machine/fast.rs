@@ -120,7 +120,8 @@ impl Machine {
             let single = !self.interrupts.pins.is_empty()
                 || self.performance.active()
                 || self.pipeline.stale()
-                || self.cpu.hart.forward != Forward::default();
+                || self.cpu.hart.forward != Forward::default()
+                || self.blocks.is_new(self.cpu.hart.pc);
             let stop = if single { Stop::Single } else { self.blocks(limits) };
             let done = match stop {
                 // The blocks before it may have used up what was left.
@@ -228,6 +229,10 @@ impl Machine {
     /// The block at `pc`, where the program goes on, entered in the state of the pipeline that `time` has. Otherwise the
     /// pipeline is settled, and the instructions there are for the per-instruction path.
     fn find(&mut self, pc: u32, time: Time, limits: Limits) -> Result<u32, Stop> {
+        if self.blocks.is_new(pc) {
+            self.settle(time);
+            return Err(Stop::Single);
+        }
         let Some(at) = self.blocks.at(pc, &mut self.cpu.mem) else {
             self.settle(time);
             return Err(Stop::Single);
