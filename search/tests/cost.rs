@@ -112,7 +112,7 @@ fn the_gradient_points_to_narrow_widths() {
 #[test]
 fn the_default_table_serves_the_default_task() {
     let ours = skeleton(&fashion(), &Assignment::uniform(&fashion(), 8, 8));
-    let theirs = random::fashion(&mut ChaCha8Rng::seed_from_u64(0), 8, |_, n| vec![8; n]);
+    let theirs = random::fashion(&mut ChaCha8Rng::seed_from_u64(0), 8, &mut |_, n| vec![8; n]);
     let shapes = |net| queries(net).into_iter().map(|q| (q.kind, q.geometry, q.groups)).collect::<Vec<_>>();
     assert_eq!(shapes(&ours), shapes(&theirs));
 }
