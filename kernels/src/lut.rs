@@ -34,10 +34,11 @@ pub enum LayerKind {
 }
 
 /// Where a layer's output goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Store {
     /// Channels of a pixel together, 2, 4 or 8 bits.
+    #[default]
     Packed,
     /// Planes of bytes, for a depthwise layer.
     Planes,
@@ -66,10 +67,13 @@ pub struct Geometry {
     /// Padding: top, left, bottom, right.
     pub pad: [usize; 4],
     /// Whether the input is an image of bytes without filling between pixels.
+    #[serde(default)]
     pub dense: bool,
     /// Where the output goes.
+    #[serde(default)]
     pub store: Store,
     /// Offset of output rows from a word boundary, for planes.
+    #[serde(default)]
     pub offset: usize,
 }
 
