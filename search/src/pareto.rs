@@ -25,6 +25,12 @@ pub struct Point {
     pub accuracy_fake_quantised: f64,
     /// The same for the floating-point network after warm-up.
     pub accuracy_float: f64,
+    /// The same for what the search ended with, widths as undecided as it computes with them; `null` without a search.
+    #[serde(default)]
+    pub accuracy_search: Option<f64>,
+    /// The same once widths are decided and refined, before fine-tuning; `null` without a search.
+    #[serde(default)]
+    pub accuracy_decided: Option<f64>,
     /// Packed weights, bytes.
     pub weight_bytes: usize,
     /// Weights, requantisation data and tables, bytes.

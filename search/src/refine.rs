@@ -42,6 +42,19 @@ const ROUNDS: usize = 24;
 const CHANGES: usize = 6;
 /// What a change must improve at least, in units of the loss.
 const LEAST: f64 = 1e-4;
+/// What a change that uses more of what targets allow may harm, in units of the loss: what is allowed costs nothing, and wider
+/// is better once the network is fine-tuned, whatever the samples say before.
+const HARM: f64 = 1e-2;
+
+/// What an assignment costs.
+struct Costs {
+    /// What it adds to the loss.
+    free: f64,
+    /// How far targets are exceeded, as fractions.
+    over: f64,
+    /// The part of the tightest target that is used; 0 without targets.
+    used: f64,
+}
 
 /// An assignment judged.
 #[derive(Clone)]
@@ -51,6 +64,8 @@ struct Judged {
     total: f64,
     /// How far targets are exceeded, as fractions.
     over: f64,
+    /// The part of the tightest target that is used; 0 without targets.
+    used: f64,
 }
 
 impl Refinement<'_> {
@@ -68,15 +83,16 @@ impl Refinement<'_> {
         for n in 0..ROUNDS {
             let mut better: Vec<(f64, Judged)> = Vec::new();
             for other in self.changes(&now.assignment) {
-                let (free, over) = self.costs(&other)?;
+                let Costs { free, over, used } = self.costs(&other)?;
                 // Above a target only what leads towards it, below it only what stays there, is worth measuring.
                 if if now.over > 0.0 { over >= now.over } else { over > 0.0 } {
                     continue;
                 }
-                let other = Judged { total: loss(&other)? + free, over, assignment: other };
+                let other = Judged { total: loss(&other)? + free, over, used, assignment: other };
                 let gain = now.total - other.total;
                 let score = if now.over > 0.0 { gain / (now.over - other.over) } else { gain };
-                if now.over > 0.0 || gain > LEAST {
+                let fills = other.used > now.used && gain > -HARM;
+                if now.over > 0.0 || gain > LEAST || fills {
                     better.push((score, other));
                 }
             }
@@ -100,7 +116,7 @@ impl Refinement<'_> {
         let mut changes = 1;
         for (_, other) in others {
             let Some(more) = merge(&now.assignment, &merged, &other.assignment) else { continue };
-            let over = self.costs(&more)?.1;
+            let over = self.costs(&more)?.over;
             let allowed = if now.over > 0.0 { best.over > 0.0 && over < best.over } else { over == 0.0 };
             if !allowed {
                 continue;
@@ -115,7 +131,11 @@ impl Refinement<'_> {
             return Ok(best);
         }
         let merged = self.judge(merged, loss)?;
-        let improves = if now.over > 0.0 { merged.over < best.over } else { merged.total < best.total };
+        let improves = if now.over > 0.0 {
+            merged.over < best.over
+        } else {
+            merged.total < best.total || merged.used > best.used && merged.total < now.total + HARM
+        };
         Ok(if improves { merged } else { best })
     }
 
@@ -124,21 +144,23 @@ impl Refinement<'_> {
         assignment: Assignment,
         loss: &mut impl FnMut(&Assignment) -> Result<f64>,
     ) -> Result<Judged> {
-        let (free, over) = self.costs(&assignment)?;
-        Ok(Judged { total: loss(&assignment)? + free, over, assignment })
+        let Costs { free, over, used } = self.costs(&assignment)?;
+        Ok(Judged { total: loss(&assignment)? + free, over, used, assignment })
     }
 
-    /// What costs add to the loss, and how far targets are exceeded.
-    fn costs(&self, a: &Assignment) -> Result<(f64, f64)> {
-        let (mut sum, mut over) = (0.0, 0.0);
+    fn costs(&self, a: &Assignment) -> Result<Costs> {
+        let mut all = Costs { free: 0.0, over: 0.0, used: 0.0 };
         for price in &self.prices {
             let cost = price.model.hard(self.graph, a)?;
             match price.strength {
-                Strength::Fixed(lambda) => sum += lambda * cost / price.reference,
-                Strength::Target(target) => over += (cost / target - 1.0).max(0.0),
+                Strength::Fixed(lambda) => all.free += lambda * cost / price.reference,
+                Strength::Target(target) => {
+                    all.over += (cost / target - 1.0).max(0.0);
+                    all.used = all.used.max(cost / target);
+                }
             }
         }
-        Ok((sum, over))
+        Ok(all)
     }
 
     /// Every small change.

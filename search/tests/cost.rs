@@ -6,7 +6,7 @@ use mpic_kernels::lut::{Lut, queries};
 use mpic_kernels::{measure, random};
 use nas_search::cost::{CostModel, Macs, Measured, Published, Ram, Size, SoftCost};
 use nas_search::export::skeleton;
-use nas_search::model::fashion;
+use nas_search::model::{self, fashion};
 use nas_search::space::{Assignment, Space};
 use nas_search::train::{Choice, Choices, Network, Sampling};
 use rand::SeedableRng;
@@ -39,6 +39,23 @@ fn random_assignment(rng: &mut ChaCha8Rng) -> Assignment {
         }
     }
     a
+}
+
+/// A table of a network that `mpic-kernels` knows by name serves the network of that name.
+#[test]
+fn both_programs_mean_the_same_by_a_network() {
+    for (name, build) in random::NETWORKS {
+        let graph = model::built_in(name).expect("known here too");
+        let ours = measure::targets(&skeleton(&graph, &Assignment::uniform(&graph, 8, 8)));
+        let net = build(&mut ChaCha8Rng::seed_from_u64(0), 8, &mut |_, n| vec![8; n]);
+        let set = |targets: Vec<measure::Target>| {
+            let mut shapes: Vec<String> = targets.iter().map(|t| format!("{t:?}")).collect();
+            shapes.sort_unstable();
+            shapes.dedup();
+            shapes
+        };
+        assert_eq!(set(ours), set(measure::targets(&net)), "{name}");
+    }
 }
 
 /// Soft choices that stand for an assignment.

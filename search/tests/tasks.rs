@@ -120,7 +120,8 @@ fn check(name: &str, make: fn(&Path, &mut ChaCha8Rng), sizes: [usize; 3]) {
     let space = Space { weights: vec![2, 4, 8], activations: vec![8], per_channel: true };
     let mut net = Network::new(graph.clone(), space, &mut rng);
     let stop = AtomicBool::new(false);
-    let trainer = Trainer { data: &data, recipe: &task.recipe, seed: 1, stop: &stop };
+    let trainer =
+        Trainer { data: &data, recipe: &task.recipe, seed: 1, device: tch::Device::Cpu, stop: &stop };
     let state = |phase: &str| dir.path().join(phase);
     trainer.phase(&mut net, Phase::WarmUp, 1, Goal::Float, &state("warm-up")).expect("trains");
     net.fold();

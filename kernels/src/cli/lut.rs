@@ -18,7 +18,7 @@ pub(super) struct Args {
     /// networks this program knows by name
     #[arg(long, value_name = "FILE")]
     shapes: Option<PathBuf>,
-    /// What to measure: the layers of a network.json, or of a network by name (fashion, resnet8, ds-cnn, mobilenet,
+    /// What to measure: the layers of a network.json, or of a network by name (fashion, resnet8, dscnn, mobilenet,
     /// autoencoder)
     #[arg(long, value_name = "NAME|FILE", conflicts_with = "shapes")]
     network: Vec<String>,

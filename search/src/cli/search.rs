@@ -9,7 +9,7 @@ use clap::ValueEnum as _;
 use super::INTERRUPTED;
 use crate::cost::Objective;
 use crate::report::{Report, table};
-use crate::run::{Config, FLOAT, Granularity, Run, Target, Weights};
+use crate::run::{Config, FLOAT, Granularity, Inputs, Processor, Run, Target, Weights};
 use crate::train::{Epochs, Sampling, TrainError};
 use crate::{import, model, task};
 
@@ -73,6 +73,9 @@ pub(super) struct Args {
     /// Threads of libtorch [default: all cores]; results are repeatable for one number
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// What training runs on; results are repeatable on the CPU
+    #[arg(long, value_enum, default_value = "cpu")]
+    device: Processor,
     /// Test inputs of every found network to run on the simulator
     #[arg(long, default_value_t = 100, value_parser = parse_count)]
     simulate: usize,
@@ -178,8 +181,12 @@ const LAMBDAS: [f64; 5] = [0.03, 0.1, 0.5, 1.0, 2.0];
 static STOP: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let run = match &args.resume {
-        Some(folder) => Run::open(folder)?,
+    let (run, inputs) = match &args.resume {
+        Some(folder) => {
+            let run = Run::open(folder)?;
+            let inputs = run.inputs()?;
+            (run, inputs)
+        }
         None => start(args)?,
     };
     let folder = run.folder.display();
@@ -197,8 +204,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         );
     }
     eprintln!("run {folder}: {} by {:?}, seed {}", run.config.task, run.config.granularity, run.config.seed);
-    let done = run
-        .execute(&STOP, |points| Report::new(vec![run.config.clone()], points.to_vec()).write(&run.folder));
+    let done = run.execute(&inputs, &STOP, |points| {
+        Report::new(vec![run.config.clone()], points.to_vec()).write(&run.folder)
+    });
     match done {
         Ok(()) => {
             print!("{}", table(&run.points()?));
@@ -213,7 +221,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
 }
 
-fn start(args: &Args) -> Result<Run> {
+fn start(args: &Args) -> Result<(Run, Inputs)> {
     let task = task::named(&args.task)?;
     let network = model::load(args.model.as_deref().unwrap_or(task.network))?;
     let fixed = args.granularity == Granularity::Fixed;
@@ -240,10 +248,6 @@ fn start(args: &Args) -> Result<Run> {
     names.sort();
     names.dedup();
     ensure!(names.len() == args.lambda.len(), "--lambda names a value twice");
-    if let Some(path) = &args.cost {
-        // Before anything is written: a wrong table is the commonest mistake.
-        crate::cost::Measured::load(path)?;
-    }
     let granularity = match args.granularity {
         Granularity::Channel => "channel",
         Granularity::Layer => "layer",
@@ -274,6 +278,7 @@ fn start(args: &Args) -> Result<Run> {
         epochs: args.epochs.unwrap_or(task.recipe.epochs),
         seed: args.seed,
         threads: args.threads.map_or(cores, usize::from),
+        device: args.device,
         simulate: args.simulate,
         warm_start: args.warm_start.is_some() || args.import.is_some(),
         command: std::iter::once("nas-search".to_owned())
@@ -304,5 +309,6 @@ fn start(args: &Args) -> Result<Run> {
             Weights::File(&warm_up)
         }
     };
-    Run::create(&folder, config, args.cost.as_deref(), &weights)
+    let inputs = Inputs::load(&config, args.model.as_deref(), args.cost.as_deref())?;
+    Ok((Run::create(&folder, config, args.cost.as_deref(), &weights)?, inputs))
 }

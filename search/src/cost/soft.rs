@@ -76,18 +76,20 @@ impl<'a> SoftCost<'a> {
             self.slopes = self.measure(&now, value)?;
         }
         self.asked += 1;
-        let mut linear = Tensor::from(0f32);
+        let device = choices.device();
+        let mut linear = Tensor::from(0f32).to_device(device);
         for (id, choice) in choices.weights.iter().enumerate() {
             let (Some(choice), Some(slopes)) = (choice, &self.slopes.weights[id]) else { continue };
             let Some(factors) = choice.factors() else { continue };
             let kept = Tensor::from_slice(
                 &now.weights[id].iter().map(|&b| f32::from(u8::from(b != 0))).collect::<Vec<_>>(),
             );
-            linear += (factors * slopes.unsqueeze(1) * kept).sum(Kind::Float);
+            let slopes = slopes.unsqueeze(1) * kept;
+            linear += (factors * slopes.to_device(device)).sum(Kind::Float);
         }
         for (choice, slopes) in choices.activations.iter().zip(&self.slopes.activations) {
             if let (Some(slopes), Some(factors)) = (slopes, choice.as_ref().and_then(Choice::factors)) {
-                linear += (factors * slopes).sum(Kind::Float);
+                linear += (factors * slopes.to_device(device)).sum(Kind::Float);
             }
         }
         for (kept, slope) in choices.kept.iter().zip(&self.slopes.kept) {

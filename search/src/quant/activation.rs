@@ -5,6 +5,7 @@
 //! of all widths need from the gradient of its output in one more. On other devices than the CPU the same is done with torch
 //! operations, which are also the reference of the tests.
 
+use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 use super::range;
@@ -52,7 +53,9 @@ pub fn quantise(y: &Tensor, branch: &Branch, unsigned: bool) -> Tensor {
     tch::no_grad(|| {
         let mut values = out.detach();
         if y.device() == Device::Cpu {
-            quantise_pass(floats(&y), floats_mut(&mut values), [Part::new(branch, unsigned)]);
+            let part = Part::new(branch, unsigned);
+            let shares = floats_mut(&mut values).par_chunks_mut(SHARE).zip(floats(&y).par_chunks(SHARE));
+            shares.for_each(|(out, y)| quantise_pass(y, out, [part]));
         } else {
             values.copy_(&(codes(&y, branch, unsigned).0 * branch.scale));
         }
@@ -78,9 +81,9 @@ pub fn sums(y: &Tensor, g: &Tensor, branches: &[Branch], unsigned: bool) -> Vec<
     }
     let parts: Vec<_> = branches.iter().map(|b| Part::new(b, unsigned)).collect();
     match *parts.as_slice() {
-        [a] => sums_pass(floats(&y), floats(&g), [a]),
-        [a, b] => sums_pass(floats(&y), floats(&g), [a, b]),
-        [a, b, c] => sums_pass(floats(&y), floats(&g), [a, b, c]),
+        [a] => sums_shared(floats(&y), floats(&g), [a]),
+        [a, b] => sums_shared(floats(&y), floats(&g), [a, b]),
+        [a, b, c] => sums_shared(floats(&y), floats(&g), [a, b, c]),
         _ => panic!("a tensor has one to three widths, not {}", branches.len()),
     }
 }
@@ -117,7 +120,7 @@ fn dense(t: &Tensor) -> Tensor {
 /// The elements of a [`dense`] tensor on the CPU, in memory order.
 fn floats(t: &Tensor) -> &[f32] {
     // SAFETY: the tensor holds `numel` floats side by side from `data_ptr` on, and lives as long as the slice; nothing writes
-    // to it meanwhile, since everything here runs on one thread and `floats_mut` is only given tensors made in this module.
+    // to it meanwhile: whoever called waits for the pass, and `floats_mut` is only given tensors made in this module.
     unsafe { std::slice::from_raw_parts(t.data_ptr().cast::<f32>(), t.numel()) }
 }
 
@@ -146,6 +149,23 @@ macro_rules! vectorised {
             $body($($arg),*)
         }
     };
+}
+
+/// Elements that a thread takes at a time. A fixed number, so that sums do not depend on the number of threads.
+const SHARE: usize = 16 * CHUNK;
+
+/// [`sums_pass`] over shares of the elements, by all threads.
+fn sums_shared<const N: usize>(y: &[f32], g: &[f32], parts: [Part; N]) -> Vec<Sums> {
+    let shares = y.par_chunks(SHARE).zip(g.par_chunks(SHARE));
+    let each: Vec<_> = shares.map(|(y, g)| sums_pass(y, g, parts)).collect();
+    let none = Sums { log_scale: 0.0, factor: 0.0 };
+    each.iter().fold(vec![none; N], |mut all, share| {
+        for (sum, s) in all.iter_mut().zip(share) {
+            sum.log_scale += s.log_scale;
+            sum.factor += s.factor;
+        }
+        all
+    })
 }
 
 vectorised!(quantise_pass, quantise_loop, (y: &[f32], out: &mut [f32], parts: [Part; N]) -> ());

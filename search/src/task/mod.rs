@@ -9,6 +9,7 @@ use crate::model::{self, Graph, ModelError};
 use crate::train::{Epochs, Recipe};
 
 /// A benchmark task.
+#[derive(Debug)]
 pub struct Task {
     /// Name on the command line.
     pub name: &'static str,

@@ -7,7 +7,7 @@
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::network::{Network, Weighted, column};
 use crate::model::{Graph, NodeId};
@@ -72,6 +72,13 @@ impl Choice {
 }
 
 impl Choices {
+    /// Where its factors are.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        let all = self.weights.iter().chain(&self.activations).flatten();
+        all.filter_map(Choice::factors).next().map_or(Device::Cpu, Tensor::device)
+    }
+
     /// The assignment that the likeliest widths stand for.
     #[must_use]
     pub fn assignment(&self, graph: &Graph, space: &Space) -> Assignment {
@@ -100,7 +107,9 @@ fn floats(t: &Tensor) -> Vec<f32> {
 /// Draws what makes of logits a sample of their softmax.
 fn gumbel(like: &Tensor, rng: &mut ChaCha8Rng) -> Tensor {
     let draw = |_| -(-rng.random_range(1e-7f32..1.0).ln()).ln();
-    Tensor::from_slice(&(0..like.numel()).map(draw).collect::<Vec<f32>>()).view(like.size().as_slice())
+    Tensor::from_slice(&(0..like.numel()).map(draw).collect::<Vec<f32>>())
+        .view(like.size().as_slice())
+        .to_device(like.device())
 }
 
 /// Factors for logits whose first dimension are the widths.
@@ -164,7 +173,7 @@ impl Network {
             let of = |&b: &u8| if b == 0 { 0 } else { index(&widths, b) };
             out.weights.push(w.as_ref().map(|_| Choice::Hard(bits.iter().map(of).collect())));
             let pruned = bits.contains(&0);
-            let kept = || column(bits.iter().map(|b| f64::from(u8::from(*b != 0))));
+            let kept = || column(bits.iter().map(|b| f64::from(u8::from(*b != 0)))).to_device(self.device());
             out.kept.push(pruned.then(kept));
             let activation =
                 || Choice::Hard(vec![index(&self.space.activations, assignment.activations[id])]);
@@ -189,7 +198,8 @@ impl Network {
         let mut rank = Tensor::zeros([channels as i64], (Kind::Float, self.params.device()));
         if let Some(d) = w.deviation {
             // Tied layers rank their channels alike, by what they share.
-            let widths = column(self.space.widths().iter().map(|&b| f64::from(b))).unsqueeze(1);
+            let widths = column(self.space.widths().iter().map(|&b| f64::from(b)));
+            let widths = widths.unsqueeze(1).to_device(self.device());
             rank += (p[d].softmax(0, Kind::Float) * widths).sum_dim_intlist(
                 [0i64].as_slice(),
                 false,

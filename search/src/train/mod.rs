@@ -18,7 +18,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 pub use checkpoint::{CheckpointError, Progress, load_weights, save_values, save_weights};
 pub use choose::{Choice, Choices, Sampling};
@@ -152,6 +152,8 @@ pub struct Trainer<'a> {
     pub recipe: &'a Recipe,
     /// Seed of everything random.
     pub seed: u64,
+    /// Where it computes: where the network is.
+    pub device: Device,
     /// Set to stop after the current step.
     pub stop: &'a AtomicBool,
 }
@@ -229,7 +231,8 @@ impl Trainer<'_> {
     fn batch(&self, batch: &[usize], epoch: usize) -> (Tensor, Tensor) {
         let labels: Vec<i64> = batch.iter().map(|&i| i64::from(self.data.train.label(i))).collect();
         let values = self.data.augmented(batch, &self.recipe.augment, self.seed, epoch);
-        (tensor(&values, self.data.shape), Tensor::from_slice(&labels))
+        let x = tensor(&values, self.data.shape);
+        (x.to_device(self.device), Tensor::from_slice(&labels).to_device(self.device))
     }
 
     /// Training samples as they are, for calibration.
@@ -241,7 +244,7 @@ impl Trainer<'_> {
     pub fn sample(&self) -> (Tensor, Tensor) {
         let indices = self.data.train.spread(512);
         let labels: Vec<i64> = indices.iter().map(|&i| i64::from(self.data.train.label(i))).collect();
-        (self.samples(&self.data.train, &indices), Tensor::from_slice(&labels))
+        (self.samples(&self.data.train, &indices), Tensor::from_slice(&labels).to_device(self.device))
     }
 
     /// Loss of an assignment on samples, in fake-quantised arithmetic.
@@ -269,7 +272,7 @@ impl Trainer<'_> {
 
     /// Samples as they are.
     fn samples(&self, samples: &Samples, indices: &[usize]) -> Tensor {
-        tensor(&self.data.values(samples, indices), self.data.shape)
+        tensor(&self.data.values(samples, indices), self.data.shape).to_device(self.device)
     }
 
     /// The score of the test set, 0 ..= 100; see [`Learn`].

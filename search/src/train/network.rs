@@ -133,6 +133,14 @@ impl Network {
         Self { params: b.build(), graph, space, ties, weighted, quantised }
     }
 
+    /// Moves everything to a device.
+    pub fn to_device(&mut self, device: Device) {
+        self.params.to_device(device);
+        for norm in self.weighted.iter_mut().flatten().filter_map(|w| w.norm.as_mut()) {
+            norm.statistics.iter_mut().for_each(|t| *t = t.to_device(device));
+        }
+    }
+
     /// Where its numbers are.
     #[must_use]
     pub fn device(&self) -> Device {
@@ -141,10 +149,13 @@ impl Network {
 
     /// Log scale, lowest and highest code of each channel for chosen widths.
     pub(super) fn chosen(&self, p: &[Tensor], w: &Weighted, index: &[i64]) -> (Tensor, Tensor, Tensor) {
-        let scale = p[w.scales].gather(0, &Tensor::from_slice(index).unsqueeze(0), false).squeeze_dim(0);
+        let device = self.device();
+        let index_there = Tensor::from_slice(index).unsqueeze(0).to_device(device);
+        let scale = p[w.scales].gather(0, &index_there, false).squeeze_dim(0);
         let widths = self.space.widths();
         let range = |i: &i64| quant::range(widths[*i as usize], false);
-        (scale, column(index.iter().map(|i| range(i).0)), column(index.iter().map(|i| range(i).1)))
+        let ends = |f: fn((f64, f64)) -> f64| column(index.iter().map(|i| f(range(i)))).to_device(device);
+        (scale, ends(|r| r.0), ends(|r| r.1))
     }
 
     /// Folds the normalisation into weights and biases: [`Arithmetic::Float`] then equals `Normalised(false)`.
@@ -246,11 +257,12 @@ impl Network {
     /// # Errors
     /// The first tensor that is missing or has another size.
     pub fn set_weights(&mut self, weights: &[(String, Tensor)]) -> Result<(), String> {
+        let device = self.device();
         for (id, node) in self.graph.nodes.iter().enumerate() {
             let Some(w) = &mut self.weighted[id] else { continue };
             let find = |name: &str, size: usize| {
                 let full = format!("{}.{name}", node.name);
-                let t = weights.iter().find(|(n, _)| *n == full).map(|(_, t)| t.copy());
+                let t = weights.iter().find(|(n, _)| *n == full).map(|(_, t)| t.copy().to_device(device));
                 let t = t.ok_or_else(|| format!("there is no tensor '{full}'"))?;
                 if t.numel() == size && t.kind() == Kind::Float {
                     Ok(t)
@@ -284,7 +296,9 @@ impl Network {
 
     /// Takes over a state; false if it is of another network.
     pub fn restore(&mut self, state: &[(String, Tensor)]) -> bool {
-        let get = |name: String| state.iter().find(|(n, _)| *n == name).map(|(_, t)| t.copy());
+        let device = self.device();
+        let get =
+            |name: String| state.iter().find(|(n, _)| *n == name).map(|(_, t)| t.copy().to_device(device));
         for (id, w) in self.weighted.iter_mut().enumerate() {
             let Some(norm) = w.as_mut().and_then(|w| w.norm.as_mut()) else { continue };
             let (Some(mean), Some(var)) = (get(format!("mean{id}")), get(format!("var{id}"))) else {

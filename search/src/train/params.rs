@@ -160,6 +160,12 @@ impl Params {
         });
     }
 
+    /// Moves the numbers to a device.
+    pub fn to_device(&mut self, device: Device) {
+        self.flat = self.flat.detach().to_device(device).set_requires_grad(true);
+        self.moments.iter_mut().for_each(|m| *m = m.to_device(device));
+    }
+
     /// Where the numbers are.
     #[must_use]
     pub fn device(&self) -> Device {
@@ -190,7 +196,7 @@ impl Params {
             return false;
         }
         tch::no_grad(|| self.flat.copy_(flat));
-        self.moments = [m.copy(), v.copy()];
+        self.moments = [m, v].map(|t| t.copy().to_device(self.device()));
         self.steps = steps.int64_value(&[0]);
         true
     }

@@ -22,7 +22,7 @@ pub struct Term<'a> {
     pub cost: SoftCost<'a>,
     /// How strongly it counts.
     pub strength: Strength,
-    /// What a network of twice the cost that is allowed adds to the loss.
+    /// What a network as costly as 8 bits everywhere adds to the loss at present, if there is a target.
     multiplier: f64,
 }
 
@@ -40,14 +40,17 @@ pub struct Pressure<'a> {
     pub split: Option<f64>,
 }
 
-/// Multiplier of a target at the start, by how much it grows with each step on a network of twice what is allowed, and where it
-/// stays between.
+/// Multiplier of a target at the start, by how much it grows (and falls) with each step on a network of twice (and of none of) what
+/// is allowed, and where it stays between.
 const MULTIPLIER: f64 = 0.5;
 const GROWTH: f64 = 0.1;
-const MULTIPLIERS: [f64; 2] = [0.1, 10.0];
+const MULTIPLIERS: [f64; 2] = [0.01, 30.0];
+
+/// How much stronger a target counts at once, without waiting for its multiplier, on a network of twice what is allowed.
+const DAMPING: f64 = 2.0;
 
 /// Share of a search in which what is allowed comes down from the cost of 8 bits everywhere to the target.
-const DESCENT: f64 = 0.5;
+const DESCENT: f64 = 0.25;
 
 impl<'a> Term<'a> {
     /// A cost with its strength.
@@ -65,13 +68,14 @@ impl Pressure<'_> {
         start * (end / start).powf(progress)
     }
 
-    /// What choices add to the loss when a share of the search is done. A target only counts while it is exceeded, the more
-    /// the longer it is.
+    /// What choices add to the loss when a share of the search is done. A target counts as a strength that grows while it is
+    /// exceeded and falls while it is not: what the search sees is never more than a strength that changes slowly, since a
+    /// term that comes and goes would drive widths to and fro.
     ///
     /// # Errors
     /// If a model does not know a layer.
     pub(super) fn of(&mut self, choices: &Choices, progress: f64) -> Result<Tensor, LutError> {
-        let mut sum = Tensor::from(0f32);
+        let mut sum = Tensor::from(0f32).to_device(choices.device());
         for term in &mut self.terms {
             let relative = term.cost.relative(choices)?;
             match term.strength {
@@ -80,11 +84,9 @@ impl Pressure<'_> {
                     let target = target / term.cost.reference();
                     let allowed = 1.0 + (target - 1.0) * (progress / DESCENT).min(1.0);
                     let excess = relative.double_value(&[]) / allowed - 1.0;
-                    if excess > 0.0 {
-                        sum += (relative / allowed - 1.0) * term.multiplier;
-                    }
                     let grown = term.multiplier * (GROWTH * excess).exp();
                     term.multiplier = grown.clamp(MULTIPLIERS[0], MULTIPLIERS[1]);
+                    sum += relative * (term.multiplier * (DAMPING * excess).exp());
                 }
             }
         }

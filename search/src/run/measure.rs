@@ -1,0 +1,118 @@
+//! A found network on the test set and on the simulator.
+
+use std::sync::atomic::Ordering;
+
+use anyhow::{Result, bail};
+use mpic_kernels::fast::Fast;
+use mpic_kernels::lut::queries;
+use mpic_kernels::net::IntNet;
+use mpic_kernels::{deploy, golden, simulate};
+use rayon::prelude::*;
+
+use super::config::Plan;
+use super::{Run, Shared, write_atomically};
+use crate::cost::{Measured, Objective};
+use crate::pareto::{LayerPoint, Point};
+use crate::space::Assignment;
+use crate::train::TrainError;
+
+impl Run {
+    /// Evaluates the integer network on the whole test set, deploys it and runs it on the simulator.
+    pub(super) fn measure(
+        &self,
+        plan: &Plan,
+        shared: &Shared,
+        assignment: &Assignment,
+        network: &IntNet,
+        fake: f64,
+    ) -> Result<Point> {
+        let data = shared.data;
+        let bar = crate::progress::bar("measuring", 2, 0);
+        let input = |i: usize| data.test.codes(i, 0).iter().map(|&c| i32::from(c)).collect::<Vec<_>>();
+        let output = |i: usize| golden::run(network, &input(i)).swap_remove(network.output);
+        let fast = Fast::new(network);
+        let scale = network.tensors[network.output].scale;
+        let verdict = |i: usize| {
+            let y: Vec<f64> = fast.run(&input(i)).into_iter().map(|y| scale * f64::from(y)).collect();
+            data.verdict(&data.test, i, &y)
+        };
+        let verdicts: Vec<f64> = (0..data.test.len()).into_par_iter().map(verdict).collect();
+        bar.inc(1);
+        if shared.trainer.stop.load(Ordering::Relaxed) {
+            return Err(TrainError::Interrupted.into());
+        }
+
+        let simulated = data.test.spread(self.config.simulate);
+        let inputs: Vec<_> = simulated.iter().map(|&i| input(i)).collect();
+        let deployment = deploy::deploy(network, &inputs[0])?;
+        let runs = simulate::run(&deployment, &inputs, true)?;
+        bar.finish();
+        let bit_exact = runs.iter().zip(&simulated).all(|(run, &i)| run.output == output(i));
+        if let Some(run) = runs.iter().find(|r| r.cycles != runs[0].cycles || !r.warnings.is_empty()) {
+            bail!(
+                "{}: an input took {} cycles where another took {} (warnings: {:?}); kernels must not depend on data or on \
+                 quirks, please report this",
+                plan.id,
+                run.cycles,
+                runs[0].cycles,
+                run.warnings
+            );
+        }
+        let elf = self.folder.join("points").join(&plan.id).join("network.elf");
+        write_atomically(&elf, &deployment.elf)?;
+
+        let measured = self.lut().map(|path| Measured::load(&path)).transpose()?;
+        // A layer may run as several steps; its channels are those of the last.
+        let queries = queries(network);
+        let layers: Vec<LayerPoint> = queries
+            .chunk_by(|a, b| a.region == b.region)
+            .map(|steps| {
+                let q = steps.last().expect("a chunk is not empty");
+                let predicted = |m: &Measured| steps.iter().map(|q| m.layer(q)).sum::<Result<f64, _>>();
+                Ok(LayerPoint {
+                    name: q.name.clone(),
+                    input_bits: q.a_bits,
+                    channels: q.groups.iter().copied().filter(|g| g.0 != 0).collect(),
+                    cycles: runs[0].layers[q.region].cycles as u64,
+                    predicted_cycles: measured.as_ref().map(predicted).transpose()?,
+                })
+            })
+            .collect::<Result<_>>()?;
+        let graph = shared.graph;
+        let cycles = shared.model(Objective::Cycles);
+        let predicted_cycles = Some(cycles.hard(graph, assignment)?);
+        let macs = (0..graph.nodes.len())
+            .map(|id| graph.fan_in(id) * graph.nodes[id].shape.iter().product::<usize>())
+            .sum::<usize>();
+        let run = &runs[0];
+        let [nominal, low, high, constant] = run.energy_pj.map(|pj| pj / 1e6);
+        Ok(Point {
+            id: plan.id.clone(),
+            run: self.folder.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+            granularity: plan.id.split('-').next().unwrap_or_default().into(),
+            objective: plan.objectives().map(Objective::name).collect::<Vec<_>>().join("+"),
+            lambda: plan.lambda,
+            seed: self.config.seed,
+            accuracy: data.score(&data.test, &verdicts),
+            accuracy_fake_quantised: fake,
+            accuracy_float: shared.float,
+            accuracy_search: None,
+            accuracy_decided: None,
+            weight_bytes: deployment.memory.weights,
+            flash_bytes: deployment.memory.flash(),
+            ram_peak_bytes: deployment.memory.buffers,
+            cycles: layers.iter().map(|l| l.cycles).sum(),
+            program_cycles: run.cycles,
+            energy_uj: nominal,
+            energy_uj_range: [low, high],
+            energy_uj_constant: constant,
+            predicted_cycles,
+            cost_model: cycles.name().into(),
+            simulated_inputs: simulated.len(),
+            bit_exact,
+            macs: macs as u64,
+            layers,
+            assignment: assignment.clone(),
+        })
+    }
+}
