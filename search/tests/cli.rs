@@ -144,4 +144,12 @@ fn wrong_input_gets_a_sentence() {
     let mut lut = mpic_kernels::lut::Lut::default();
     mpic_kernels::measure::complete(&mut lut, &mpic_kernels::measure::targets(&a), &path).expect("measured");
     says(&["--cost", "part.json", "--out", "part"], "no measurement for layer 'block1.conv1'");
+    says(&["--model", "resnet8", "--out", "unfit"], "resnet8");
+    says(&["--device", "gpu"], "[possible values: cpu, cuda]");
+    if !tch::Cuda::is_available() {
+        says(&["--device", "cuda", "--out", "cuda"], "this libtorch finds no CUDA device");
+    }
+    for folder in ["data", "part", "unfit", "cuda"] {
+        assert!(!dir.path().join(folder).exists(), "no run is begun that cannot go on: {folder}");
+    }
 }

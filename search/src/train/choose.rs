@@ -75,8 +75,8 @@ impl Choices {
     /// Where its factors are.
     #[must_use]
     pub fn device(&self) -> Device {
-        let all = self.weights.iter().chain(&self.activations).flatten();
-        all.filter_map(Choice::factors).next().map_or(Device::Cpu, Tensor::device)
+        let mut all = self.weights.iter().chain(&self.activations).flatten();
+        all.find_map(Choice::factors).map_or(Device::Cpu, Tensor::device)
     }
 
     /// The assignment that the likeliest widths stand for.
