@@ -11,7 +11,7 @@ use crate::cost::Objective;
 use crate::report::{Report, table};
 use crate::run::{Config, FLOAT, Granularity, Inputs, Processor, Run, Target, Weights};
 use crate::train::{Epochs, Sampling, TrainError};
-use crate::{import, model, task};
+use crate::{import, model, task, train};
 
 /// Arguments of a search.
 #[derive(clap::Args)]
@@ -181,6 +181,7 @@ const LAMBDAS: [f64; 5] = [0.03, 0.1, 0.5, 1.0, 2.0];
 static STOP: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn run(args: &Args) -> Result<u8> {
+    train::wait_asleep().context("cannot start again with OMP_WAIT_POLICY=passive; set it by hand")?;
     let (run, inputs) = match &args.resume {
         Some(folder) => {
             let run = Run::open(folder)?;

@@ -42,6 +42,28 @@ pub fn keep_large_allocations() {
     }
 }
 
+/// Makes the threads of libtorch sleep while they wait for work, in place of spinning, which costs a training that shares its
+/// cores with anything else a multiple of its time. The library reads that from the environment when it is loaded, so the program
+/// replaces itself by one with the variable set, unless it is. To be called first.
+///
+/// # Errors
+/// If the program cannot be started again.
+pub fn wait_asleep() -> std::io::Result<()> {
+    #[cfg(unix)]
+    if std::env::var_os(WAIT_POLICY).is_none() {
+        use std::os::unix::process::CommandExt as _;
+        let mut args = std::env::args_os();
+        let name = args.next().unwrap_or_default();
+        let mut again = std::process::Command::new(std::env::current_exe()?);
+        return Err(again.arg0(name).args(args).env(WAIT_POLICY, "passive").exec());
+    }
+    Ok(())
+}
+
+/// How threads of OpenMP wait.
+#[cfg(unix)]
+const WAIT_POLICY: &str = "OMP_WAIT_POLICY";
+
 /// What trains when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
