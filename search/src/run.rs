@@ -21,12 +21,12 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::cost::{CostModel, Measured, Objective, SoftCost};
+use crate::cost::{self, CostModel, Measured, Objective, SoftCost};
 use crate::data::Dataset;
 use crate::export;
 use crate::import::Values;
 use crate::model::{self, Graph};
-use crate::pareto::{LayerPoint, Point};
+use crate::pareto::{Estimate, LayerPoint, Point};
 use crate::refine::{Price, Refinement};
 use crate::space::{Assignment, Space};
 use crate::task;
@@ -504,6 +504,13 @@ impl Run {
         let graph = shared.graph;
         let cycles = shared.model(Objective::Cycles);
         let predicted_cycles = Some(cycles.hard(graph, assignment)?);
+        let costs = cost::models(self.lut().as_deref())?
+            .iter()
+            .map(|m| {
+                let (model, unit) = (m.name().into(), m.unit().into());
+                Ok(Estimate { model, unit, value: m.hard(graph, assignment)? })
+            })
+            .collect::<Result<_>>()?;
         let macs = (0..graph.nodes.len())
             .map(|id| graph.fan_in(id) * graph.nodes[id].shape.iter().product::<usize>())
             .sum::<usize>();
@@ -529,6 +536,7 @@ impl Run {
             energy_uj_constant: constant,
             predicted_cycles,
             cost_model: cycles.name().into(),
+            costs,
             simulated_inputs: simulated.len(),
             bit_exact,
             macs: macs as u64,
