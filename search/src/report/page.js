@@ -81,7 +81,11 @@
     });
   });
 
+  // What is there to begin with: the point named behind the #, or the one with the best score.
   const named = document.querySelector(":target.point");
   if (named) pick(named.dataset.point);
-  else if (body.rows.length) pick(body.rows[0].dataset.point);
+  else if (body.rows.length) {
+    const score = (row) => parseFloat(row.cells[1].textContent);
+    pick([...body.rows].reduce((best, row) => (score(row) > score(best) ? row : best)).dataset.point);
+  }
 })();
