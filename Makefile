@@ -20,6 +20,7 @@ demo: build   ## measure the cost table, search, deploy, simulate; the Pareto re
 	@echo; target/release/nas-search report demo-run/channel demo-run/layer demo-run/fixed --out demo-run
 
 test: setup  ## run every test
+	@./setup.sh browser
 	cargo test --locked --workspace
 
 lint:   ## formatting, clippy and rustdoc, warnings as errors

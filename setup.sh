@@ -1,6 +1,7 @@
 #!/bin/sh
 # Sets up what the project needs beyond Rust: Debian packages and libtorch.
-# Usage: ./setup.sh [packages|torch]...   (default: both). Safe to run again; does nothing when all is there.
+# Usage: ./setup.sh [packages|torch|browser]...   (default: packages torch; only the tests need the browser).
+# Safe to run again; does nothing when all is there.
 set -eu
 cd "$(dirname "$0")"
 
@@ -8,9 +9,10 @@ say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 # command -> Debian package that brings it
+need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
+
 packages() {
     missing=""
-    need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
     need cc gcc
     need c++ g++
     need python3 python3
@@ -21,7 +23,19 @@ packages() {
     else
         missing="$missing python3-pip"
     fi
-    if [ -z "$missing" ]; then say "Debian packages: all there"; return; fi
+    install_missing "Debian packages"
+}
+
+# In which the tests look at report.html.
+browser() {
+    missing=""
+    command -v google-chrome-stable >/dev/null 2>&1 || need chromium chromium
+    install_missing "browser"
+}
+
+# Installs the packages in $missing, which are for "$1".
+install_missing() {
+    if [ -z "$missing" ]; then say "$1: all there"; return; fi
     install="apt-get install -y --no-install-recommends$missing"
     command -v apt-get >/dev/null 2>&1 ||
         die "these Debian packages (or your system's equivalents) are missing:$missing. On Debian 12 run: sudo $install"
@@ -69,7 +83,7 @@ command -v cargo >/dev/null 2>&1 || die "cargo is missing: install Rust 1.88 or 
 [ $# -gt 0 ] || set -- packages torch
 for step in "$@"; do
     case $step in
-        packages | torch) "$step" ;;
-        *) die "unknown step '$step'; steps are: packages torch" ;;
+        packages | torch | browser) "$step" ;;
+        *) die "unknown step '$step'; steps are: packages torch browser" ;;
     esac
 done

@@ -57,6 +57,8 @@ fn only_in(krate: &str, allowed: &[&str]) {
 #[test]
 fn outside_crates_stay_in_their_files() {
     only_in("hound", &["search/src/data/sound.rs"]);
+    only_in("maud", &["search/src/report"]);
+    only_in("plotters", &["search/src/report/plot.rs"]);
     only_in("npyz", &["search/src/import/npz.rs"]);
     only_in("realfft", &["search/src/data/features.rs"]);
     only_in("tar", &["search/src/data/archive.rs"]);

@@ -19,7 +19,8 @@ pub struct Point {
     pub lambda: Option<f64>,
     /// Seed of the run.
     pub seed: u64,
-    /// Percent of the whole test set classified rightly by the integer network.
+    /// Score of the integer network on the whole test set, by the metric of the task: percent classified rightly, or
+    /// 100 times the area under the curve.
     pub accuracy: f64,
     /// The same for the fake-quantised network it was lowered from.
     pub accuracy_fake_quantised: f64,
@@ -51,6 +52,9 @@ pub struct Point {
     pub predicted_cycles: Option<f64>,
     /// The cost model.
     pub cost_model: String,
+    /// What every cost model said of it; empty in reports of before they were asked.
+    #[serde(default)]
+    pub costs: Vec<Estimate>,
     /// Test inputs run on the simulator.
     pub simulated_inputs: usize,
     /// Whether all their outputs equal the reference.
@@ -61,6 +65,17 @@ pub struct Point {
     pub layers: Vec<LayerPoint>,
     /// The widths.
     pub assignment: Assignment,
+}
+
+/// What a cost model says of a network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The model.
+    pub model: String,
+    /// Unit of its number.
+    pub unit: String,
+    /// Its number.
+    pub value: f64,
 }
 
 /// One layer of a point.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::report::{Report, fronts, table};
+use crate::report::{Report, fronts, ranking, table};
 use crate::run::Run;
 
 /// Arguments of `nas-search report`.
@@ -19,18 +19,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let mut report = Report::new(vec![], vec![]);
-    for folder in &args.runs {
-        let run = Run::open(folder)?;
-        report.points.extend(run.points()?);
-        report.runs.push(run.config);
-    }
+    let runs = args.runs.iter().map(|folder| Run::open(folder)).collect::<Result<Vec<_>>>()?;
+    let report = Report::of(&runs)?;
     ensure!(!report.points.is_empty(), "no point is complete yet in these runs");
-    print!("{}", table(&report.points));
-    let fronts = fronts(&report.points);
-    if !fronts.is_empty() {
-        print!("\n{fronts}");
-    }
+    let parts = [table(&report), fronts(&report), ranking(&report)];
+    print!("{}", parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n"));
     if let Some(out) = &args.out {
         std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
         report.write(out)?;

@@ -205,12 +205,11 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         );
     }
     eprintln!("run {folder}: {} by {:?}, seed {}", run.config.task, run.config.granularity, run.config.seed);
-    let done = run.execute(&inputs, &STOP, |points| {
-        Report::new(vec![run.config.clone()], points.to_vec()).write(&run.folder)
-    });
+    let report = || Report::of(std::slice::from_ref(&run));
+    let done = run.execute(&inputs, &STOP, |_| report()?.write(&run.folder));
     match done {
         Ok(()) => {
-            print!("{}", table(&run.points()?));
+            print!("{}", table(&report()?));
             eprintln!("written: {folder}/report.html, pareto.json, pareto.csv, pareto.svg, points/");
             Ok(0)
         }

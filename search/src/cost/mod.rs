@@ -8,6 +8,7 @@ mod soft;
 
 use std::path::Path;
 
+use clap::ValueEnum as _;
 use mpic_kernels::lut::LutError;
 use serde::{Deserialize, Serialize};
 
@@ -76,4 +77,21 @@ impl Objective {
             (Self::Macs, _) => Box::new(Macs),
         })
     }
+}
+
+/// Every model there is, each once: those of a search with the measured table, if there is one, and of a search without.
+///
+/// # Errors
+/// If the table cannot be loaded.
+pub fn models(lut: Option<&Path>) -> Result<Vec<Box<dyn CostModel>>, LutError> {
+    let mut out: Vec<Box<dyn CostModel>> = Vec::new();
+    for table in lut.map(Some).into_iter().chain([None]) {
+        for objective in Objective::value_variants() {
+            let model = objective.model(table)?;
+            if out.iter().all(|m| m.name() != model.name()) {
+                out.push(model);
+            }
+        }
+    }
+    Ok(out)
 }

@@ -1,37 +1,79 @@
-//! What a person gets to see of points: `pareto.json`, `pareto.csv`, `pareto.svg`, `report.html` and a table.
+//! What a person gets to see of points: `pareto.json`, `pareto.csv`, `pareto.svg`, `report.html` and tables.
 
+mod details;
 mod page;
 mod plot;
+mod ranking;
 mod table;
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail, ensure};
 use serde::Serialize;
 
 use crate::pareto::{self, Point};
-use crate::run::{Config, write_atomically};
+use crate::run::{Config, Run, write_atomically};
+use crate::task::{self, Metric};
 
-pub use table::{fronts, table};
+pub use ranking::{Ranking, tau};
+pub use table::{fronts, ranking, table};
 
 /// Everything a report is made of.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// Always `nas-pareto`.
     pub format: &'static str,
     /// Version of this record.
     pub version: u32,
+    /// What the scores of the points count.
+    pub metric: Metric,
     /// The runs the points come from.
-    pub runs: Vec<Config>,
+    pub runs: Vec<Source>,
     /// The points.
     pub points: Vec<Point>,
+    /// How every cost model ranks the points; empty where the points do not say.
+    pub ranking: Vec<Ranking>,
+}
+
+/// A run that points come from.
+#[derive(Clone, Debug, Serialize)]
+pub struct Source {
+    /// What its points call it: the last part of its folder, or all of it where two runs share that.
+    pub name: String,
+    /// Its folder, as it was given.
+    pub folder: String,
+    /// What it does.
+    #[serde(flatten)]
+    pub config: Config,
 }
 
 impl Report {
-    /// A report of points.
-    #[must_use]
-    pub fn new(runs: Vec<Config>, points: Vec<Point>) -> Self {
-        Self { format: "nas-pareto", version: 1, runs, points }
+    /// A report of all points of some runs that are complete.
+    ///
+    /// # Errors
+    /// If there is no run, their tasks differ or are unknown, or a report of a point is damaged.
+    pub fn of(runs: &[Run]) -> Result<Self> {
+        let Some(first) = runs.first() else { bail!("a report needs at least one run") };
+        let metric = task::named(&first.config.task)?.metric;
+        let last = |run: &Run| run.folder.file_name().map(|n| n.to_string_lossy().into_owned());
+        let (mut sources, mut points) = (Vec::new(), Vec::new());
+        for run in runs {
+            let folder = run.folder.display().to_string();
+            ensure!(
+                run.config.task == first.config.task,
+                "{folder} is of task '{}' and {} of '{}': their scores do not compare; report them apart",
+                run.config.task,
+                first.folder.display(),
+                first.config.task
+            );
+            let alone = runs.iter().filter(|r| last(r) == last(run)).count() == 1;
+            let name = last(run).filter(|_| alone).unwrap_or_else(|| folder.clone());
+            let found = run.points().with_context(|| format!("in the run {folder}"))?;
+            points.extend(found.into_iter().map(|p| Point { run: name.clone(), ..p }));
+            sources.push(Source { name, folder, config: run.config.clone() });
+        }
+        let ranking = ranking::rankings(&points);
+        Ok(Self { format: "nas-pareto", version: 1, metric, runs: sources, points, ranking })
     }
 
     /// Writes the four files into a folder, each at once or not at all.
@@ -43,34 +85,58 @@ impl Report {
         json.push(b'\n');
         write_atomically(&folder.join("pareto.json"), &json)?;
         write_atomically(&folder.join("pareto.csv"), table::csv(&self.points).as_bytes())?;
-        write_atomically(
-            &folder.join("pareto.svg"),
-            plot::svg(&self.points, plot::Axis::Cycles)?.as_bytes(),
-        )?;
+        let picture = plot::svg(self, plot::Axis::Cycles, plot::Height::Score)?;
+        write_atomically(&folder.join("pareto.svg"), picture.as_bytes())?;
         write_atomically(&folder.join("report.html"), page::html(self)?.as_bytes())
     }
 }
 
-/// Indices of the points no other one of the same granularity beats in cycles and accuracy.
+/// Which points no other one of the same granularity beats in cycles and score.
 fn on_front(points: &[Point]) -> Vec<bool> {
     let mut out = vec![false; points.len()];
-    for granularity in granularities(points) {
-        let of: Vec<usize> = (0..points.len()).filter(|&i| points[i].granularity == granularity).collect();
-        let values: Vec<_> = of.iter().map(|&i| (points[i].cycles as f64, points[i].accuracy)).collect();
-        for i in pareto::front(&values) {
-            out[of[i]] = true;
+    for n in 0..points.len() {
+        let of: Vec<usize> =
+            (0..points.len()).filter(|&i| points[i].granularity == points[n].granularity).collect();
+        // Each granularity once, at its first point.
+        if of[0] == n {
+            let values: Vec<_> = of.iter().map(|&i| (points[i].cycles as f64, points[i].accuracy)).collect();
+            for i in pareto::front(&values) {
+                out[of[i]] = true;
+            }
         }
     }
     out
 }
 
-/// The granularities there are, in order of appearance.
-fn granularities(points: &[Point]) -> Vec<&str> {
-    let mut out: Vec<&str> = Vec::new();
-    for p in points {
-        if !out.contains(&p.granularity.as_str()) {
-            out.push(&p.granularity);
+/// What a point is called, in tables and pictures.
+fn name(p: &Point) -> String {
+    format!("{}/{}", p.run, p.id)
+}
+
+/// Relative error of predicted cycles in %, with its sign.
+fn error(predicted: f64, simulated: u64) -> f64 {
+    100.0 * (predicted - simulated as f64) / simulated as f64
+}
+
+/// A whole number with its thousands set apart: 1,234,567.
+fn grouped(value: f64) -> String {
+    let digits = format!("{:.0}", value.abs());
+    let mut out = String::from(if value <= -0.5 { "-" } else { "" });
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            out.push(',');
         }
+        out.push(digit);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn thousands_are_set_apart() {
+        for (value, text) in [(0.0, "0"), (999.4, "999"), (1000.0, "1,000"), (-1234567.0, "-1,234,567")] {
+            assert_eq!(super::grouped(value), text);
+        }
+    }
 }

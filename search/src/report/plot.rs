@@ -1,31 +1,45 @@
-//! Fronts as SVG. Every point carries a tooltip, in the file as in the page.
-
-use std::fmt::Write as _;
+//! Points as SVG. Frame and scales are the library's; lines and marks are ours, so that a page can point at them.
 
 use anyhow::{Result, anyhow};
-use maud::html;
+use maud::{Markup, html};
 use plotters::prelude::*;
 
-use super::{granularities, on_front};
-use crate::pareto::Point;
+use super::{Report, error, grouped, name, on_front};
+use crate::pareto::{self, Point};
 
-/// What accuracy is plotted over.
-#[derive(Clone, Copy, Debug)]
+/// What a plot shows along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Axis {
     /// Simulated cycles.
     Cycles,
     /// Packed weights.
     Weights,
+    /// Activation buffers.
+    Ram,
     /// Nominal energy.
     Energy,
 }
 
 impl Axis {
+    /// All of them.
+    pub(super) const ALL: [Self; 4] = [Self::Cycles, Self::Weights, Self::Ram, Self::Energy];
+
+    /// Short name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Cycles => "cycles",
+            Self::Weights => "packed weights",
+            Self::Ram => "RAM",
+            Self::Energy => "energy",
+        }
+    }
+
     fn label(self) -> &'static str {
         match self {
             Self::Cycles => "simulated cycles (thousands)",
             Self::Weights => "packed weights (bytes)",
-            Self::Energy => "energy (microjoules, class model, nominal)",
+            Self::Ram => "RAM for activations (bytes)",
+            Self::Energy => "energy (microjoules; model, nominal)",
         }
     }
 
@@ -33,16 +47,56 @@ impl Axis {
         match self {
             Self::Cycles => p.cycles as f64 / 1000.0,
             Self::Weights => p.weight_bytes as f64,
+            Self::Ram => p.ram_peak_bytes as f64,
             Self::Energy => p.energy_uj,
         }
     }
 }
 
-/// Colour of the n-th series: distinct for colour-blind readers (Okabe and Ito).
-const COLOURS: [RGBColor; 4] =
-    [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115), RGBColor(117, 112, 179)];
+/// What a plot shows upwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Height {
+    /// Score of the integer network, with a front for each granularity and seed.
+    Score,
+    /// Error of the predicted cycles, %; points without a prediction are left out.
+    Error,
+}
 
-const SIZE: (u32, u32) = (760, 440);
+/// Colour and shape that tell a granularity: distinct for colour-blind readers (Okabe and Ito), and in print without colour.
+pub(super) struct Look {
+    /// Its granularity.
+    name: &'static str,
+    /// Name in legends.
+    label: &'static str,
+    colour: &'static str,
+    /// Outline of the mark around 0, 0.
+    path: &'static str,
+}
+
+static LOOKS: [Look; 4] = [
+    Look {
+        name: "channel",
+        label: "channel-wise",
+        colour: "#0072b2",
+        path: "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",
+    },
+    Look { name: "layer", label: "layer-wise", colour: "#d55e00", path: "M0-6.5L6 4.5H-6z" },
+    Look { name: "fixed", label: "fixed widths", colour: "#009e73", path: "M-4.5-4.5h9v9h-9z" },
+    // Of files that another program wrote.
+    Look { name: "", label: "other", colour: "#666", path: "M0-6L6 0L0 6L-6 0z" },
+];
+
+impl Look {
+    fn of(p: &Point) -> &'static Self {
+        LOOKS.iter().find(|l| l.name == p.granularity).unwrap_or(&LOOKS[3])
+    }
+
+    fn mark(&self) -> Markup {
+        html! { path class="mark" d=(self.path) fill=(self.colour) stroke="#fff" {} }
+    }
+}
+
+const SIZE: (u32, u32) = (760, 460);
 
 /// Lowest and highest of some values, with room around.
 fn span(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
@@ -50,81 +104,140 @@ fn span(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
     if !low.is_finite() {
         return 0.0..1.0;
     }
-    let room = ((high - low) * 0.06).max(high.abs() * 0.01).max(1e-9);
+    let room = ((high - low) * 0.06).max(high.abs() * 0.01).max(1e-3);
     low - room..high + room
 }
 
-/// Integer accuracy over `axis`, one series per granularity, its front as a line.
+/// A picture of the points.
 ///
 /// # Errors
 /// If the library cannot draw it.
-pub(super) fn svg(points: &[Point], axis: Axis) -> Result<String> {
+pub(super) fn svg(report: &Report, axis: Axis, height: Height) -> Result<String> {
+    let shown: Vec<(usize, &Point, f64, f64)> = report
+        .points
+        .iter()
+        .enumerate()
+        .filter_map(|(i, p)| {
+            let y = match height {
+                Height::Score => p.accuracy,
+                Height::Error => error(p.predicted_cycles?, p.cycles),
+            };
+            Some((i, p, axis.of(p), y))
+        })
+        .collect();
+    let metric = report.metric;
+    let upwards = match height {
+        Height::Score => format!("{} of the integer network", metric.heading()),
+        Height::Error => "error of predicted cycles (%)".into(),
+    };
+    // No error is the line to compare with.
+    let zero = (height == Height::Error).then_some(0.0);
     let mut out = String::new();
-    let mut spots = Vec::new();
-    {
+    let overlay = {
         let root = SVGBackend::with_string(&mut out, SIZE).into_drawing_area();
         let failed = |e: &dyn std::fmt::Display| anyhow!("cannot draw the plot: {e}");
         root.fill(&WHITE).map_err(|e| failed(&e))?;
-        let (x, y) = (span(points.iter().map(|p| axis.of(p))), span(points.iter().map(|p| p.accuracy)));
         let mut chart = ChartBuilder::on(&root)
             .margin(12)
-            .x_label_area_size(40)
-            .y_label_area_size(56)
-            .build_cartesian_2d(x, y)
+            .margin_top(40)
+            .x_label_area_size(58)
+            .y_label_area_size(78)
+            .build_cartesian_2d(span(shown.iter().map(|s| s.2)), span(shown.iter().map(|s| s.3).chain(zero)))
             .map_err(|e| failed(&e))?;
         chart
             .configure_mesh()
             .light_line_style(WHITE)
+            .x_labels(6)
+            .y_labels(7)
+            .label_style(("sans-serif", 14))
+            .axis_desc_style(("sans-serif", 15))
             .x_desc(axis.label())
-            .y_desc("accuracy of the integer network (%)")
-            .x_label_formatter(&|v| format!("{v:.0}"))
-            .y_label_formatter(&|v| format!("{v:.1}"))
+            .y_desc(upwards)
+            .x_label_formatter(&|v| grouped(*v))
+            .y_label_formatter(&|v| match height {
+                Height::Score => format!("{v:.1}"),
+                Height::Error => format!("{v:.2}"),
+            })
             .draw()
             .map_err(|e| failed(&e))?;
-        for (n, granularity) in granularities(points).into_iter().enumerate() {
-            let colour = COLOURS[n % COLOURS.len()];
-            let of: Vec<&Point> = points.iter().filter(|p| p.granularity == granularity).collect();
-            let values: Vec<(f64, f64)> = of.iter().map(|p| (axis.of(p), p.accuracy)).collect();
-            let front: Vec<_> = crate::pareto::front(&values).into_iter().map(|i| values[i]).collect();
-            chart
-                .draw_series(LineSeries::new(front, colour.stroke_width(2)))
-                .map_err(|e| failed(&e))?
-                .label(granularity)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
-            chart
-                .draw_series(values.iter().map(|v| Circle::new(*v, 4, colour.filled())))
-                .map_err(|e| failed(&e))?;
-        }
-        for p in points {
-            spots.push((chart.backend_coord(&(axis.of(p), p.accuracy)), p));
-        }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::LowerRight)
-            .border_style(BLACK.mix(0.3))
-            .background_style(WHITE.mix(0.9))
-            .draw()
-            .map_err(|e| failed(&e))?;
+        let at = |x: f64, y: f64| chart.backend_coord(&(x, y));
+        let front = on_front(&report.points);
+        let overlay = html! {
+            (legend(&report.points))
+            @if let Some(zero) = zero {
+                @let ((left, y), (right, _)) = (at(chart.x_range().start, zero), at(chart.x_range().end, zero));
+                line x1=(left) x2=(right) y1=(y) y2=(y) stroke="#222" stroke-dasharray="5 4" {}
+            }
+            @if height == Height::Score { @for (look, seed, line) in lines(&shown) {
+                @let corners: Vec<String> = line.iter().map(|&(x, y)| at(x, y)).map(|(x, y)| format!("{x},{y}")).collect();
+                polyline.line data-seed=(seed) points=(corners.join(" ")) fill="none" stroke=(look.colour) stroke-width="2"
+                    stroke-opacity="0.7" {}
+            } }
+            @for &(i, p, x, y) in &shown {
+                @let (x, y) = at(x, y);
+                g.spot data-point=(i) data-seed=(p.seed) tabindex="0" role="button" transform=(format!("translate({x},{y})")) {
+                    title { (tip(report, p, front[i])) }
+                    circle.reach r="11" fill="transparent" {}
+                    (Look::of(p).mark())
+                }
+            }
+        };
         root.present().map_err(|e| failed(&e))?;
-    }
-    let front = on_front(points);
-    let mut tips = String::new();
-    for (((x, y), p), front) in spots.into_iter().zip(front) {
-        let text = format!(
-            "{}/{}\n{:.2} %, {} cycles, {} weight bytes, {:.2} uJ{}",
-            p.run,
-            p.id,
-            p.accuracy,
-            p.cycles,
-            p.weight_bytes,
-            p.energy_uj,
-            if front { "\non its front" } else { "" }
-        );
-        let circle =
-            html! { circle cx=(x) cy=(y) r="9" fill="transparent" class="spot" { title { (text) } } };
-        let _ = write!(tips, "{}", circle.into_string());
-    }
+        overlay
+    };
     let end = out.rfind("</svg>").ok_or_else(|| anyhow!("the plot has no end"))?;
-    out.insert_str(end, &tips);
+    out.insert_str(end, &overlay.into_string());
     Ok(out)
+}
+
+/// The front of each granularity and seed, as corners in the plot's coordinates.
+fn lines(shown: &[(usize, &Point, f64, f64)]) -> Vec<(&'static Look, u64, Vec<(f64, f64)>)> {
+    let mut sets: Vec<(&str, u64)> = shown.iter().map(|s| (s.1.granularity.as_str(), s.1.seed)).collect();
+    sets.sort_unstable();
+    sets.dedup();
+    let line = |(granularity, seed): (&str, u64)| {
+        let of: Vec<_> =
+            shown.iter().filter(|s| s.1.granularity == granularity && s.1.seed == seed).collect();
+        let values: Vec<_> = of.iter().map(|s| (s.2, s.3)).collect();
+        (Look::of(of[0].1), seed, pareto::front(&values).into_iter().map(|i| values[i]).collect())
+    };
+    sets.into_iter().map(line).collect()
+}
+
+fn legend(points: &[Point]) -> Markup {
+    let there = LOOKS.iter().filter(|l| points.iter().any(|p| std::ptr::eq(Look::of(p), *l)));
+    html! {
+        g.legend font-family="sans-serif" font-size="14" {
+            @for (n, look) in there.enumerate() {
+                g transform=(format!("translate({},22)", 92 + 200 * n)) {
+                    line x1="0" x2="32" stroke=(look.colour) stroke-width="2" {}
+                    g transform="translate(16,0)" { (look.mark()) }
+                    text x="40" y="5" { (look.label) }
+                }
+            }
+        }
+    }
+}
+
+/// What a point says when it is pointed at.
+fn tip(report: &Report, p: &Point, front: bool) -> String {
+    let metric = report.metric;
+    let predicted = p.predicted_cycles.map_or("no prediction".into(), |c| {
+        format!("predicted {} ({:+.2} %)", grouped(c), error(c, p.cycles))
+    });
+    format!(
+        "{}, seed {}{}\n{metric}: {:.2}{}\ncycles: {}, {predicted}\npacked weights: {} bytes, RAM: {} bytes\n\
+         energy: {:.2} uJ ({:.2} to {:.2}; model, not a measurement)",
+        name(p),
+        p.seed,
+        if front { ", on its front" } else { "" },
+        p.accuracy,
+        metric.unit(),
+        grouped(p.cycles as f64),
+        grouped(p.weight_bytes as f64),
+        grouped(p.ram_peak_bytes as f64),
+        p.energy_uj,
+        p.energy_uj_range[0],
+        p.energy_uj_range[1],
+    )
 }

@@ -2,20 +2,23 @@
 
 use std::fmt::Write as _;
 
-use super::on_front;
+use super::{Report, on_front};
 use crate::pareto::{self, Point};
 
 /// A table of points by rising cycles; `*` marks those no other one of the same granularity beats.
 #[must_use]
-pub fn table(points: &[Point]) -> String {
+pub fn table(report: &Report) -> String {
+    let (points, unit) = (&report.points[..], report.metric.unit());
     let front = on_front(points);
     let mut order: Vec<usize> = (0..points.len()).collect();
     order.sort_by_key(|&i| (points[i].cycles, i));
     let name = |p: &Point| format!("{}/{}", p.run, p.id);
     let width = points.iter().map(|p| name(p).len()).max().unwrap_or(0).max(5);
     let mut out = format!(
-        "  {:width$}  accuracy  weights    RAM     cycles       predicted    energy  bit-exact\n  {:width$}   integer    bytes  bytes                  (error)        uJ  inputs\n",
-        "point", "",
+        "  {:width$}  {:>9}  weights    RAM     cycles       predicted    energy  bit-exact\n  {:width$}    integer    bytes  bytes                  (error)        uJ  inputs\n",
+        "point",
+        report.metric.to_string(),
+        "",
     );
     for i in order {
         let p = &points[i];
@@ -25,10 +28,10 @@ pub fn table(points: &[Point]) -> String {
         );
         let _ = writeln!(
             out,
-            "{} {:width$}  {:6.2} %  {:7}  {:5}  {:9}  {predicted:>16}  {:8.2}  {}",
+            "{} {:width$}  {:>9}  {:7}  {:5}  {:9}  {predicted:>16}  {:8.2}  {}",
             if front[i] { '*' } else { ' ' },
             name(p),
-            p.accuracy,
+            format!("{:.2}{unit}", p.accuracy),
             p.weight_bytes,
             p.ram_peak_bytes,
             p.cycles,
@@ -39,13 +42,14 @@ pub fn table(points: &[Point]) -> String {
     out
 }
 
-/// How far below the floating-point accuracy fronts are compared, points.
+/// How far below the floating-point score fronts are compared, points.
 const DROPS: [f64; 3] = [1.0, 2.0, 3.0];
 
-/// Fronts beside each other: the least cycles within some points of the floating-point accuracy, and the share of the box
+/// Fronts beside each other: the least cycles within some points of the floating-point score, and the share of the box
 /// around all points that a front dominates (hypervolume). Empty for a single front.
 #[must_use]
-pub fn fronts(points: &[Point]) -> String {
+pub fn fronts(report: &Report) -> String {
+    let (points, unit) = (&report.points[..], report.metric.unit());
     let mut sets: Vec<(&str, u64)> = Vec::new();
     for p in points {
         if !sets.contains(&(&p.granularity, p.seed)) {
@@ -62,7 +66,7 @@ pub fn fronts(points: &[Point]) -> String {
     let float = of(|p| p.accuracy_float).sum::<f64>() / points.len() as f64;
     let mut out = format!("  {:16} hypervolume", "front");
     for drop in DROPS {
-        let _ = write!(out, "  cycles at {:.1} %", float - drop);
+        let _ = write!(out, "  {:>16}", format!("cycles at {:.1}{unit}", float - drop));
     }
     out.push('\n');
     for (granularity, seed) in sets {
@@ -78,6 +82,34 @@ pub fn fronts(points: &[Point]) -> String {
             let _ = write!(out, "  {cycles:>16}");
         }
         out.push('\n');
+    }
+    out
+}
+
+/// How cost models rank the points; empty where the points do not say what models said.
+#[must_use]
+pub fn ranking(report: &Report) -> String {
+    if report.ranking.is_empty() {
+        return String::new();
+    }
+    let width = report.ranking.iter().map(|r| r.model.len()).max().unwrap_or(0);
+    let mut out = format!(
+        "  {:width$}  points  tau, cycles  tau, energy  largest error\n",
+        "rank by cost model (Kendall)",
+        width = width.max(28)
+    );
+    let number = |v: Option<f64>| v.map_or("-".into(), |v| format!("{v:.3}"));
+    for r in &report.ranking {
+        let _ = writeln!(
+            out,
+            "  {:width$}  {:6}  {:>11}  {:>11}  {:>13}",
+            r.model,
+            r.points,
+            number(r.tau_cycles),
+            number(r.tau_energy),
+            r.largest_error.map_or("-".into(), |e| format!("{:.2} %", 100.0 * e)),
+            width = width.max(28)
+        );
     }
     out
 }

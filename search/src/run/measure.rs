@@ -11,8 +11,8 @@ use rayon::prelude::*;
 
 use super::config::Plan;
 use super::{Run, Shared, write_atomically};
-use crate::cost::{Measured, Objective};
-use crate::pareto::{LayerPoint, Point};
+use crate::cost::{self, Measured, Objective};
+use crate::pareto::{Estimate, LayerPoint, Point};
 use crate::space::Assignment;
 use crate::train::TrainError;
 
@@ -81,6 +81,13 @@ impl Run {
         let graph = shared.graph;
         let cycles = shared.model(Objective::Cycles);
         let predicted_cycles = Some(cycles.hard(graph, assignment)?);
+        let costs = cost::models(self.lut().as_deref())?
+            .iter()
+            .map(|m| {
+                let (model, unit) = (m.name().into(), m.unit().into());
+                Ok(Estimate { model, unit, value: m.hard(graph, assignment)? })
+            })
+            .collect::<Result<_>>()?;
         let macs = (0..graph.nodes.len())
             .map(|id| graph.fan_in(id) * graph.nodes[id].shape.iter().product::<usize>())
             .sum::<usize>();
@@ -108,6 +115,7 @@ impl Run {
             energy_uj_constant: constant,
             predicted_cycles,
             cost_model: cycles.name().into(),
+            costs,
             simulated_inputs: simulated.len(),
             bit_exact,
             macs: macs as u64,

@@ -8,6 +8,43 @@ use crate::data::{self, Archive, Augment, DataError, Dataset};
 use crate::model::{self, Graph, ModelError};
 use crate::train::{Epochs, Recipe};
 
+/// What a score counts; more is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum Metric {
+    /// Samples classified rightly, of all.
+    #[serde(rename = "accuracy")]
+    Accuracy,
+    /// Area under the curve of anomalies found against false alarms, times 100.
+    #[serde(rename = "100 x AUC")]
+    Auc,
+}
+
+impl Metric {
+    /// The unit behind a number, with the space before it.
+    #[must_use]
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Accuracy => " %",
+            Self::Auc => "",
+        }
+    }
+
+    /// Name and unit, for headings.
+    #[must_use]
+    pub fn heading(self) -> String {
+        format!("{self}{}", self.unit())
+    }
+}
+
+impl std::fmt::Display for Metric {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Accuracy => "accuracy",
+            Self::Auc => "100 x AUC",
+        })
+    }
+}
+
 /// A benchmark task.
 #[derive(Debug)]
 pub struct Task {
@@ -19,8 +56,8 @@ pub struct Task {
     pub network: &'static str,
     /// Its data, from a folder or, where it is embedded, without one.
     pub data: fn(Option<&Path>) -> Result<Dataset, DataError>,
-    /// What its score is called.
-    pub metric: &'static str,
+    /// What its score counts.
+    pub metric: Metric,
     /// The score that `MLPerf` Tiny asks for, on the scale of [`data::Learn`].
     pub target: Option<f64>,
     /// The archives its data are published in.
@@ -40,7 +77,7 @@ pub const TASKS: &[Task] = &[
         about: "Fashion-MNIST at 14x14 (embedded), small residual network",
         network: "fashion",
         data: data::fashion14,
-        metric: "accuracy",
+        metric: Metric::Accuracy,
         target: None,
         archives: &[],
         official: None,
@@ -56,7 +93,7 @@ pub const TASKS: &[Task] = &[
         about: "image classification: CIFAR-10, ResNet-8 (MLPerf Tiny)",
         network: "resnet8",
         data: data::cifar10,
-        metric: "accuracy",
+        metric: Metric::Accuracy,
         target: Some(85.0),
         archives: &[Archive {
             file: "cifar-10-binary.tar.gz",
@@ -79,7 +116,7 @@ pub const TASKS: &[Task] = &[
         about: "keyword spotting: Speech Commands v2, DS-CNN on MFCC (MLPerf Tiny)",
         network: "dscnn",
         data: data::speech_commands,
-        metric: "accuracy",
+        metric: Metric::Accuracy,
         target: Some(90.0),
         archives: &[
             Archive {
@@ -110,7 +147,7 @@ pub const TASKS: &[Task] = &[
         about: "visual wake words: person or not at 96x96, MobileNetV1 0.25 (MLPerf Tiny)",
         network: "mobilenet",
         data: data::visual_wake_words,
-        metric: "accuracy",
+        metric: Metric::Accuracy,
         target: Some(80.0),
         archives: &[Archive {
             file: "vw_coco2014_96.tar.gz",
@@ -132,7 +169,7 @@ pub const TASKS: &[Task] = &[
         about: "anomaly detection: ToyCar, autoencoder of log-mel energies (MLPerf Tiny)",
         network: "autoencoder",
         data: data::toycar,
-        metric: "100 x AUC",
+        metric: Metric::Auc,
         target: Some(85.0),
         archives: &[
             Archive {
@@ -164,7 +201,7 @@ pub const TASKS: &[Task] = &[
         // Its input and outputs are those of the data, which only the user knows; the check against them says so.
         network: "fashion",
         data: data::class_folders,
-        metric: "accuracy",
+        metric: Metric::Accuracy,
         target: None,
         archives: &[],
         official: None,
