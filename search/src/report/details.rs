@@ -19,6 +19,10 @@ pub(super) fn point(report: &Report, i: usize) -> Markup {
                     b { (score(p.accuracy)) } " integer, " (score(p.accuracy_fake_quantised)) " fake-quantised, "
                     (score(p.accuracy_float)) " float"
                 }
+                @if let (Some(search), Some(decided)) = (p.accuracy_search, p.accuracy_decided) {
+                    dt { "before fine-tuning" }
+                    dd { (score(search)) " as the search ended, " (score(decided)) " with widths decided and refined" }
+                }
                 dt { "cycles" }
                 dd.cycles {
                     b { (grouped(p.cycles as f64)) } " simulated"
