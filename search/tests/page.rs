@@ -352,6 +352,7 @@ fn the_page_answers_in_a_browser() {
     page.eval("document.querySelector('#points tbody tr[data-point=\"2\"]').focus()");
     page.tab.press_key("Enter").expect("a key");
     assert_eq!(page.text(shown), "a/channel-2");
+    assert_eq!(page.text("location.hash"), "#point-2");
 
     // Another axis: another picture, in which the picked point is elsewhere.
     assert_eq!(page.seen("figure[data-axis]"), 1);
@@ -395,6 +396,9 @@ fn the_page_answers_in_a_browser() {
             0
         );
     }
+    // The address leads back to a point.
+    page.tab.reload(false, None).expect("reloads").wait_until_navigated().expect("loads");
+    assert_eq!(page.text(shown), "a/channel-2");
     // On paper every point is there.
     page.tab
         .call_method(Emulation::SetEmulatedMedia { media: Some("print".into()), features: None })
