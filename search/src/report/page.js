@@ -84,7 +84,7 @@
   });
 
   // What is there to begin with: the point named behind the #, or the one with the best score.
-  const named = location.hash && document.getElementById(location.hash.slice(1));
+  const named = document.getElementById(location.hash.slice(1));
   if (named?.matches(".point")) pick(named.dataset.point);
   else if (body.rows.length) {
     const score = (row) => parseFloat(row.cells[1].textContent);
