@@ -210,6 +210,7 @@ fn scores_are_called_what_the_task_counts() {
 
 /// The page in a browser, and what went wrong in it.
 struct Page {
+    address: String,
     tab: Arc<Tab>,
     complaints: Arc<Mutex<Vec<String>>>,
     _browser: Browser,
@@ -231,13 +232,14 @@ impl Page {
         let browser = Browser::new(options).expect("Chromium starts");
         let tab = browser.new_tab().expect("tab");
         let complaints = Arc::new(Mutex::new(Vec::new()));
-        let (into, own) = (Arc::clone(&complaints), format!("file://{}", path.display()));
+        let address = format!("file://{}", path.display());
+        let (into, own) = (Arc::clone(&complaints), address.clone());
         tab.add_event_listener(Arc::new(move |event: &Event| {
             let what = match event {
                 Event::LogEntryAdded(e) => e.params.entry.text.clone(),
                 Event::RuntimeConsoleAPICalled(e) => format!("console: {:?}", e.params.args),
                 Event::RuntimeExceptionThrown(e) => format!("exception: {:?}", e.params.exception_details),
-                Event::NetworkRequestWillBeSent(e) if e.params.request.url != own => {
+                Event::NetworkRequestWillBeSent(e) if !e.params.request.url.starts_with(&own) => {
                     format!("asked for {}", e.params.request.url)
                 }
                 _ => return,
@@ -255,9 +257,15 @@ impl Page {
             enable_durable_messages: None,
         })
         .expect("network");
-        tab.navigate_to(&format!("file://{}", path.display())).expect("navigates");
-        tab.wait_until_navigated().expect("loads");
-        Self { tab, complaints, _browser: browser }
+        let page = Self { address, tab, complaints, _browser: browser };
+        page.load("");
+        page
+    }
+
+    /// Loads it anew, with something behind its address.
+    fn load(&self, behind: &str) {
+        self.tab.navigate_to(&format!("{}{behind}", self.address)).expect("navigates");
+        self.tab.wait_until_navigated().expect("loads");
     }
 
     /// Value of an expression in the page.
@@ -397,7 +405,7 @@ fn the_page_answers_in_a_browser() {
         );
     }
     // The address leads back to a point.
-    page.tab.reload(false, None).expect("reloads").wait_until_navigated().expect("loads");
+    page.load("?again#point-2");
     assert_eq!(page.text(shown), "a/channel-2");
     // On paper every point is there.
     page.tab
