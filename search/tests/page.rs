@@ -212,6 +212,7 @@ fn scores_are_called_what_the_task_counts() {
 
 /// The page in a browser, and what went wrong in it.
 struct Page {
+    address: String,
     tab: Arc<Tab>,
     complaints: Arc<Mutex<Vec<String>>>,
     _browser: Browser,
@@ -233,13 +234,14 @@ impl Page {
         let browser = Browser::new(options).expect("Chromium starts");
         let tab = browser.new_tab().expect("tab");
         let complaints = Arc::new(Mutex::new(Vec::new()));
-        let (into, own) = (Arc::clone(&complaints), format!("file://{}", path.display()));
+        let address = format!("file://{}", path.display());
+        let (into, own) = (Arc::clone(&complaints), address.clone());
         tab.add_event_listener(Arc::new(move |event: &Event| {
             let what = match event {
                 Event::LogEntryAdded(e) => e.params.entry.text.clone(),
                 Event::RuntimeConsoleAPICalled(e) => format!("console: {:?}", e.params.args),
                 Event::RuntimeExceptionThrown(e) => format!("exception: {:?}", e.params.exception_details),
-                Event::NetworkRequestWillBeSent(e) if e.params.request.url != own => {
+                Event::NetworkRequestWillBeSent(e) if !e.params.request.url.starts_with(&own) => {
                     format!("asked for {}", e.params.request.url)
                 }
                 _ => return,
@@ -257,9 +259,15 @@ impl Page {
             enable_durable_messages: None,
         })
         .expect("network");
-        tab.navigate_to(&format!("file://{}", path.display())).expect("navigates");
-        tab.wait_until_navigated().expect("loads");
-        Self { tab, complaints, _browser: browser }
+        let page = Self { address, tab, complaints, _browser: browser };
+        page.load("");
+        page
+    }
+
+    /// Loads it anew, with something behind its address.
+    fn load(&self, behind: &str) {
+        self.tab.navigate_to(&format!("{}{behind}", self.address)).expect("navigates");
+        self.tab.wait_until_navigated().expect("loads");
     }
 
     /// Value of an expression in the page.
@@ -354,6 +362,7 @@ fn the_page_answers_in_a_browser() {
     page.eval("document.querySelector('#points tbody tr[data-point=\"2\"]').focus()");
     page.tab.press_key("Enter").expect("a key");
     assert_eq!(page.text(shown), "a/channel-2");
+    assert_eq!(page.text("location.hash"), "#point-2");
 
     // Another axis: another picture, in which the picked point is elsewhere.
     assert_eq!(page.seen("figure[data-axis]"), 1);
@@ -397,6 +406,9 @@ fn the_page_answers_in_a_browser() {
             0
         );
     }
+    // The address leads back to a point.
+    page.load("?again#point-2");
+    assert_eq!(page.text(shown), "a/channel-2");
     // On paper every point is there.
     page.tab
         .call_method(Emulation::SetEmulatedMedia { media: Some("print".into()), features: None })

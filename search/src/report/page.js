@@ -36,13 +36,15 @@
   document.addEventListener("scroll", hide, { passive: true });
 
   const chosen = (e) => e.target.closest(".spot, #points tbody tr");
-  document.addEventListener("click", (e) => { const c = chosen(e); if (c) pick(c.dataset.point); });
+  // The address names the picked point, so that it can be sent to someone.
+  const choose = (e) => { pick(e.dataset.point); history.replaceState(null, "", "#point-" + e.dataset.point); };
+  document.addEventListener("click", (e) => { const c = chosen(e); if (c) choose(c); });
   document.addEventListener("keydown", (e) => {
     const c = chosen(e);
     if (e.key === "Escape") hide();
     if (!c || (e.key !== "Enter" && e.key !== " ")) return;
     e.preventDefault();
-    pick(c.dataset.point);
+    choose(c);
   });
 
   const buttons = all(".controls button");
@@ -82,8 +84,8 @@
   });
 
   // What is there to begin with: the point named behind the #, or the one with the best score.
-  const named = document.querySelector(":target.point");
-  if (named) pick(named.dataset.point);
+  const named = document.getElementById(location.hash.slice(1));
+  if (named?.matches(".point")) pick(named.dataset.point);
   else if (body.rows.length) {
     const score = (row) => parseFloat(row.cells[1].textContent);
     pick([...body.rows].reduce((best, row) => (score(row) > score(best) ? row : best)).dataset.point);

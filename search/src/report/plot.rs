@@ -108,21 +108,37 @@ fn span(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
     low - room..high + room
 }
 
+/// A point in the coordinates of a plot.
+struct Shown<'a> {
+    /// Its index in the report.
+    index: usize,
+    point: &'a Point,
+    x: f64,
+    y: f64,
+}
+
+/// The front of a granularity and seed, as corners in the coordinates of a plot.
+struct Line {
+    look: &'static Look,
+    seed: u64,
+    corners: Vec<(f64, f64)>,
+}
+
 /// A picture of the points.
 ///
 /// # Errors
 /// If the library cannot draw it.
 pub(super) fn svg(report: &Report, axis: Axis, height: Height) -> Result<String> {
-    let shown: Vec<(usize, &Point, f64, f64)> = report
+    let shown: Vec<Shown> = report
         .points
         .iter()
         .enumerate()
-        .filter_map(|(i, p)| {
+        .filter_map(|(index, point)| {
             let y = match height {
-                Height::Score => p.accuracy,
-                Height::Error => error(p.predicted_cycles?, p.cycles),
+                Height::Score => point.accuracy,
+                Height::Error => error(point.predicted_cycles?, point.cycles),
             };
-            Some((i, p, axis.of(p), y))
+            Some(Shown { index, point, x: axis.of(point), y })
         })
         .collect();
     let metric = report.metric;
@@ -142,7 +158,7 @@ pub(super) fn svg(report: &Report, axis: Axis, height: Height) -> Result<String>
             .margin_top(40)
             .x_label_area_size(58)
             .y_label_area_size(78)
-            .build_cartesian_2d(span(shown.iter().map(|s| s.2)), span(shown.iter().map(|s| s.3).chain(zero)))
+            .build_cartesian_2d(span(shown.iter().map(|s| s.x)), span(shown.iter().map(|s| s.y).chain(zero)))
             .map_err(|e| failed(&e))?;
         chart
             .configure_mesh()
@@ -168,15 +184,15 @@ pub(super) fn svg(report: &Report, axis: Axis, height: Height) -> Result<String>
                 @let ((left, y), (right, _)) = (at(chart.x_range().start, zero), at(chart.x_range().end, zero));
                 line x1=(left) x2=(right) y1=(y) y2=(y) stroke="#222" stroke-dasharray="5 4" {}
             }
-            @if height == Height::Score { @for (look, seed, line) in lines(&shown) {
-                @let corners: Vec<String> = line.iter().map(|&(x, y)| at(x, y)).map(|(x, y)| format!("{x},{y}")).collect();
-                polyline.line data-seed=(seed) points=(corners.join(" ")) fill="none" stroke=(look.colour) stroke-width="2"
+            @if height == Height::Score { @for line in lines(&shown) {
+                @let corners: Vec<_> = line.corners.iter().map(|&(x, y)| at(x, y)).map(|(x, y)| format!("{x},{y}")).collect();
+                polyline.line data-seed=(line.seed) points=(corners.join(" ")) fill="none" stroke=(line.look.colour) stroke-width="2"
                     stroke-opacity="0.7" {}
             } }
-            @for &(i, p, x, y) in &shown {
+            @for &Shown { index, point: p, x, y } in &shown {
                 @let (x, y) = at(x, y);
-                g.spot data-point=(i) data-seed=(p.seed) tabindex="0" role="button" transform=(format!("translate({x},{y})")) {
-                    title { (tip(report, p, front[i])) }
+                g.spot data-point=(index) data-seed=(p.seed) tabindex="0" role="button" transform=(format!("translate({x},{y})")) {
+                    title { (tip(report, p, front[index])) }
                     circle.reach r="11" fill="transparent" {}
                     (Look::of(p).mark())
                 }
@@ -190,16 +206,17 @@ pub(super) fn svg(report: &Report, axis: Axis, height: Height) -> Result<String>
     Ok(out)
 }
 
-/// The front of each granularity and seed, as corners in the plot's coordinates.
-fn lines(shown: &[(usize, &Point, f64, f64)]) -> Vec<(&'static Look, u64, Vec<(f64, f64)>)> {
-    let mut sets: Vec<(&str, u64)> = shown.iter().map(|s| (s.1.granularity.as_str(), s.1.seed)).collect();
+/// The front of each granularity and seed.
+fn lines(shown: &[Shown]) -> Vec<Line> {
+    let set = |s: &Shown| (s.point.granularity.clone(), s.point.seed);
+    let mut sets: Vec<_> = shown.iter().map(set).collect();
     sets.sort_unstable();
     sets.dedup();
-    let line = |(granularity, seed): (&str, u64)| {
-        let of: Vec<_> =
-            shown.iter().filter(|s| s.1.granularity == granularity && s.1.seed == seed).collect();
-        let values: Vec<_> = of.iter().map(|s| (s.2, s.3)).collect();
-        (Look::of(of[0].1), seed, pareto::front(&values).into_iter().map(|i| values[i]).collect())
+    let line = |wanted| {
+        let of: Vec<_> = shown.iter().filter(|s| set(s) == wanted).collect();
+        let values: Vec<_> = of.iter().map(|s| (s.x, s.y)).collect();
+        let corners = pareto::front(&values).into_iter().map(|i| values[i]).collect();
+        Line { look: Look::of(of[0].point), seed: wanted.1, corners }
     };
     sets.into_iter().map(line).collect()
 }
