@@ -1,8 +1,8 @@
 #!/bin/sh
-# The short-budget check on real CIFAR-10 (docs/cifar.md): 10 epochs of warm-up, then 6 of search and 3 of fine-tuning for every
+# The short-budget check on real CIFAR-10: 10 epochs of warm-up, then 6 of search and 3 of fine-tuning for every
 # point, in batches of 128. Channel-wise and layer-wise, by cycles and by size, against fixed widths.
-# usage: benches/cifar.sh DATA FOLDER [THREADS]     (DATA: the official binary layout; about an hour on two cores; after an interruption,
-# call it again: it goes on where it was)
+# usage: benches/cifar.sh DATA FOLDER [THREADS]     (DATA: the official binary layout; after an interruption, call it again: it goes
+# on where it was. BIN: folder of the programs, target/release unless set)
 set -eu
 data=$1 out=$2 threads=${3:-2}
 bin=${BIN:-target/release}

@@ -68,7 +68,7 @@ fn outside_crates_stay_in_their_files() {
     only_in("object", &["sim/src/elf/symbols.rs", "kernels/src/deploy/elf.rs"]);
     only_in("addr2line", &["sim/src/elf/symbols.rs"]);
     only_in("riscv_decode", &["sim/src/decode/base.rs"]);
-    only_in("tch", &["search/src/quant", "search/src/train", "search/src/cost/soft.rs", "search/src/run.rs"]);
+    only_in("tch", &["search/src/quant", "search/src/train", "search/src/cost/soft.rs", "search/src/run"]);
 }
 
 #[test]

@@ -47,6 +47,7 @@ const LEAST: f64 = 1e-4;
 const HARM: f64 = 1e-2;
 
 /// What an assignment costs.
+#[derive(Clone, Copy)]
 struct Costs {
     /// What it adds to the loss.
     free: f64,
@@ -62,10 +63,7 @@ struct Judged {
     assignment: Assignment,
     /// Loss and strengths of costs.
     total: f64,
-    /// How far targets are exceeded, as fractions.
-    over: f64,
-    /// The part of the tightest target that is used; 0 without targets.
-    used: f64,
+    costs: Costs,
 }
 
 impl Refinement<'_> {
@@ -83,16 +81,17 @@ impl Refinement<'_> {
         for n in 0..ROUNDS {
             let mut better: Vec<(f64, Judged)> = Vec::new();
             for other in self.changes(&now.assignment) {
-                let Costs { free, over, used } = self.costs(&other)?;
+                let costs = self.costs(&other)?;
                 // Above a target only what leads towards it, below it only what stays there, is worth measuring.
-                if if now.over > 0.0 { over >= now.over } else { over > 0.0 } {
+                if if now.costs.over > 0.0 { costs.over >= now.costs.over } else { costs.over > 0.0 } {
                     continue;
                 }
-                let other = Judged { total: loss(&other)? + free, over, used, assignment: other };
+                let other = Judged { total: loss(&other)? + costs.free, costs, assignment: other };
                 let gain = now.total - other.total;
-                let score = if now.over > 0.0 { gain / (now.over - other.over) } else { gain };
-                let fills = other.used > now.used && gain > -HARM;
-                if now.over > 0.0 || gain > LEAST || fills {
+                let score =
+                    if now.costs.over > 0.0 { gain / (now.costs.over - other.costs.over) } else { gain };
+                let fills = other.costs.used > now.costs.used && gain > -HARM;
+                if now.costs.over > 0.0 || gain > LEAST || fills {
                     better.push((score, other));
                 }
             }
@@ -117,13 +116,17 @@ impl Refinement<'_> {
         for (_, other) in others {
             let Some(more) = merge(&now.assignment, &merged, &other.assignment) else { continue };
             let over = self.costs(&more)?.over;
-            let allowed = if now.over > 0.0 { best.over > 0.0 && over < best.over } else { over == 0.0 };
+            let allowed = if now.costs.over > 0.0 {
+                best.costs.over > 0.0 && over < best.costs.over
+            } else {
+                over == 0.0
+            };
             if !allowed {
                 continue;
             }
             merged = more;
             changes += 1;
-            if changes == CHANGES || over == 0.0 && now.over > 0.0 {
+            if changes == CHANGES || over == 0.0 && now.costs.over > 0.0 {
                 break;
             }
         }
@@ -131,10 +134,11 @@ impl Refinement<'_> {
             return Ok(best);
         }
         let merged = self.judge(merged, loss)?;
-        let improves = if now.over > 0.0 {
-            merged.over < best.over
+        let improves = if now.costs.over > 0.0 {
+            merged.costs.over < best.costs.over
         } else {
-            merged.total < best.total || merged.used > best.used && merged.total < now.total + HARM
+            merged.total < best.total
+                || merged.costs.used > best.costs.used && merged.total < now.total + HARM
         };
         Ok(if improves { merged } else { best })
     }
@@ -144,8 +148,8 @@ impl Refinement<'_> {
         assignment: Assignment,
         loss: &mut impl FnMut(&Assignment) -> Result<f64>,
     ) -> Result<Judged> {
-        let Costs { free, over, used } = self.costs(&assignment)?;
-        Ok(Judged { total: loss(&assignment)? + free, over, used, assignment })
+        let costs = self.costs(&assignment)?;
+        Ok(Judged { total: loss(&assignment)? + costs.free, costs, assignment })
     }
 
     fn costs(&self, a: &Assignment) -> Result<Costs> {

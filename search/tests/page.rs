@@ -14,7 +14,7 @@ use headless_chrome::protocol::cdp::{Emulation, Network};
 use headless_chrome::{Browser, LaunchOptions};
 use nas_search::cost::Objective;
 use nas_search::pareto::{Estimate, LayerPoint, Point};
-use nas_search::run::{Config, Granularity, Run, Weights};
+use nas_search::run::{Config, Granularity, Processor, Run, Weights};
 use nas_search::space::Assignment;
 use nas_search::train::{Epochs, Sampling};
 use predicates::prelude::*;
@@ -44,6 +44,7 @@ fn run(folder: &Path, task: &str, granularity: Granularity, seed: u64, points: &
         epochs: Epochs { warm_up: 1, search: 1, fine_tune: 1 },
         seed,
         threads: 1,
+        device: Processor::Cpu,
         simulate: 3,
         warm_start: false,
         command: format!(

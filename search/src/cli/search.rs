@@ -206,7 +206,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     eprintln!("run {folder}: {} by {:?}, seed {}", run.config.task, run.config.granularity, run.config.seed);
     let report = || Report::of(std::slice::from_ref(&run));
-    let done = run.execute(&inputs, &STOP, |_| report()?.write(&run.folder));
+    let done = run.execute(&inputs, &STOP, || report()?.write(&run.folder));
     match done {
         Ok(()) => {
             print!("{}", table(&report()?));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Report, on_front};
+use super::{Report, name, on_front};
 use crate::pareto::{self, Point};
 
 /// A table of points by rising cycles; `*` marks those no other one of the same granularity beats.
@@ -12,7 +12,6 @@ pub fn table(report: &Report) -> String {
     let front = on_front(points);
     let mut order: Vec<usize> = (0..points.len()).collect();
     order.sort_by_key(|&i| (points[i].cycles, i));
-    let name = |p: &Point| format!("{}/{}", p.run, p.id);
     let width = points.iter().map(|p| name(p).len()).max().unwrap_or(0).max(5);
     let mut out = format!(
         "  {:width$}  {:>9}  weights    RAM     cycles       predicted    energy  bit-exact\n  {:width$}    integer    bytes  bytes                  (error)        uJ  inputs\n",
@@ -89,15 +88,12 @@ pub fn fronts(report: &Report) -> String {
 /// How cost models rank the points; empty where the points do not say what models said.
 #[must_use]
 pub fn ranking(report: &Report) -> String {
+    const TITLE: &str = "rank by cost model (Kendall)";
     if report.ranking.is_empty() {
         return String::new();
     }
-    let width = report.ranking.iter().map(|r| r.model.len()).max().unwrap_or(0);
-    let mut out = format!(
-        "  {:width$}  points  tau, cycles  tau, energy  largest error\n",
-        "rank by cost model (Kendall)",
-        width = width.max(28)
-    );
+    let width = report.ranking.iter().map(|r| r.model.len()).fold(TITLE.len(), usize::max);
+    let mut out = format!("  {TITLE:width$}  points  tau, cycles  tau, energy  largest error\n");
     let number = |v: Option<f64>| v.map_or("-".into(), |v| format!("{v:.3}"));
     for r in &report.ranking {
         let _ = writeln!(
@@ -108,7 +104,6 @@ pub fn ranking(report: &Report) -> String {
             number(r.tau_cycles),
             number(r.tau_energy),
             r.largest_error.map_or("-".into(), |e| format!("{:.2} %", 100.0 * e)),
-            width = width.max(28)
         );
     }
     out

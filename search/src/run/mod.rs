@@ -37,7 +37,10 @@ use crate::train::{self, Arithmetic, Epochs, Goal, Network, Phase, Pressure, Str
 /// The network in floating point after warm-up.
 pub const FLOAT: &str = "float.safetensors";
 
-/// What is known of a search when it ends, in the folder of its point.
+/// The widths of a point, in its folder.
+const ASSIGNMENT: &str = "assignment.json";
+
+/// What else is known of a search when it ends, in the folder of its point.
 const SEARCHED: &str = "search.json";
 
 /// Scores of the fake-quantised network before fine-tuning.
@@ -126,6 +129,11 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     write_atomically(path, &text)
 }
 
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
+}
+
 impl Run {
     /// Starts a run in a folder that holds none yet.
     ///
@@ -164,10 +172,8 @@ impl Run {
     /// If the folder holds none.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join("config.json");
-        let text = std::fs::read(&path)
-            .with_context(|| format!("{} holds no run: cannot read {}", folder.display(), path.display()))?;
-        let config: Config =
-            serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?;
+        ensure!(path.exists(), "{} holds no run: there is no {}", folder.display(), path.display());
+        let config: Config = read_json(&path)?;
         ensure!(
             config.format == Config::FORMAT && config.version == Config::VERSION,
             "{} says '{}' version {}, not '{}' version {}; it was made by another version of this program",
@@ -205,15 +211,13 @@ impl Run {
             .map(|plan| self.folder.join("points").join(&plan.id).join("report.json"))
             .filter(|path| path.exists())
             .map(|path| {
-                let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-                serde_json::from_slice(&text).with_context(|| {
-                    format!("{} is damaged; remove it to measure the point again", path.display())
-                })
+                read_json(&path)
+                    .with_context(|| format!("remove {} to measure the point again", path.display()))
             })
             .collect()
     }
 
-    /// Finds and measures every point that is missing; after each, `done` sees all there are.
+    /// Finds and measures every point that is missing; `done` is called after each and at the end.
     ///
     /// # Errors
     /// If training is interrupted or fails, a layer has no measurement, or a file cannot be read or written. Whatever was
@@ -222,7 +226,7 @@ impl Run {
         &self,
         inputs: &Inputs,
         stop: &AtomicBool,
-        mut done: impl FnMut(&[Point]) -> Result<()>,
+        mut done: impl FnMut() -> Result<()>,
     ) -> Result<()> {
         let Inputs { task, data, graph, models, device } = inputs;
         let (graph, space, plans) = (graph.clone(), self.config.space(), self.config.plans());
@@ -261,9 +265,9 @@ impl Run {
             }
             eprintln!("{} ({} of {})", plan.id, n + 1, plans.len());
             self.point(plan, &shared)?;
-            done(&self.points()?)?;
+            done()?;
         }
-        done(&self.points()?)
+        done()
     }
 
     fn point(&self, plan: &Plan, shared: &Shared) -> Result<()> {
@@ -276,24 +280,27 @@ impl Run {
         assert!(net.restore(&shared.warm), "the warm-up has the same network");
         let state = folder.join("state.safetensors");
         let Epochs { search, fine_tune, .. } = self.config.epochs;
-        let (assignment, tuning) = match &plan.goal {
-            Way::Search(costs) => (self.search(costs, &mut net, shared, &folder)?, fine_tune),
+        let (assignment, searched, tuning) = match &plan.goal {
+            Way::Search(costs) => {
+                let (assignment, searched) = self.search(costs, &mut net, shared, &folder)?;
+                (assignment, Some(searched), fine_tune)
+            }
             // Without a search the baseline trains as long as the others.
-            Way::Fixed(w, a) => (Assignment::uniform(graph, *w, *a), search + fine_tune),
+            Way::Fixed(w, a) => {
+                let assignment = Assignment::uniform(graph, *w, *a);
+                write_json(&folder.join(ASSIGNMENT), &assignment)?;
+                (assignment, None, search + fine_tune)
+            }
         };
         trainer.phase(&mut net, Phase::FineTune, tuning, Goal::Keep(&assignment), &state)?;
         let fake = trainer.score(&net, Arithmetic::Fake(&net.hard_choices(&assignment)));
         let (frozen, scales) = net.freeze(&assignment);
         let network = export::lower(graph, &assignment, &frozen, &scales)?;
-        let mut point = self.measure(plan, shared, &assignment, &network, fake)?;
-        if let Ok(text) = std::fs::read(folder.join(SEARCHED)) {
-            let searched: Searched = serde_json::from_slice(&text)
-                .with_context(|| format!("{} is damaged", folder.join(SEARCHED).display()))?;
-            (point.accuracy_search, point.accuracy_decided) = (Some(searched.end), Some(searched.decided));
-        }
-        if matches!(plan.goal, Way::Fixed(..)) {
-            write_json(&folder.join("assignment.json"), &assignment)?;
-        }
+        let point = Point {
+            accuracy_search: searched.as_ref().map(|s| s.end),
+            accuracy_decided: searched.as_ref().map(|s| s.decided),
+            ..self.measure(plan, shared, &assignment, &network, fake)?
+        };
         network.save(&folder.join("network.json"))?;
         write_json(&folder.join("report.json"), &point)?;
         let _ = std::fs::remove_file(state);
@@ -307,13 +314,13 @@ impl Run {
         net: &mut Network,
         shared: &Shared,
         folder: &Path,
-    ) -> Result<Assignment> {
-        let found = folder.join("assignment.json");
+    ) -> Result<(Assignment, Searched)> {
+        let [found, scores] = [ASSIGNMENT, SEARCHED].map(|name| folder.join(name));
         let (graph, space, trainer) = (shared.graph, shared.space, shared.trainer);
         if found.exists() {
-            let text = std::fs::read(&found).with_context(|| format!("cannot read {}", found.display()))?;
-            return serde_json::from_slice(&text)
-                .with_context(|| format!("{} is damaged; remove it to search again", found.display()));
+            let again = || format!("remove {} to search again", found.display());
+            let assignment = read_json(&found).with_context(again)?;
+            return Ok((assignment, read_json(&scores).with_context(again)?));
         }
         let term = |&(objective, strength): &(Objective, Strength)| -> Result<Term> {
             Ok(Term::new(SoftCost::new(shared.model(objective), graph, space)?, strength))
@@ -346,9 +353,11 @@ impl Run {
             assignment = assignment.promoted();
         }
         let decided = trainer.score(net, Arithmetic::Fake(&net.hard_choices(&assignment)));
-        write_json(&folder.join(SEARCHED), &Searched { end, decided })?;
+        let searched = Searched { end, decided };
+        write_json(&scores, &searched)?;
+        // Last: where it is, the search is complete.
         write_json(&found, &assignment)?;
-        Ok(assignment)
+        Ok((assignment, searched))
     }
 }
 
