@@ -7,6 +7,7 @@ use asm::classes;
 use asm::programs::{Code, DEVICE, FIXED, core_piece, value};
 use asm::{DATA, DATA_BYTES, ENTRY, MRET, addi, bytes, csrr, csrrw, elf, exit, li, lui, sw};
 use mpic_sim::energy::EventCounts;
+use mpic_sim::memory::DEFAULT_RAM;
 use mpic_sim::timing::Stall;
 use mpic_sim::{Config, Engine, Image, Limits, Machine, Outcome};
 use rand::rngs::StdRng;
@@ -174,4 +175,34 @@ fn engines_agree_on_code_that_overwrites_itself() {
         assert_eq!(fast.results, o.results);
         agree("self-modifying", &image, quirks, limits);
     }
+}
+
+/// Whatever ran before in its memory, a program finds it as new: all of RAM is compared, and what the run says.
+#[test]
+fn a_renewed_machine_is_as_a_new_one() {
+    let (base, size) = DEFAULT_RAM;
+    let config = Config::default();
+    let mut before: Option<Machine> = None;
+    for seed in 0..60 {
+        let rng = &mut StdRng::seed_from_u64(seed);
+        let image = Image::parse(&program(rng)).expect("a program");
+        // Most end; some are stopped in their middle, and then written to from outside.
+        let limits = Limits { instructions: if seed % 3 == 0 { 300 } else { 20_000 }, ..Limits::default() };
+        let renewed =
+            before.take().map_or_else(|| Machine::new(&image, &config), |b| b.renewed(&image, &config));
+        let (mut renewed, mut new) = (renewed.expect("fits"), Machine::new(&image, &config).expect("fits"));
+        let whole = |m: &Machine| m.read(base, size).expect("RAM").to_vec();
+        assert!(whole(&renewed) == whole(&new), "seed {seed}: memory before the run");
+        let (a, b) = (renewed.run(limits), new.run(limits));
+        assert_eq!(format!("{a:?}"), format!("{b:?}"), "seed {seed}");
+        assert!(whole(&renewed) == whole(&new), "seed {seed}: memory after the run");
+        let junk = vec![0xA5; rng.random_range(1..200)];
+        assert!(renewed.write(base + rng.random_range(0..size - 200), &junk));
+        before = Some(renewed);
+    }
+    let small = Config { ram: vec![(base, 0x20000), (0x100, 64)], ..config };
+    let image = Image::new(ENTRY, Vec::new());
+    let moved = before.expect("there was one").renewed(&image, &small).expect("fits");
+    assert_eq!(moved.memory().regions().collect::<Vec<_>>(), small.ram);
+    assert!(moved.read(base, 0x20000).expect("RAM").iter().all(|b| *b == 0));
 }

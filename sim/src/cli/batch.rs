@@ -6,10 +6,12 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use rayon::prelude::*;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::USAGE;
 use super::machine::MachineArgs;
+use crate::machine::Machine;
+use crate::report::Report;
 
 /// Arguments of `mpic-sim batch`.
 #[derive(clap::Args)]
@@ -40,7 +42,8 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut worst = 0;
     for chunk in paths.chunks(CHUNK) {
-        let done: Vec<(Value, u8)> = pool.install(|| chunk.par_iter().map(|p| one(args, p)).collect());
+        let done: Vec<(String, u8)> =
+            pool.install(|| chunk.par_iter().map_init(|| None, |machine, p| one(args, p, machine)).collect());
         for (line, status) in done {
             writeln!(out, "{line}")?;
             if status == USAGE || worst == 0 {
@@ -63,19 +66,40 @@ fn read_list(from: impl std::io::BufRead) -> std::io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn one(args: &Args, path: &Path) -> (Value, u8) {
+/// A line of the output.
+#[derive(Serialize)]
+struct Line<'a> {
+    elf: &'a str,
+    #[serde(flatten)]
+    ran: Ran<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Ran<'a> {
+    Report(Report<'a>),
+    Error { format: &'static str, version: u32, status: &'static str, error: String },
+}
+
+/// Runs one ELF, in the memory of the machine before it: its line, and its exit status.
+fn one(args: &Args, path: &Path, before: &mut Option<Machine>) -> (String, u8) {
     let start = Instant::now();
+    let elf = path.display().to_string();
     let ran = super::load(path).and_then(|program| {
-        let mut machine = args.machine.machine(&program, path, false)?;
+        let machine = args.machine.machine(&program, path, false, before.take())?;
+        let machine = before.insert(machine);
         let outcome = machine.run(args.machine.limits());
         let ram = machine.memory().describe();
-        let mut line = outcome.json(&program.symbols, &ram, start.elapsed().as_secs_f64());
-        line["elf"] = json!(path.display().to_string());
-        Ok((line, outcome.exit_status()))
+        let report = outcome.json(&program.symbols, &ram, start.elapsed().as_secs_f64());
+        let line = Line { elf: &elf, ran: Ran::Report(report) };
+        Ok((serde_json::to_string(&line)?, outcome.exit_status()))
     });
     ran.unwrap_or_else(|e| {
-        let line = json!({"format": "mpic-report", "version": 1, "elf": path.display().to_string(), "status": "error",
-                          "error": format!("{e:#}")});
-        (line, USAGE)
+        let error = format!("{e:#}");
+        let ran = Ran::Error { format: "mpic-report", version: 1, status: "error", error };
+        (
+            serde_json::to_string(&Line { elf: &elf, ran }).expect("strings and numbers have a JSON form"),
+            USAGE,
+        )
     })
 }

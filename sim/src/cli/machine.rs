@@ -60,8 +60,14 @@ impl MachineArgs {
         }
     }
 
-    /// A machine with `program`, read from `elf`, loaded.
-    pub(super) fn machine(&self, program: &Program, elf: &Path, profile: bool) -> Result<Machine> {
+    /// A machine with `program`, read from `elf`, loaded; in the memory of `done`, if there is one.
+    pub(super) fn machine(
+        &self,
+        program: &Program,
+        elf: &Path,
+        profile: bool,
+        done: Option<Machine>,
+    ) -> Result<Machine> {
         let config = Config {
             core: match self.core {
                 CoreName::Mpic => Core::Mpic,
@@ -74,7 +80,11 @@ impl MachineArgs {
             profile,
             interrupts: self.irq_at.clone(),
         };
-        let mut machine = Machine::new(&program.image, &config).with_context(|| elf.display().to_string())?;
+        let machine = match done {
+            Some(done) => done.renewed(&program.image, &config),
+            None => Machine::new(&program.image, &config),
+        };
+        let mut machine = machine.with_context(|| elf.display().to_string())?;
         for (symbol, path) in &self.load {
             let address = program.address_of(symbol)?;
             let data = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;

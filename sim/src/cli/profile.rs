@@ -25,7 +25,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         bail!("--min-share {}: a share lies between 0 and 100", args.min_share);
     }
     let program = super::load(&args.elf)?;
-    let mut machine = args.machine.machine(&program, &args.elf, true)?;
+    let mut machine = args.machine.machine(&program, &args.elf, true, None)?;
     let outcome = machine.run(args.machine.limits());
     let Some(profile) = machine.profile() else { unreachable!("the machine was asked for a profile") };
     let mut text = profile.annotated(&program.symbols, machine.memory(), args.min_share / 100.0);

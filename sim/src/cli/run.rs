@@ -54,7 +54,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<u8> {
     let program = super::load(&args.elf)?;
     let profiled = args.profile.is_some() || args.coverage.is_some();
-    let mut machine = args.machine.machine(&program, &args.elf, profiled)?;
+    let mut machine = args.machine.machine(&program, &args.elf, profiled, None)?;
     let limits = args.machine.limits();
     let window = args.trace_window.as_ref().map(|w| Window::parse(w, &program.symbols)).transpose();
     let window = window.map_err(|e| anyhow!("--trace-window {e}"))?.unwrap_or_default();

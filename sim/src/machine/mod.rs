@@ -103,16 +103,29 @@ impl Machine {
     /// # Errors
     /// If a segment or the entry point lies outside memory.
     pub fn new(image: &Image, config: &Config) -> Result<Self, LoadError> {
-        let mut mem = Memory::new(&config.ram).map_err(|e| LoadError::NoMemory(e.to_string()))?;
-        let ram = mem.describe();
+        Self::within(Memory::new(&config.ram), image, config)
+    }
+
+    /// As [`Machine::new`], in the memory of this machine, which is done: for many small programs one after the other.
+    ///
+    /// # Errors
+    /// As [`Machine::new`].
+    pub fn renewed(self, image: &Image, config: &Config) -> Result<Self, LoadError> {
+        Self::within(self.cpu.mem.renewed(&config.ram), image, config)
+    }
+
+    fn within(mem: std::io::Result<Memory>, image: &Image, config: &Config) -> Result<Self, LoadError> {
+        let mut mem = mem.map_err(|e| LoadError::NoMemory(e.to_string()))?;
         for s in &image.segments {
             let outside = || LoadError::OutsideMemory {
                 address: s.address,
                 end: u64::from(s.address) + u64::from(s.size),
-                ram: ram.clone(),
+                ram: mem.describe(),
             };
-            let room = mem.slice_mut(s.address, s.size).ok_or_else(outside)?;
-            room[..s.data.len()].copy_from_slice(&s.data);
+            // The rest of it is zero, as all memory.
+            mem.slice(s.address, s.size).ok_or_else(outside)?;
+            let filled = mem.slice_mut(s.address, s.data.len() as u32);
+            filled.into_iter().for_each(|room| room.copy_from_slice(&s.data));
         }
         if image.entry & 1 != 0 || mem.fetch_half(image.entry).is_err() {
             return Err(LoadError::Entry(image.entry));

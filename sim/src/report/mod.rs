@@ -1,8 +1,10 @@
-//! What a run says: the outcome record, its text and its JSON (`mpic-report`, version 1).
+//! What a run says: the outcome record, its text and its JSON.
+
+mod json;
+
+pub use json::Report;
 
 use std::fmt::Write as _;
-
-use serde_json::{Value, json};
 
 use crate::elf::Symbols;
 use crate::energy::{Energy, EventCounts};
@@ -53,7 +55,7 @@ pub struct Trapped {
 }
 
 /// A region marker that was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Event {
     /// Marker id.
     pub id: u32,
@@ -64,7 +66,7 @@ pub struct Event {
 }
 
 /// What lies between a marker with odd id and the next one with that id plus one.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Region {
     /// Odd id.
     pub begin_id: u32,
@@ -128,6 +130,9 @@ pub struct Outcome {
     pub mtvec_deviation: bool,
 }
 
+const MTVEC_DEVIATION: &str =
+    "mtvec is writable for this program (it has a tohost symbol); on the core it is fixed";
+
 impl Outcome {
     /// Exit status for the shell: the program's code up to 123, 1 for larger ones, 124 limit, 126 fault.
     #[must_use]
@@ -173,63 +178,6 @@ impl Outcome {
             let _ = write!(text, "\n  #{n} called from 0x{ra:08x} {}", symbols.locate(ra.wrapping_sub(2)));
         }
         Some(text)
-    }
-
-    /// The report as JSON.
-    #[must_use]
-    pub fn json(&self, symbols: &Symbols, ram: &str, wall_seconds: f64) -> Value {
-        let (status, exit_code) = match self.status {
-            Status::Exited(code) => ("exited", Some(code)),
-            Status::Limit => ("limit", None),
-            Status::Fault { .. } | Status::Trap { .. } | Status::Asleep { .. } => ("fault", None),
-        };
-        let stalls: serde_json::Map<_, _> =
-            self.stalls.iter().map(|(s, n)| (s.name().into(), json!(n))).collect();
-        let events =
-            self.events.iter().map(|e| json!({"id": e.id, "cycle": e.cycle, "instructions": e.instructions}));
-        let regions = self.regions.iter().map(|r| {
-            json!({"begin_id": r.begin_id, "end_id": r.end_id, "cycles": r.cycles, "instructions": r.instructions,
-                   "energy_pj": r.energy_pj, "macs": r.macs})
-        });
-        let place = |pc: u32| {
-            let at = symbols.locate(pc);
-            json!({"pc": pc, "symbol": at.symbol.map(|s| s.0), "line": at.line.map(|(f, l)| format!("{f}:{l}"))})
-        };
-        let mut warnings: Vec<_> = self
-            .warnings
-            .iter()
-            .map(|w| format!("{} (first at pc 0x{:08x}, {})", w.what, w.pc, symbols.locate(w.pc)))
-            .collect();
-        if self.mtvec_deviation {
-            warnings.push(
-                "mtvec is writable for this program (it has a tohost symbol); on the core it is fixed".into(),
-            );
-        }
-        let fault = self.fault_text(symbols, ram).map(|text| {
-            let pc = match self.status {
-                Status::Fault { pc, .. } | Status::Asleep { pc } => pc,
-                Status::Trap { trapped, .. } => trapped.pc,
-                Status::Exited(_) | Status::Limit => 0,
-            };
-            let address =
-                if let Status::Fault { fault, .. } = self.status { Some(fault.address) } else { None };
-            let mut parts = place(pc);
-            parts["message"] = json!(text);
-            parts["address"] = json!(address);
-            parts
-        });
-        json!({
-            "format": "mpic-report", "version": 1,
-            "status": status, "exit_code": exit_code,
-            "cycles": self.cycles, "instructions": self.instructions, "ipc": ratio(self.instructions, self.cycles),
-            "stalls": stalls, "macs": self.macs, "macs_per_cycle": ratio(self.macs, self.cycles),
-            "loads": self.counts.loads, "stores": self.counts.stores,
-            "stack_bytes": self.stack_bytes, "written_bytes": self.written_bytes,
-            "events": events.collect::<Vec<_>>(), "regions": regions.collect::<Vec<_>>(),
-            "results": self.results, "warnings": warnings, "fault": fault,
-            "energy": self.energy,
-            "wall_seconds": wall_seconds, "host_mips": self.instructions as f64 / wall_seconds.max(1e-9) / 1e6,
-        })
     }
 
     /// The report for people.
@@ -291,6 +239,9 @@ impl Outcome {
         }
         for w in &self.warnings {
             line("warning", format!("{} (first at pc 0x{:08x} in {})", w.what, w.pc, symbols.locate(w.pc)));
+        }
+        if self.mtvec_deviation {
+            line("warning", MTVEC_DEVIATION.to_owned());
         }
         if let Some(t) = self.first_trap {
             line(
