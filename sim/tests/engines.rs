@@ -9,7 +9,7 @@ use asm::{DATA, DATA_BYTES, ENTRY, MRET, addi, bytes, csrr, csrrw, elf, exit, li
 use mpic_sim::energy::EventCounts;
 use mpic_sim::memory::DEFAULT_RAM;
 use mpic_sim::timing::Stall;
-use mpic_sim::{Config, Engine, Image, Limits, Machine, Outcome};
+use mpic_sim::{Config, Engine, Image, Limits, Machine, Outcome, Status};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -205,4 +205,30 @@ fn a_renewed_machine_is_as_a_new_one() {
     let moved = before.expect("there was one").renewed(&image, &small).expect("fits");
     assert_eq!(moved.memory().regions().collect::<Vec<_>>(), small.ram);
     assert!(moved.read(base, 0x20000).expect("RAM").iter().all(|b| *b == 0));
+}
+
+/// However often a run is stopped by a limit and taken up again, it comes to the same.
+#[test]
+fn runs_taken_up_again_are_as_one() {
+    for seed in 0..300 {
+        let rng = &mut StdRng::seed_from_u64(seed);
+        let image = Image::parse(&program(rng)).expect("a program");
+        for engine in [Engine::Blocks, Engine::Reference] {
+            let limits = Limits { instructions: 20_000, ..Limits::default() };
+            let (whole, a) = run(&image, engine, seed % 4 > 0, limits);
+            let config = Config { engine, quirks: seed % 4 > 0, profile: seed % 4 > 0, ..Config::default() };
+            let mut b = Machine::new(&image, &config).expect("fits");
+            let mut until = 0;
+            let pieces = loop {
+                until = limits.instructions.min(until + rng.random_range(1..400));
+                let outcome = b.run(Limits { instructions: until, ..limits });
+                if !matches!(outcome.status, Status::Limit) || until == limits.instructions {
+                    break outcome;
+                }
+            };
+            assert_eq!(format!("{whole:?}"), format!("{pieces:?}"), "seed {seed}, {engine:?}");
+            assert_eq!(a.hart().x(), b.hart().x(), "seed {seed}, {engine:?}");
+            assert_eq!(a.profile(), b.profile(), "seed {seed}, {engine:?}");
+        }
+    }
 }

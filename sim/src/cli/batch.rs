@@ -53,7 +53,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         drop(send);
         write_in_order(&done)
     })
-    .context("cannot write to standard output")
+    .context(super::TO_STDOUT)
 }
 
 /// Runs the ELFs that no other thread has taken, one after the other, until there are none or nobody wants their lines.

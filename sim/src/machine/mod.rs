@@ -66,6 +66,8 @@ pub struct Machine {
     instructions: u64,
     macs: u64,
     events: Vec<Event>,
+    /// There were more than are kept.
+    events_lost: bool,
     marks: Vec<EventCounts>,
     mark_macs: Vec<u64>,
     warnings: Vec<Warning>,
@@ -115,6 +117,7 @@ impl Machine {
     }
 
     fn within(mem: std::io::Result<Memory>, image: &Image, config: &Config) -> Result<Self, LoadError> {
+        config.check_ram()?;
         let mut mem = mem.map_err(|e| LoadError::NoMemory(e.to_string()))?;
         for s in &image.segments {
             let outside = || LoadError::OutsideMemory {
@@ -147,6 +150,7 @@ impl Machine {
             instructions: 0,
             macs: 0,
             events: Vec::new(),
+            events_lost: false,
             marks: Vec::new(),
             mark_macs: Vec::new(),
             warnings: Vec::new(),

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use super::{Event, Outcome, Region, Status, ratio};
+use super::{Event, Outcome, Region, Status, access_name, cause_name, ratio};
 use crate::elf::Symbols;
 use crate::energy::Energy;
 use crate::timing::Stall;
+use crate::trace::disassemble;
 
 /// What the JSON of a run holds; serializes without a tree in between, since `batch` writes very many.
 #[derive(Debug, Serialize)]
@@ -29,20 +30,52 @@ pub struct Report<'a> {
     regions: &'a [Region],
     results: &'a [u32],
     warnings: Vec<String>,
-    fault: Option<Place>,
+    fault: Option<Fault>,
+    first_trap: Option<Trap>,
     energy: &'a Energy,
     wall_seconds: f64,
     host_mips: f64,
 }
 
-/// Where a program faulted, and why.
+/// An address and what is known of it.
 #[derive(Debug, Serialize)]
 struct Place {
-    message: String,
     pc: u32,
-    address: Option<u32>,
     symbol: Option<String>,
     line: Option<String>,
+}
+
+impl Place {
+    fn of(pc: u32, symbols: &Symbols) -> Self {
+        let at = symbols.locate(pc);
+        Self {
+            pc,
+            symbol: at.symbol.map(|s| s.0),
+            line: at.line.map(|(file, line)| format!("{file}:{line}")),
+        }
+    }
+}
+
+/// Why a program could not go on.
+#[derive(Debug, Serialize)]
+struct Fault {
+    kind: &'static str,
+    message: String,
+    #[serde(flatten)]
+    at: Place,
+    address: Option<u32>,
+    instruction: Option<String>,
+    /// Where to the last calls return, the innermost first.
+    backtrace: Vec<Place>,
+}
+
+/// A trap that a handler may have dealt with.
+#[derive(Debug, Serialize)]
+struct Trap {
+    cause: &'static str,
+    instruction: String,
+    #[serde(flatten)]
+    at: Place,
 }
 
 fn by_reason<S: serde::Serializer>(stalls: &[(Stall, u64)], to: S) -> Result<S::Ok, S::Error> {
@@ -63,9 +96,7 @@ impl Outcome {
             .iter()
             .map(|w| format!("{} (first at pc 0x{:08x}, {})", w.what, w.pc, symbols.locate(w.pc)))
             .collect();
-        if self.mtvec_deviation {
-            warnings.push(super::MTVEC_DEVIATION.into());
-        }
+        warnings.extend(self.notes.iter().map(|n| (*n).to_owned()));
         Report {
             format: "mpic-report",
             version: 1,
@@ -85,27 +116,32 @@ impl Outcome {
             regions: &self.regions,
             results: &self.results,
             warnings,
-            fault: self.place(symbols, ram),
+            fault: self.fault(symbols, ram),
+            first_trap: self.first_trap.map(|t| Trap {
+                cause: cause_name(t.cause),
+                instruction: disassemble(&t.inst, t.pc),
+                at: Place::of(t.pc, symbols),
+            }),
             energy: &self.energy,
             wall_seconds,
             host_mips: self.instructions as f64 / wall_seconds.max(1e-9) / 1e6,
         }
     }
 
-    fn place(&self, symbols: &Symbols, ram: &str) -> Option<Place> {
-        let (pc, address) = match self.status {
+    fn fault(&self, symbols: &Symbols, ram: &str) -> Option<Fault> {
+        let (kind, pc, inst, address) = match self.status {
             Status::Exited(_) | Status::Limit => return None,
-            Status::Fault { pc, fault, .. } => (pc, Some(fault.address)),
-            Status::Trap { trapped, .. } => (trapped.pc, None),
-            Status::Asleep { pc } => (pc, None),
+            Status::Fault { pc, fault, inst } => (access_name(fault.access), pc, inst, Some(fault.address)),
+            Status::Trap { trapped: t, .. } => (cause_name(t.cause), t.pc, Some(t.inst), None),
+            Status::Asleep { pc } => ("sleep", pc, None, None),
         };
-        let at = symbols.locate(pc);
-        Some(Place {
+        Some(Fault {
+            kind,
             message: self.fault_text(symbols, ram)?,
-            pc,
+            at: Place::of(pc, symbols),
             address,
-            symbol: at.symbol.map(|s| s.0),
-            line: at.line.map(|(file, line)| format!("{file}:{line}")),
+            instruction: inst.map(|i| disassemble(&i, pc)),
+            backtrace: self.backtrace.iter().map(|ra| Place::of(*ra, symbols)).collect(),
         })
     }
 }

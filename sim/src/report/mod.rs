@@ -126,12 +126,9 @@ pub struct Outcome {
     pub stack_bytes: u32,
     /// Bytes of RAM that were written, in whole granules of 64.
     pub written_bytes: u64,
-    /// `mtvec` was made writable for the sake of the program.
-    pub mtvec_deviation: bool,
+    /// What else to know of the whole run: deviations from the core, output that was not kept.
+    pub notes: Vec<&'static str>,
 }
-
-const MTVEC_DEVIATION: &str =
-    "mtvec is writable for this program (it has a tohost symbol); on the core it is fixed";
 
 impl Outcome {
     /// Exit status for the shell: the program's code up to 123, 1 for larger ones, 124 limit, 126 fault.
@@ -218,11 +215,17 @@ impl Outcome {
             "energy (class model)",
             format!("{:.4} uJ, range {:.4} to {:.4}", uj(e.nominal_pj), uj(e.low_pj), uj(e.high_pj)),
         );
+        for (part, pj) in e.by_component.parts().into_iter().filter(|p| p.1 > 0.0) {
+            line(
+                &format!("  {part}"),
+                format!("{:.4} uJ ({:.1} %)", uj(pj), 100.0 * pj / e.nominal_pj.max(f64::MIN_POSITIVE)),
+            );
+        }
         line("energy (constant)", format!("{:.4} uJ at 21.53 pJ per cycle", uj(e.constant_model_pj)));
         for r in &self.regions {
-            let what = match (r.cycles, r.instructions, r.macs) {
-                (Some(c), Some(i), Some(m)) => {
-                    format!("{c} cycles, {i} instructions, {:.3} MAC/cycle", ratio(m, c))
+            let what = match (r.cycles, r.instructions, r.macs, r.energy_pj) {
+                (Some(c), Some(i), Some(m), Some(e)) => {
+                    format!("{c} cycles, {i} instructions, {:.3} MAC/cycle, {:.4} uJ", ratio(m, c), uj(e))
                 }
                 _ => "never closed".to_owned(),
             };
@@ -240,8 +243,8 @@ impl Outcome {
         for w in &self.warnings {
             line("warning", format!("{} (first at pc 0x{:08x} in {})", w.what, w.pc, symbols.locate(w.pc)));
         }
-        if self.mtvec_deviation {
-            line("warning", MTVEC_DEVIATION.to_owned());
+        for note in &self.notes {
+            line("warning", (*note).to_owned());
         }
         if let Some(t) = self.first_trap {
             line(
@@ -272,12 +275,16 @@ fn cause_name(cause: Cause) -> &'static str {
     }
 }
 
-fn fault_sentence(fault: Fault, ram: &str) -> String {
-    let what = match fault.access {
+fn access_name(access: Access) -> &'static str {
+    match access {
         Access::Fetch => "fetch",
         Access::Load => "load",
         Access::Store => "store",
-    };
+    }
+}
+
+fn fault_sentence(fault: Fault, ram: &str) -> String {
+    let what = access_name(fault.access);
     format!(
         "{what} of {} bytes at 0x{:08x}, which is outside memory ({ram}); --ram BASE:SIZE adds memory",
         fault.bytes, fault.address
