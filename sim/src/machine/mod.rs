@@ -281,7 +281,10 @@ impl Machine {
         // What made an access irregular is handled below; control goes on as ever.
         let flow = if flow == Flow::Irregular { Flow::Next } else { flow };
         let ended = self.semihost(&inst, flow);
-        let next = self.next_pc(&inst, flow, ends_loop)?;
+        let next = self.next_pc(&inst, flow, ends_loop).inspect_err(|_| {
+            // It does not retire, so what it waited for is not told either: cycles remain instructions plus stalls.
+            self.pipeline.stalls = waits;
+        })?;
         let counted = self.counts;
         self.account(&inst, issue, flow, next, divisor);
         if self.profile.is_some() {

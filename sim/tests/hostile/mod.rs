@@ -59,6 +59,8 @@ pub(crate) fn words(bytes: &[u8]) {
         (fast.cycles, fast.instructions, fast.exit_status()),
         (slow.cycles, slow.instructions, slow.exit_status())
     );
+    let lost: u64 = fast.stalls.iter().map(|s| s.1).sum();
+    assert_eq!(fast.cycles, fast.instructions + lost, "the stalls add up");
     assert_eq!((&fast.stalls, &fast.counts, &fast.results), (&slow.stalls, &slow.counts, &slow.results));
     assert_eq!((a.hart().x(), a.hart().pc, a.hart().loops), (b.hart().x(), b.hart().pc, b.hart().loops));
 }
