@@ -228,13 +228,13 @@ impl Profile {
         out
     }
 
-    /// In the format of callgrind, which `KCachegrind` opens: cycles, instructions, stall cycles and energy (nJ). Calls carry
+    /// In the format of callgrind, which `KCachegrind` opens: cycles, instructions, stall cycles and energy (pJ). Calls carry
     /// what they cost with their callees, but for the energy, which is told where it is spent only.
     #[must_use]
     pub fn callgrind(&self, symbols: &Symbols, program: &str) -> String {
         let mut out = format!(
             "# callgrind format\nversion: 1\ncreator: mpic-sim\ncmd: {program}\npositions: instr line\n\
-             events: Cycles Instructions StallCycles EnergyNanojoules\n"
+             events: Cycles Instructions StallCycles EnergyPicojoules\n"
         );
         let file = |pc: u32| symbols.locate(pc).line.unwrap_or_else(|| ("(unknown)".into(), 0));
         let sites = self.calls.sites();
@@ -253,7 +253,7 @@ impl Profile {
                     "0x{pc:x} {number} {cycles} {} {} {:.0}",
                     line.runs,
                     cycles - line.runs,
-                    line.energy_pj() / 1e3
+                    line.energy_pj()
                 );
                 for (&(_, callee), &(calls, cycles, runs)) in sites.range((*pc, 0)..=(*pc, u32::MAX)) {
                     let (callee_file, callee_line) = file(callee);
@@ -268,14 +268,9 @@ impl Profile {
             }
         }
         let t = self.total();
-        let _ = writeln!(
-            out,
-            "\ntotals: {} {} {} {:.0}",
-            t.cycles(),
-            t.runs,
-            t.cycles() - t.runs,
-            t.energy_pj() / 1e3
-        );
+        // The sum of what the lines say, each rounded.
+        let energy: f64 = self.lines.values().map(|l| l.energy_pj().round()).sum();
+        let _ = writeln!(out, "\ntotals: {} {} {} {:.0}", t.cycles(), t.runs, t.cycles() - t.runs, energy);
         out
     }
 

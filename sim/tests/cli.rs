@@ -57,6 +57,27 @@ fn files_that_are_no_programs() {
 #[test]
 fn paths_that_are_no_files() {
     sim(&["run", "no/such/file.elf"]).assert().code(125).stderr(contains("cannot read no/such/file.elf"));
+    if cfg!(target_os = "linux") {
+        sim(&["run", "/dev/zero"]).assert().code(125).stderr(contains("more than 256 MiB"));
+        sim(&["run", "--load", "_start=/dev/zero"])
+            .arg(golden("k_mm8.elf"))
+            .assert()
+            .code(125)
+            .stderr(contains("more than 256 MiB"));
+        for command in ["run --json", "profile", "disasm"] {
+            let full = fs::File::create("/dev/full").expect("a device");
+            let words: Vec<&str> = command.split(' ').collect();
+            let out = std::process::Command::new(sim(&[]).get_program())
+                .args(words)
+                .arg(golden("k_mm8.elf"))
+                .stdout(full)
+                .output()
+                .expect("runs");
+            assert_eq!(out.status.code(), Some(125), "{command}");
+            let said = String::from_utf8_lossy(&out.stderr);
+            assert!(said.contains("cannot write to standard output: No space left"), "{command}: {said}");
+        }
+    }
     sim(&["run", env!("CARGO_MANIFEST_DIR")]).assert().code(125).stderr(contains("is a directory"));
     sim(&["run"]).assert().code(125).stderr(contains("<ELF>"));
 }
@@ -68,6 +89,13 @@ fn a_segment_outside_memory_names_the_option() {
         .assert()
         .code(125)
         .stderr(contains("lies outside memory").and(contains("--ram 0x1c0")));
+    let twice = ["--ram", "0x1C000000:2M", "--ram", "0x1C1FF000:2M"];
+    sim(&["run"]).args(twice).arg(golden("k_mm8.elf")).assert().code(125).stderr(contains("overlap"));
+    sim(&["run", "--ram", "0x10000000:256M"])
+        .arg(golden("k_mm8.elf"))
+        .assert()
+        .code(125)
+        .stderr(contains("hides the host device"));
     for bad in ["here", "0x1C000000", "0x1C000001:4K", "0:0", "0xFFFFF000:2M", "0:4G"] {
         sim(&["run", "--ram", bad]).arg(golden("k_mm8.elf")).assert().code(125).stderr(contains(bad));
     }
@@ -111,6 +139,15 @@ fn json_alone_is_on_stdout() {
     assert_eq!(report["cycles"].as_u64(), report["instructions"].as_u64().map(|i| i + lost));
     let energy = |k: &str| report["energy"][k].as_f64().expect("a number");
     assert!(energy("low_pj") < energy("nominal_pj") && energy("nominal_pj") < energy("high_pj"));
+    let parts = report["energy"]["by_component"].as_object().expect("by component");
+    let sum: f64 = parts.values().filter_map(Value::as_f64).sum();
+    assert!((sum - energy("nominal_pj")).abs() < 1e-6 * sum);
+    // What people read has the parts too.
+    let text = sim(&["run"]).arg(golden("k_mm8.elf")).assert().code(0).get_output().stderr.clone();
+    let text = String::from_utf8(text).expect("text");
+    for part in ["leakage", "fetch", "dot_product"] {
+        assert!(text.lines().any(|l| l.trim_start().starts_with(part) && l.contains('%')), "{part}: {text}");
+    }
     assert!((energy("constant_model_pj") - report["cycles"].as_f64().expect("cycles") * 21.53).abs() < 1.0);
 }
 
@@ -165,6 +202,80 @@ fn an_illegal_instruction_goes_to_the_vector_and_is_shown() {
     fs::write(&path, program(&[0xFFFF_FFFF])).expect("write");
     // The golden program's vectors end it with 0xBAD, which is no exit status.
     sim(&["run"]).arg(&path).assert().code(1).stderr(contains("illegal instruction at pc 0x1c008080"));
+}
+
+#[test]
+fn the_json_has_the_parts_of_a_fault_and_the_first_trap() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let path = dir.path().join("fault.elf");
+    let report = |words: &[u32], status: i32| -> Value {
+        fs::write(&path, program(words)).expect("write");
+        let out = sim(&["run", "--json"]).arg(&path).assert().code(status).get_output().stdout.clone();
+        serde_json::from_slice(&out).expect("JSON")
+    };
+    // jal ra, 8; nop; lw a0, 4(zero)
+    let fault = report(&[0x0080_00EF, 0x13, 0x0040_2503], 126)["fault"].take();
+    assert_eq!(
+        (&fault["kind"], &fault["address"], &fault["pc"]),
+        (&"load".into(), &4.into(), &0x1C00_8088.into())
+    );
+    assert_eq!((&fault["symbol"], &fault["instruction"]), (&"kbad".into(), &"lw a0, 4(zero)".into()));
+    assert_eq!(fault["backtrace"][0]["pc"], 0x1C00_8084);
+    // ecall: the golden program's vectors end it with 0xBAD
+    let trapped = report(&[0x73], 1);
+    assert_eq!((&trapped["fault"], &trapped["exit_code"]), (&Value::Null, &0xBAD.into()));
+    assert_eq!(
+        (&trapped["first_trap"]["cause"], &trapped["first_trap"]["pc"]),
+        (&"ecall".into(), &0x1C00_8080.into())
+    );
+}
+
+/// What it prints, stores as results and marks without end is kept up to a bound, and the report says so.
+#[test]
+fn a_runaway_program_does_not_fill_the_memory() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let path = dir.path().join("runaway.elf");
+    for (store, sentence, most) in [
+        (0x00AF_A623, "4194304 results", 14_000_000), // sw a0, 12(t6)
+        (0x00AF_A223, "262144 markers", 1_000_000),   // sw a0, 4(t6)
+    ] {
+        // lui t6, 0x1a10f; 1: the store; j 1b
+        fs::write(&path, program(&[0x1A10_FFB7, store, 0xFFDF_F06F])).expect("write");
+        sim(&["run", "--max-instructions", &most.to_string()])
+            .arg(&path)
+            .assert()
+            .code(124)
+            .stderr(contains(sentence));
+    }
+}
+
+/// Ctrl-C ends the run, not the report.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_reports() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let (path, trace) = (dir.path().join("loop.elf"), dir.path().join("trace"));
+    fs::write(&path, program(&[0x0000_006F])).expect("write");
+    let mut child = std::process::Command::new(sim(&[]).get_program())
+        .args(["run", "--json", "--max-cycles", "1000000000", "--trace-window", "0:100", "--trace"])
+        .args([&trace, &path])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("starts");
+    // The trace file is made right before the run.
+    while !trace.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        assert!(child.try_wait().expect("a child").is_none(), "it ended by itself");
+    }
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(sent.expect("kill").success());
+    let out = child.wait_with_output().expect("ends");
+    assert_eq!(out.status.code(), Some(130));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("interrupted at pc 0x1c008080 in _start"));
+    let report: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+    assert_eq!(report["status"], "limit");
 }
 
 #[test]

@@ -3,58 +3,51 @@
 
 mod asm;
 
-use asm::classes;
-use asm::programs::{Code, DEVICE, FIXED, core_piece, value};
-use asm::{DATA, DATA_BYTES, ENTRY, MRET, addi, bytes, csrr, csrrw, elf, exit, li, lui, sw};
+use asm::hazards::framed;
+use asm::programs::core_piece;
+use asm::{DATA, DATA_BYTES, ENTRY, addi, exit, li, lui, sw};
+use asm::{classes, hazards};
 use mpic_sim::energy::EventCounts;
+use mpic_sim::memory::DEFAULT_RAM;
 use mpic_sim::timing::Stall;
-use mpic_sim::{Config, Engine, Image, Limits, Machine, Outcome};
+use mpic_sim::{Config, Engine, Image, Limits, Machine, Outcome, Status};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-/// A random program; traps (from formats no instruction has) come back behind the instruction.
+/// A random program of everything the core has.
 fn program(rng: &mut StdRng) -> Vec<u8> {
-    let mut code = Code::default();
-    for r in 1..32 {
-        let v = match r {
-            2 => DATA,
-            3 | 4 => DATA + DATA_BYTES / 2,
-            DEVICE => 0x1A10_F000,
-            _ => value(rng),
-        };
-        for w in li(r, v) {
-            code.word(w);
+    framed(rng, |rng, code| {
+        for _ in 0..rng.random_range(5..40) {
+            code.0.extend(core_piece(rng, 2, [true, true]).0);
         }
-    }
-    for _ in 0..rng.random_range(5..40) {
-        code.0.extend(core_piece(rng, 2, [true, true]).0);
-    }
-    for r in (1..32).filter(|r| !FIXED.contains(r)) {
-        code.word(sw(r, 12, DEVICE));
-    }
-    code.word(addi(10, 0, 0));
-    for w in exit() {
-        code.word(w);
-    }
-    // mepc += 4 (a compressed illegal instruction would need 2, but none is generated)
-    let handler = [csrr(9, 0x341), addi(9, 9, 4), csrrw(0, 0x341, 9), MRET];
-    let mut vectors = bytes(&handler);
-    vectors.resize(0x80, 0);
-    vectors.extend(code.bytes());
-    let data: Vec<u8> = (0..DATA_BYTES).map(|_| rng.random()).collect();
-    elf(ENTRY, &[(ENTRY - 0x80, vectors), (DATA, data)])
+    })
 }
 
 fn run(image: &Image, engine: Engine, quirks: bool, limits: Limits) -> (Outcome, Machine) {
-    let config = Config { engine, quirks, profile: quirks, ..Config::default() };
+    run_interrupted(image, engine, quirks, limits, &[])
+}
+
+fn run_interrupted(
+    image: &Image,
+    engine: Engine,
+    quirks: bool,
+    limits: Limits,
+    pins: &[(u64, u8)],
+) -> (Outcome, Machine) {
+    let config = Config { engine, quirks, profile: quirks, interrupts: pins.to_vec(), ..Config::default() };
     let mut machine = Machine::new(image, &config).expect("fits");
     (machine.run(limits), machine)
 }
 
 #[track_caller]
 fn agree(name: &str, image: &Image, quirks: bool, limits: Limits) -> Outcome {
-    let (fast, a) = run(image, Engine::Blocks, quirks, limits);
-    let (slow, b) = run(image, Engine::Reference, quirks, limits);
+    agree_interrupted(name, image, quirks, limits, &[])
+}
+
+#[track_caller]
+fn agree_interrupted(name: &str, image: &Image, quirks: bool, limits: Limits, pins: &[(u64, u8)]) -> Outcome {
+    let (fast, a) = run_interrupted(image, Engine::Blocks, quirks, limits, pins);
+    let (slow, b) = run_interrupted(image, Engine::Reference, quirks, limits, pins);
     let name = format!("{name}, quirks {quirks}, {limits:?}");
     assert_eq!(format!("{:?}", fast.status), format!("{:?}", slow.status), "{name}");
     assert_eq!(
@@ -97,16 +90,18 @@ fn agree(name: &str, image: &Image, quirks: bool, limits: Limits) -> Outcome {
         assert_eq!(counts, fast.counts, "{name}: profile, events");
     }
     let lost: u64 = slow.stalls.iter().map(|s| s.1).sum();
-    if fast.exit_status() != 126 {
-        assert_eq!(slow.cycles, slow.instructions + lost, "{name}: stalls add up");
-    }
+    assert_eq!(slow.cycles, slow.instructions + lost, "{name}: stalls add up");
     fast
+}
+
+/// How many random programs to try, given how many it is without `ENGINE_PROGRAMS`.
+fn many(usual: u64) -> u64 {
+    std::env::var("ENGINE_PROGRAMS").map_or(usual, |n| n.parse().expect("ENGINE_PROGRAMS is a number"))
 }
 
 #[test]
 fn engines_agree_on_random_programs() {
-    let many: u64 =
-        std::env::var("ENGINE_PROGRAMS").map_or(3000, |n| n.parse().expect("ENGINE_PROGRAMS is a number"));
+    let many = many(3000);
     let (mut instructions, mut ended) = (0, 0);
     for seed in 0..many {
         let rng = &mut StdRng::seed_from_u64(seed);
@@ -144,6 +139,54 @@ fn engines_agree_on_the_measured_programs() {
     assert!(n >= 26, "only {n} programs");
 }
 
+#[test]
+fn engines_agree_on_interrupts_of_slow_instructions() {
+    let many = many(1500);
+    let (mut taken, mut raised, mut killed) = (0, 0, 0);
+    for seed in 0..many {
+        let rng = &mut StdRng::seed_from_u64(seed);
+        let (elf, pins) = hazards::interrupted(rng);
+        let image = Image::parse(&elf).expect("a program");
+        let name = format!("interrupts, seed {seed}");
+        let limits = Limits { instructions: 20_000, ..Limits::default() };
+        let o = agree_interrupted(&name, &image, seed % 4 > 0, limits, &pins);
+        let waited = |o: &Outcome, s: Stall| o.stalls.iter().find(|x| x.0 == s).map_or(0, |x| x.1);
+        raised += pins.len();
+        taken += u64::from(waited(&o, Stall::Interrupt) > 0);
+        killed += u64::from(waited(&o, Stall::Division) > 0 && waited(&o, Stall::Interrupt) > 0);
+        let limits = Limits { cycles: rng.random_range(0..=o.cycles), ..Limits::default() };
+        agree_interrupted(&name, &image, true, limits, &pins);
+    }
+    println!(
+        "{many} programs, {raised} interrupts raised, taken in {taken} programs, {killed} with divisions"
+    );
+    assert!(
+        taken > many / 2 && killed > many / 3,
+        "interrupts were taken in {taken} of {many} programs only"
+    );
+}
+
+#[test]
+fn engines_agree_on_random_code_that_overwrites_itself() {
+    let many = many(1500);
+    let (mut ended, mut changed) = (0, 0);
+    for seed in 0..many {
+        let rng = &mut StdRng::seed_from_u64(seed);
+        let image = Image::parse(&hazards::self_modifying(rng)).expect("a program");
+        let name = format!("self-modifying, seed {seed}");
+        let limits = Limits { instructions: 5_000, ..Limits::default() };
+        let o = agree(&name, &image, seed % 4 > 0, limits);
+        ended += u64::from(o.exit_status() == 0);
+        let (_, machine) = run(&image, Engine::Blocks, true, limits);
+        let code = &image.segments[0];
+        changed += u64::from(machine.read(code.address, code.size) != Some(&code.data[..]));
+        let limits = Limits { instructions: rng.random_range(0..=o.instructions), ..Limits::default() };
+        agree(&name, &image, true, limits);
+    }
+    println!("{many} programs, {changed} changed their code, {ended} ran to their end");
+    assert!(changed > many / 2 && ended > many / 2, "{changed} of {many} changed, {ended} ended");
+}
+
 /// Code that is written while it runs.
 #[test]
 fn engines_agree_on_code_that_overwrites_itself() {
@@ -173,5 +216,61 @@ fn engines_agree_on_code_that_overwrites_itself() {
         let fast = run(&image, Engine::Blocks, quirks, limits).0;
         assert_eq!(fast.results, o.results);
         agree("self-modifying", &image, quirks, limits);
+    }
+}
+
+/// Whatever ran before in its memory, a program finds it as new: all of RAM is compared, and what the run says.
+#[test]
+fn a_renewed_machine_is_as_a_new_one() {
+    let (base, size) = DEFAULT_RAM;
+    let config = Config::default();
+    let mut before: Option<Machine> = None;
+    for seed in 0..60 {
+        let rng = &mut StdRng::seed_from_u64(seed);
+        let image = Image::parse(&program(rng)).expect("a program");
+        // Most end; some are stopped in their middle, and then written to from outside.
+        let limits = Limits { instructions: if seed % 3 == 0 { 300 } else { 20_000 }, ..Limits::default() };
+        let renewed =
+            before.take().map_or_else(|| Machine::new(&image, &config), |b| b.renewed(&image, &config));
+        let (mut renewed, mut new) = (renewed.expect("fits"), Machine::new(&image, &config).expect("fits"));
+        let whole = |m: &Machine| m.read(base, size).expect("RAM").to_vec();
+        assert!(whole(&renewed) == whole(&new), "seed {seed}: memory before the run");
+        let (a, b) = (renewed.run(limits), new.run(limits));
+        assert_eq!(format!("{a:?}"), format!("{b:?}"), "seed {seed}");
+        assert!(whole(&renewed) == whole(&new), "seed {seed}: memory after the run");
+        let junk = vec![0xA5; rng.random_range(1..200)];
+        assert!(renewed.write(base + rng.random_range(0..size - 200), &junk));
+        before = Some(renewed);
+    }
+    let small = Config { ram: vec![(base, 0x20000), (0x100, 64)], ..config };
+    let image = Image::new(ENTRY, Vec::new());
+    let moved = before.expect("there was one").renewed(&image, &small).expect("fits");
+    assert_eq!(moved.memory().regions().collect::<Vec<_>>(), small.ram);
+    assert!(moved.read(base, 0x20000).expect("RAM").iter().all(|b| *b == 0));
+}
+
+/// However often a run is stopped by a limit and taken up again, it comes to the same.
+#[test]
+fn runs_taken_up_again_are_as_one() {
+    for seed in 0..300 {
+        let rng = &mut StdRng::seed_from_u64(seed);
+        let image = Image::parse(&program(rng)).expect("a program");
+        for engine in [Engine::Blocks, Engine::Reference] {
+            let limits = Limits { instructions: 20_000, ..Limits::default() };
+            let (whole, a) = run(&image, engine, seed % 4 > 0, limits);
+            let config = Config { engine, quirks: seed % 4 > 0, profile: seed % 4 > 0, ..Config::default() };
+            let mut b = Machine::new(&image, &config).expect("fits");
+            let mut until = 0;
+            let pieces = loop {
+                until = limits.instructions.min(until + rng.random_range(1..400));
+                let outcome = b.run(Limits { instructions: until, ..limits });
+                if !matches!(outcome.status, Status::Limit) || until == limits.instructions {
+                    break outcome;
+                }
+            };
+            assert_eq!(format!("{whole:?}"), format!("{pieces:?}"), "seed {seed}, {engine:?}");
+            assert_eq!(a.hart().x(), b.hart().x(), "seed {seed}, {engine:?}");
+            assert_eq!(a.profile(), b.profile(), "seed {seed}, {engine:?}");
+        }
     }
 }

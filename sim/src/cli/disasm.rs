@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::decode;
 use crate::memory::Memory;
@@ -39,6 +39,6 @@ pub(super) fn run(args: &Args) -> Result<u8> {
             pc = pc.wrapping_add(u32::from(inst.size));
         }
     }
-    out.flush()?;
+    out.flush().context(super::TO_STDOUT)?;
     Ok(0)
 }

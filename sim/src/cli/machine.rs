@@ -1,6 +1,7 @@
 //! What every command that runs programs can be told about the machine.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
@@ -8,6 +9,8 @@ use super::{Program, parse_assignment, parse_size};
 use crate::hart::Core;
 use crate::machine::{Config, Engine, Limits, Machine};
 use crate::memory::DEFAULT_RAM;
+use crate::observer::Observer;
+use crate::report::{Outcome, Status};
 use crate::trace::parse_number;
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -51,6 +54,43 @@ pub(super) struct MachineArgs {
     irq_at: Vec<(u64, u8)>,
 }
 
+/// Set by Ctrl-C.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Exit status of what Ctrl-C stopped, as shells have it.
+pub(super) const INTERRUPTED: u8 = 130;
+
+/// Instructions between two looks at [`STOP`]: a fraction of a second, without and with an observer.
+const SLICE: [u64; 2] = [20_000_000, 500_000];
+
+/// Runs until the program ends, faults or meets a limit, or until Ctrl-C, which is as a limit that is met there; whether it
+/// was that.
+pub(super) fn run<O: Observer>(
+    machine: &mut Machine,
+    limits: Limits,
+    observer: &mut O,
+) -> Result<(Outcome, bool)> {
+    ctrlc::set_handler(|| {
+        // The second time there is no waiting for the report.
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+    })
+    .context("cannot watch for Ctrl-C")?;
+    let mut until = 0;
+    loop {
+        until = limits.instructions.min(until + SLICE[usize::from(O::WATCHES)]);
+        let outcome = machine.run_with(Limits { instructions: until, ..limits }, observer);
+        let met = outcome.instructions >= limits.instructions || outcome.cycles >= limits.cycles;
+        if !matches!(outcome.status, Status::Limit) || met {
+            return Ok((outcome, false));
+        }
+        if STOP.load(Ordering::Relaxed) {
+            return Ok((outcome, true));
+        }
+    }
+}
+
 impl MachineArgs {
     /// When to stop.
     pub(super) fn limits(&self) -> Limits {
@@ -60,8 +100,14 @@ impl MachineArgs {
         }
     }
 
-    /// A machine with `program`, read from `elf`, loaded.
-    pub(super) fn machine(&self, program: &Program, elf: &Path, profile: bool) -> Result<Machine> {
+    /// A machine with `program`, read from `elf`, loaded; in the memory of `done`, if there is one.
+    pub(super) fn machine(
+        &self,
+        program: &Program,
+        elf: &Path,
+        profile: bool,
+        done: Option<Machine>,
+    ) -> Result<Machine> {
         let config = Config {
             core: match self.core {
                 CoreName::Mpic => Core::Mpic,
@@ -74,10 +120,14 @@ impl MachineArgs {
             profile,
             interrupts: self.irq_at.clone(),
         };
-        let mut machine = Machine::new(&program.image, &config).with_context(|| elf.display().to_string())?;
+        let machine = match done {
+            Some(done) => done.renewed(&program.image, &config),
+            None => Machine::new(&program.image, &config),
+        };
+        let mut machine = machine.with_context(|| elf.display().to_string())?;
         for (symbol, path) in &self.load {
             let address = program.address_of(symbol)?;
-            let data = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let data = super::read(path)?;
             if !machine.write(address, &data) {
                 bail!(
                     "{} bytes of {} do not fit into memory at '{symbol}' (0x{address:08x})",

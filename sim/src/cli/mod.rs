@@ -6,6 +6,7 @@ mod machine;
 mod profile;
 mod run;
 
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,11 +16,14 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::elf::{Image, Symbols};
 use crate::trace::parse_number;
 
+/// What failed when standard output is gone.
+const TO_STDOUT: &str = "cannot write to standard output";
+
 /// Exit status for usage, I/O and ELF errors.
 const USAGE: u8 = 125;
 
-/// Largest ELF that is read: far above any program for this core, far below what would trouble the host.
-const LARGEST_ELF: u64 = 256 << 20;
+/// Largest file that is read: far above any program for this core, far below what would trouble the host.
+const LARGEST: u64 = 256 << 20;
 
 #[derive(Parser)]
 #[command(
@@ -65,8 +69,9 @@ pub fn main() -> ExitCode {
         Command::Batch(args) => batch::run(&args),
         Command::Disasm(args) => disasm::run(&args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "mpic-sim", &mut std::io::stdout());
-            Ok(0)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "mpic-sim", &mut script);
+            std::io::stdout().write_all(&script).context(TO_STDOUT).map(|()| 0)
         }
     };
     ExitCode::from(done.unwrap_or_else(|e| {
@@ -100,20 +105,24 @@ struct Program {
     symbols: Symbols,
 }
 
+/// The bytes of a file; the size of a device or a pipe is known only when it has been read.
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let name = path.display();
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|f| f.take(LARGEST + 1).read_to_end(&mut bytes));
+    match read {
+        Err(e) if e.kind() == std::io::ErrorKind::IsADirectory => bail!("{name} is a directory; name a file"),
+        Err(e) => Err(e).with_context(|| format!("cannot read {name}")),
+        Ok(_) if bytes.len() as u64 > LARGEST => {
+            bail!("{name} has more than {} MiB, the most that is read of a file", LARGEST >> 20)
+        }
+        Ok(_) => Ok(bytes),
+    }
+}
+
 fn load(path: &Path) -> Result<Program> {
     let name = path.display();
-    let meta = std::fs::metadata(path).with_context(|| format!("cannot read {name}"))?;
-    if meta.is_dir() {
-        bail!("{name} is a directory; name an ELF file");
-    }
-    if meta.len() > LARGEST_ELF {
-        bail!(
-            "{name} has {} MiB; programs for this core have at most {} MiB",
-            meta.len() >> 20,
-            LARGEST_ELF >> 20
-        );
-    }
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
+    let bytes = read(path)?;
     let image = Image::parse(&bytes).with_context(|| name.to_string())?;
     Ok(Program { image, symbols: Symbols::parse(&bytes) })
 }

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
-use super::machine::MachineArgs;
+use super::machine::{self, INTERRUPTED, MachineArgs};
 
 /// Arguments of `mpic-sim profile`.
 #[derive(clap::Args)]
@@ -25,8 +25,8 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         bail!("--min-share {}: a share lies between 0 and 100", args.min_share);
     }
     let program = super::load(&args.elf)?;
-    let mut machine = args.machine.machine(&program, &args.elf, true)?;
-    let outcome = machine.run(args.machine.limits());
+    let mut machine = args.machine.machine(&program, &args.elf, true, None)?;
+    let (outcome, interrupted) = machine::run(&mut machine, args.machine.limits(), &mut ())?;
     let Some(profile) = machine.profile() else { unreachable!("the machine was asked for a profile") };
     let mut text = profile.annotated(&program.symbols, machine.memory(), args.min_share / 100.0);
     let _ = writeln!(text, "\n        runs       %  instruction");
@@ -34,9 +34,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         let _ =
             writeln!(text, "{n:>12}  {:>6.2}  {name}", 100.0 * n as f64 / outcome.instructions.max(1) as f64);
     }
-    std::io::stdout().write_all(text.as_bytes())?;
+    std::io::stdout().write_all(text.as_bytes()).context(super::TO_STDOUT)?;
     if let Some(fault) = outcome.fault_text(&program.symbols, &machine.memory().describe()) {
         eprintln!("mpic-sim: {fault}");
     }
-    Ok(outcome.exit_status())
+    Ok(if interrupted { INTERRUPTED } else { outcome.exit_status() })
 }

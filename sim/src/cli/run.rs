@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow};
 
-use super::machine::MachineArgs;
+use super::machine::{self, INTERRUPTED, MachineArgs};
 use super::{Program, parse_assignment, parse_size};
 use crate::machine::Machine;
 use crate::profile::Profile;
@@ -54,17 +54,17 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<u8> {
     let program = super::load(&args.elf)?;
     let profiled = args.profile.is_some() || args.coverage.is_some();
-    let mut machine = args.machine.machine(&program, &args.elf, profiled)?;
+    let mut machine = args.machine.machine(&program, &args.elf, profiled, None)?;
     let limits = args.machine.limits();
     let window = args.trace_window.as_ref().map(|w| Window::parse(w, &program.symbols)).transpose();
     let window = window.map_err(|e| anyhow!("--trace-window {e}"))?.unwrap_or_default();
     let start = Instant::now();
-    let outcome = match &args.trace {
-        None => machine.run(limits),
+    let (outcome, interrupted) = match &args.trace {
+        None => machine::run(&mut machine, limits, &mut ())?,
         Some(path) => {
             let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
             let mut trace = Trace::new(BufWriter::with_capacity(1 << 16, file), args.trace_format, window);
-            let outcome = machine.run_with(limits, &mut trace);
+            let outcome = machine::run(&mut machine, limits, &mut trace)?;
             trace.finish().with_context(|| format!("cannot write {}", path.display()))?;
             outcome
         }
@@ -72,6 +72,11 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let seconds = start.elapsed().as_secs_f64();
     write_console(args, &outcome)?;
     report(args, &program, &machine, &outcome, seconds)?;
+    if matches!(outcome.status, Status::Limit) {
+        let pc = machine.hart().pc;
+        let met = if interrupted { "interrupted" } else { "limit reached" };
+        eprintln!("mpic-sim: {met} at pc 0x{pc:08x} in {}", program.symbols.locate(pc));
+    }
     if let Some(profile) = machine.profile() {
         if let Some(path) = &args.profile {
             write_profile(profile, &program, &args.elf, path)?;
@@ -90,7 +95,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     if let Some(path) = &args.signature {
         signature(&program, &machine, path)?;
     }
-    Ok(outcome.exit_status())
+    Ok(if interrupted { INTERRUPTED } else { outcome.exit_status() })
 }
 
 /// As the name asks: a flame graph, or callgrind's format.
@@ -115,7 +120,7 @@ fn write_console(args: &Args, outcome: &Outcome) -> Result<()> {
         Some(path) => std::fs::write(path, &outcome.console)
             .with_context(|| format!("cannot write {}", path.display()))?,
         None if json_on_stdout(args) => std::io::stderr().write_all(&outcome.console)?,
-        None => std::io::stdout().write_all(&outcome.console)?,
+        None => std::io::stdout().write_all(&outcome.console).context(super::TO_STDOUT)?,
     }
     Ok(())
 }
@@ -129,7 +134,7 @@ fn report(args: &Args, program: &Program, machine: &Machine, outcome: &Outcome, 
     if let Some(path) = &args.json {
         let json = serde_json::to_string_pretty(&outcome.json(&program.symbols, &ram, seconds))?;
         if json_on_stdout(args) {
-            writeln!(std::io::stdout(), "{json}")?;
+            writeln!(std::io::stdout(), "{json}").context(super::TO_STDOUT)?;
         } else {
             std::fs::write(path, json + "\n").with_context(|| format!("cannot write {}", path.display()))?;
         }
@@ -137,10 +142,6 @@ fn report(args: &Args, program: &Program, machine: &Machine, outcome: &Outcome, 
     eprint!("{}", outcome.text(&program.symbols, seconds));
     if let Some(text) = outcome.fault_text(&program.symbols, &ram) {
         eprintln!("mpic-sim: {text}");
-    }
-    if matches!(outcome.status, Status::Limit) {
-        let pc = machine.hart().pc;
-        eprintln!("mpic-sim: limit reached at pc 0x{pc:08x} in {}", program.symbols.locate(pc));
     }
     Ok(())
 }

@@ -129,9 +129,9 @@ pub struct Breakdown {
 }
 
 impl Breakdown {
-    /// Sum over the components, pJ.
+    /// Names and amounts, pJ.
     #[must_use]
-    pub fn total(&self) -> Picojoules {
+    pub fn parts(&self) -> [(&'static str, Picojoules); 11] {
         let Self {
             leakage,
             background,
@@ -145,17 +145,25 @@ impl Breakdown {
             control,
             stall,
         } = *self;
-        leakage
-            + background
-            + fetch
-            + data_memory
-            + load_store
-            + alu
-            + multiply
-            + divide
-            + dot_product
-            + control
-            + stall
+        [
+            ("leakage", leakage),
+            ("background", background),
+            ("fetch", fetch),
+            ("data_memory", data_memory),
+            ("load_store", load_store),
+            ("alu", alu),
+            ("multiply", multiply),
+            ("divide", divide),
+            ("dot_product", dot_product),
+            ("control", control),
+            ("stall", stall),
+        ]
+    }
+
+    /// Sum over the components, pJ.
+    #[must_use]
+    pub fn total(&self) -> Picojoules {
+        self.parts().into_iter().fold(0.0, |sum, p| sum + p.1)
     }
 }
 

@@ -1,10 +1,24 @@
 //! What an instruction costs and counts, and what a run says in the end.
 
+use rustc_hash::FxHashMap;
+
 use super::Machine;
 use crate::energy::{Energy, EventCounts};
 use crate::isa::{Flow, Inst, Unit};
+use crate::memory::device;
 use crate::report::{Event, Outcome, Region, Status};
 use crate::timing::{Done, Issue, Passage, Stall, Stalls, rules};
+
+/// Markers are kept up to this many, so that a runaway program cannot fill the host's memory.
+const MOST_EVENTS: usize = 1 << 18;
+
+const MTVEC_DEVIATION: &str =
+    "mtvec is writable for this program (it has a tohost symbol); on the core it is fixed";
+const OUTPUT_LOST: &str = "only the first 4194304 results and bytes of console output are kept";
+const EVENTS_LOST: &str = "only the first 262144 markers are kept: later regions are missing";
+
+/// The figures in the sentences above.
+const _: () = assert!(MOST_EVENTS == 262_144 && device::LIMIT == 4_194_304);
 
 impl Machine {
     /// Performance counters, and when interrupts are enabled.
@@ -108,6 +122,10 @@ impl Machine {
     }
 
     pub(super) fn mark(&mut self, id: u32) {
+        if self.events.len() == MOST_EVENTS {
+            self.events_lost = true;
+            return;
+        }
         self.settle_costs();
         self.events.push(Event { id, cycle: self.pipeline.cycles(), instructions: self.instructions });
         let snapshot = self.event_counts();
@@ -145,19 +163,32 @@ impl Machine {
             backtrace: self.calls.iter().rev().copied().collect(),
             stack_bytes: self.cpu.stack.bytes(),
             written_bytes: self.cpu.mem.written_bytes(),
-            mtvec_deviation: self.cpu.hart.trap.mtvec_writable,
+            notes: self.notes(),
         }
+    }
+
+    fn notes(&self) -> Vec<&'static str> {
+        let all = [
+            (self.cpu.hart.trap.mtvec_writable, MTVEC_DEVIATION),
+            (self.cpu.mem.device.overflowed, OUTPUT_LOST),
+            (self.events_lost, EVENTS_LOST),
+        ];
+        all.into_iter().filter(|n| n.0).map(|n| n.1).collect()
     }
 
     /// Regions from the markers: odd id k to the next marker k + 1.
     pub(super) fn regions(&self) -> Vec<Region> {
-        self.events
-            .iter()
-            .enumerate()
-            .filter(|(_, e)| e.id % 2 == 1)
-            .map(|(at, begin)| {
+        // Backwards, so that the next marker with an id is the one seen last.
+        let mut next = FxHashMap::default();
+        let mut ends = vec![None; self.events.len()];
+        for (at, event) in self.events.iter().enumerate().rev() {
+            ends[at] = next.get(&event.id.wrapping_add(1)).copied();
+            next.insert(event.id, at);
+        }
+        let begins = self.events.iter().enumerate().zip(ends).filter(|((_, e), _)| e.id % 2 == 1);
+        begins
+            .map(|((at, begin), end): (_, Option<usize>)| {
                 let end_id = begin.id.wrapping_add(1);
-                let end = self.events[at + 1..].iter().position(|e| e.id == end_id).map(|n| at + 1 + n);
                 let energy = end.map(|end| Energy::nominal(&self.marks[end].since(&self.marks[at])));
                 Region {
                     begin_id: begin.id,

@@ -1,7 +1,7 @@
 //! What to simulate, how long, and why that may not be possible.
 
 use crate::hart::Core;
-use crate::memory::DEFAULT_RAM;
+use crate::memory::{DEFAULT_RAM, device};
 
 /// What to simulate.
 #[derive(Clone, Debug)]
@@ -30,6 +30,28 @@ pub enum Engine {
     Blocks,
     /// One instruction after another: the reference.
     Reference,
+}
+
+impl Config {
+    /// Whether every address belongs to at most one of the regions of RAM and the host device.
+    ///
+    /// # Errors
+    /// Says which of them overlap.
+    pub(super) fn check_ram(&self) -> Result<(), LoadError> {
+        let overlap = |a: (u32, u32), b: (u32, u32)| {
+            let end = |r: (u32, u32)| u64::from(r.0) + u64::from(r.1);
+            u64::from(a.0) < end(b) && u64::from(b.0) < end(a)
+        };
+        for (n, &ram) in self.ram.iter().enumerate() {
+            if overlap(ram, device::PAGE) {
+                return Err(LoadError::HidesDevice(ram.0, ram.1));
+            }
+            if let Some(other) = self.ram[..n].iter().find(|r| overlap(**r, ram)) {
+                return Err(LoadError::Overlap(other.0, ram.0));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Default for Config {
@@ -80,6 +102,15 @@ pub enum LoadError {
     /// The host has no memory for the RAM that was asked for.
     #[error("the host cannot provide the RAM: {0}; make it smaller with --ram BASE:SIZE")]
     NoMemory(String),
+    /// Two regions of RAM, given by their bases, hold the same address.
+    #[error("the RAM at 0x{0:08x} and the RAM at 0x{1:08x} overlap; give each address to one --ram only")]
+    Overlap(u32, u32),
+    /// A region of RAM, given by base and bytes, holds the addresses of the host device.
+    #[error(
+        "the RAM of {1} bytes at 0x{0:08x} hides the host device at 0x1a10f000, through which programs end and report; \
+         leave that page free"
+    )]
+    HidesDevice(u32, u32),
     /// The entry point cannot be executed.
     #[error("the entry point 0x{0:08x} is not an even address inside memory")]
     Entry(u32),

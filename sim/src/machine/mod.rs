@@ -66,6 +66,8 @@ pub struct Machine {
     instructions: u64,
     macs: u64,
     events: Vec<Event>,
+    /// There were more than are kept.
+    events_lost: bool,
     marks: Vec<EventCounts>,
     mark_macs: Vec<u64>,
     warnings: Vec<Warning>,
@@ -103,16 +105,30 @@ impl Machine {
     /// # Errors
     /// If a segment or the entry point lies outside memory.
     pub fn new(image: &Image, config: &Config) -> Result<Self, LoadError> {
-        let mut mem = Memory::new(&config.ram).map_err(|e| LoadError::NoMemory(e.to_string()))?;
-        let ram = mem.describe();
+        Self::within(Memory::new(&config.ram), image, config)
+    }
+
+    /// As [`Machine::new`], in the memory of this machine, which is done: for many small programs one after the other.
+    ///
+    /// # Errors
+    /// As [`Machine::new`].
+    pub fn renewed(self, image: &Image, config: &Config) -> Result<Self, LoadError> {
+        Self::within(self.cpu.mem.renewed(&config.ram), image, config)
+    }
+
+    fn within(mem: std::io::Result<Memory>, image: &Image, config: &Config) -> Result<Self, LoadError> {
+        config.check_ram()?;
+        let mut mem = mem.map_err(|e| LoadError::NoMemory(e.to_string()))?;
         for s in &image.segments {
             let outside = || LoadError::OutsideMemory {
                 address: s.address,
                 end: u64::from(s.address) + u64::from(s.size),
-                ram: ram.clone(),
+                ram: mem.describe(),
             };
-            let room = mem.slice_mut(s.address, s.size).ok_or_else(outside)?;
-            room[..s.data.len()].copy_from_slice(&s.data);
+            // The rest of it is zero, as all memory.
+            mem.slice(s.address, s.size).ok_or_else(outside)?;
+            let filled = mem.slice_mut(s.address, s.data.len() as u32);
+            filled.into_iter().for_each(|room| room.copy_from_slice(&s.data));
         }
         if image.entry & 1 != 0 || mem.fetch_half(image.entry).is_err() {
             return Err(LoadError::Entry(image.entry));
@@ -134,6 +150,7 @@ impl Machine {
             instructions: 0,
             macs: 0,
             events: Vec::new(),
+            events_lost: false,
             marks: Vec::new(),
             mark_macs: Vec::new(),
             warnings: Vec::new(),
@@ -264,7 +281,10 @@ impl Machine {
         // What made an access irregular is handled below; control goes on as ever.
         let flow = if flow == Flow::Irregular { Flow::Next } else { flow };
         let ended = self.semihost(&inst, flow);
-        let next = self.next_pc(&inst, flow, ends_loop)?;
+        let next = self.next_pc(&inst, flow, ends_loop).inspect_err(|_| {
+            // It does not retire, so what it waited for is not told either: cycles remain instructions plus stalls.
+            self.pipeline.stalls = waits;
+        })?;
         let counted = self.counts;
         self.account(&inst, issue, flow, next, divisor);
         if self.profile.is_some() {

@@ -2,6 +2,8 @@
 
 /// First address of the device.
 pub const BASE: u32 = 0x1A10_F000;
+/// The page that belongs to the device: base and bytes.
+pub(crate) const PAGE: (u32, u32) = (BASE, 0x1000);
 /// Writing ends the program; the value is its exit code.
 pub const EXIT: u32 = BASE;
 /// Writing marks the begin (odd id) or end (that id plus one) of a region.
@@ -12,7 +14,7 @@ pub const CONSOLE: u32 = BASE + 0x8;
 pub const RESULT: u32 = BASE + 0xC;
 
 /// Results and console output are kept up to this many items, so that a runaway program cannot fill the host's memory.
-const LIMIT: usize = 1 << 22;
+pub(crate) const LIMIT: usize = 1 << 22;
 
 /// Whether an address belongs to the device's page.
 #[must_use]
@@ -38,6 +40,8 @@ pub struct Device {
     pub console: Vec<u8>,
     /// Words written to the result port.
     pub results: Vec<u32>,
+    /// There were more results, or there was more output, than is kept.
+    pub overflowed: bool,
     /// The last write that the run loop has not taken yet.
     pub signal: Option<Signal>,
 }
@@ -51,16 +55,18 @@ impl Device {
 
     /// Prints bytes.
     pub(crate) fn print(&mut self, bytes: &[u8]) {
-        let room = LIMIT.saturating_sub(self.console.len());
-        self.console.extend(&bytes[..bytes.len().min(room)]);
+        let room = bytes.len().min(LIMIT.saturating_sub(self.console.len()));
+        self.console.extend(&bytes[..room]);
+        self.overflowed |= room < bytes.len();
     }
 
     pub(super) fn write(&mut self, address: u32, value: u32) {
         match address {
             EXIT => self.signal = Some(Signal::Exit(value)),
             MARKER => self.signal = Some(Signal::Marker(value)),
-            CONSOLE if self.console.len() < LIMIT => self.console.push(value as u8),
+            CONSOLE => self.print(&[value as u8]),
             RESULT if self.results.len() < LIMIT => self.results.push(value),
+            RESULT => self.overflowed = true,
             // Other addresses of the page are write-ignored, as on the reference test bench.
             _ => {}
         }

@@ -17,6 +17,11 @@ const CODE: u8 = 1;
 const WRITTEN: u8 = 2;
 /// The granule holds an address at which stores talk to the host.
 const WATCHED: u8 = 4;
+/// The granule was filled from outside, and not written to since.
+const LOADED: u8 = 8;
+
+/// Granules that are cleared together: a page of the host.
+const CLEARED: usize = 4096 / GRANULE as usize;
 
 /// What an access wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +73,29 @@ impl Ram {
         Ok(Self { base, data, uses: vec![0; bytes.div_ceil(GRANULE) as usize], written: 0 })
     }
 
+    /// Zero again, as new. Only what was used is cleared, which for small programs is far cheaper than another mapping.
+    fn clear(&mut self) {
+        let pages = self.data.chunks_mut(CLEARED * GRANULE as usize);
+        for (data, uses) in pages.zip(self.uses.chunks_mut(CLEARED)) {
+            if uses.iter().fold(0, |any, u| any | u) != 0 {
+                data.fill(0);
+                uses.fill(0);
+            }
+        }
+        self.written = 0;
+    }
+
+    /// `bytes` from `address`, to be filled, if they lie here.
+    fn fill(&mut self, address: u32, bytes: u32) -> Option<&mut [u8]> {
+        let at = address.checked_sub(self.base)? as usize;
+        let room = self.data.get_mut(at..at.checked_add(bytes as usize)?)?;
+        let granule = GRANULE as usize;
+        for uses in &mut self.uses[at / granule..(at + room.len()).div_ceil(granule)] {
+            *uses |= if *uses & WRITTEN == 0 { LOADED } else { 0 };
+        }
+        Some(room)
+    }
+
     #[inline]
     fn load<const BYTES: u32>(&self, address: u32) -> Option<u32> {
         let at = address.wrapping_sub(self.base) as usize;
@@ -86,7 +114,7 @@ impl Ram {
         let mut used = |at: usize| {
             let uses = &mut self.uses[at / GRANULE as usize];
             self.written += u64::from(*uses & WRITTEN == 0);
-            *uses |= WRITTEN;
+            *uses = *uses & !LOADED | WRITTEN;
             *uses
         };
         Some(used(at) | if BYTES == 1 { 0 } else { used(at + BYTES as usize - 1) })
@@ -120,16 +148,33 @@ impl Memory {
     /// If the host has no memory for it.
     pub fn new(regions: &[(u32, u32)]) -> std::io::Result<Self> {
         let (first, others) = regions.split_first().unwrap_or((&(0, 0), &[]));
-        Ok(Self {
-            first: Ram::new(first.0, first.1)?,
-            others: others.iter().map(|r| Ram::new(r.0, r.1)).collect::<Result<_, _>>()?,
+        let others = others.iter().map(|r| Ram::new(r.0, r.1)).collect::<Result<_, _>>()?;
+        Ok(Self::of(Ram::new(first.0, first.1)?, others))
+    }
+
+    fn of(first: Ram, others: Vec<Ram>) -> Self {
+        Self {
+            first,
+            others,
             device: Device::default(),
             split: false,
             overwritten_code: None,
             tohost: None,
             fault: None,
             at_device: false,
-        })
+        }
+    }
+
+    /// As [`Memory::new`]; takes over the memory there is if it has the same regions.
+    ///
+    /// # Errors
+    /// If the host has no memory for it.
+    pub fn renewed(mut self, regions: &[(u32, u32)]) -> std::io::Result<Self> {
+        if !self.regions().eq(regions.iter().copied()) {
+            return Self::new(regions);
+        }
+        self.rams_mut().for_each(Ram::clear);
+        Ok(Self::of(self.first, self.others))
     }
 
     fn rams(&self) -> impl Iterator<Item = &Ram> {
@@ -163,10 +208,7 @@ impl Memory {
 
     /// As [`Memory::slice`], writable. Cached decodings are not dropped: for loading only.
     pub fn slice_mut(&mut self, address: u32, bytes: u32) -> Option<&mut [u8]> {
-        self.rams_mut().find_map(|r| {
-            let at = address.checked_sub(r.base)? as usize;
-            r.data.get_mut(at..at.checked_add(bytes as usize)?)
-        })
+        self.rams_mut().find_map(|r| r.fill(address, bytes))
     }
 
     /// Whether the last access needs a closer look than its value: it was split, went to the device, or hit cached code.

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
 pub(crate) mod classes;
+pub(crate) mod hazards;
 pub(crate) mod programs;
 
 /// Where programs start: 0x80 behind the trap vectors, as on the reference core.

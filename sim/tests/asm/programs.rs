@@ -12,7 +12,7 @@ use super::{addi, branch, csrrw, csrwi, i, jal, li, r, sw};
 /// counts passes.
 pub(crate) const FIXED: [u32; 6] = [0, 2, 3, 4, DEVICE, PASSES];
 pub(crate) const DEVICE: u32 = 26;
-const PASSES: u32 = 27;
+pub(crate) const PASSES: u32 = 27;
 
 /// Code under construction, in halfwords.
 #[derive(Default)]
@@ -242,6 +242,11 @@ fn own(rng: &mut StdRng) -> u32 {
     }
 }
 
+/// A random instruction of 32 bits that falls through.
+pub(crate) fn any_instruction(rng: &mut StdRng) -> u32 {
+    if rng.random() { own(rng) } else { base(rng) }
+}
+
 /// A post-increment or register-register access, its base near x3.
 fn own_memory(rng: &mut StdRng, out: &mut Code) {
     let rows: Vec<_> =
@@ -270,7 +275,7 @@ fn hardware_loop(rng: &mut StdRng, depth: u32, free: [bool; 2], out: &mut Code) 
     if rng.random_range(0..3) == 0 {
         last.0.push(0x0001); // c.nop
     } else {
-        last.word(if rng.random() { own(rng) } else { base(rng) });
+        last.word(any_instruction(rng));
     }
     let count = rng.random_range(0..8);
     let to_last = |setup: usize| (setup + body.0.len()) as u32;

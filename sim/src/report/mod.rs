@@ -1,8 +1,10 @@
-//! What a run says: the outcome record, its text and its JSON (`mpic-report`, version 1).
+//! What a run says: the outcome record, its text and its JSON.
+
+mod json;
+
+pub use json::Report;
 
 use std::fmt::Write as _;
-
-use serde_json::{Value, json};
 
 use crate::elf::Symbols;
 use crate::energy::{Energy, EventCounts};
@@ -53,7 +55,7 @@ pub struct Trapped {
 }
 
 /// A region marker that was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Event {
     /// Marker id.
     pub id: u32,
@@ -64,7 +66,7 @@ pub struct Event {
 }
 
 /// What lies between a marker with odd id and the next one with that id plus one.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Region {
     /// Odd id.
     pub begin_id: u32,
@@ -124,8 +126,8 @@ pub struct Outcome {
     pub stack_bytes: u32,
     /// Bytes of RAM that were written, in whole granules of 64.
     pub written_bytes: u64,
-    /// `mtvec` was made writable for the sake of the program.
-    pub mtvec_deviation: bool,
+    /// What else to know of the whole run: deviations from the core, output that was not kept.
+    pub notes: Vec<&'static str>,
 }
 
 impl Outcome {
@@ -175,63 +177,6 @@ impl Outcome {
         Some(text)
     }
 
-    /// The report as JSON.
-    #[must_use]
-    pub fn json(&self, symbols: &Symbols, ram: &str, wall_seconds: f64) -> Value {
-        let (status, exit_code) = match self.status {
-            Status::Exited(code) => ("exited", Some(code)),
-            Status::Limit => ("limit", None),
-            Status::Fault { .. } | Status::Trap { .. } | Status::Asleep { .. } => ("fault", None),
-        };
-        let stalls: serde_json::Map<_, _> =
-            self.stalls.iter().map(|(s, n)| (s.name().into(), json!(n))).collect();
-        let events =
-            self.events.iter().map(|e| json!({"id": e.id, "cycle": e.cycle, "instructions": e.instructions}));
-        let regions = self.regions.iter().map(|r| {
-            json!({"begin_id": r.begin_id, "end_id": r.end_id, "cycles": r.cycles, "instructions": r.instructions,
-                   "energy_pj": r.energy_pj, "macs": r.macs})
-        });
-        let place = |pc: u32| {
-            let at = symbols.locate(pc);
-            json!({"pc": pc, "symbol": at.symbol.map(|s| s.0), "line": at.line.map(|(f, l)| format!("{f}:{l}"))})
-        };
-        let mut warnings: Vec<_> = self
-            .warnings
-            .iter()
-            .map(|w| format!("{} (first at pc 0x{:08x}, {})", w.what, w.pc, symbols.locate(w.pc)))
-            .collect();
-        if self.mtvec_deviation {
-            warnings.push(
-                "mtvec is writable for this program (it has a tohost symbol); on the core it is fixed".into(),
-            );
-        }
-        let fault = self.fault_text(symbols, ram).map(|text| {
-            let pc = match self.status {
-                Status::Fault { pc, .. } | Status::Asleep { pc } => pc,
-                Status::Trap { trapped, .. } => trapped.pc,
-                Status::Exited(_) | Status::Limit => 0,
-            };
-            let address =
-                if let Status::Fault { fault, .. } = self.status { Some(fault.address) } else { None };
-            let mut parts = place(pc);
-            parts["message"] = json!(text);
-            parts["address"] = json!(address);
-            parts
-        });
-        json!({
-            "format": "mpic-report", "version": 1,
-            "status": status, "exit_code": exit_code,
-            "cycles": self.cycles, "instructions": self.instructions, "ipc": ratio(self.instructions, self.cycles),
-            "stalls": stalls, "macs": self.macs, "macs_per_cycle": ratio(self.macs, self.cycles),
-            "loads": self.counts.loads, "stores": self.counts.stores,
-            "stack_bytes": self.stack_bytes, "written_bytes": self.written_bytes,
-            "events": events.collect::<Vec<_>>(), "regions": regions.collect::<Vec<_>>(),
-            "results": self.results, "warnings": warnings, "fault": fault,
-            "energy": self.energy,
-            "wall_seconds": wall_seconds, "host_mips": self.instructions as f64 / wall_seconds.max(1e-9) / 1e6,
-        })
-    }
-
     /// The report for people.
     #[must_use]
     pub fn text(&self, symbols: &Symbols, wall_seconds: f64) -> String {
@@ -270,11 +215,17 @@ impl Outcome {
             "energy (class model)",
             format!("{:.4} uJ, range {:.4} to {:.4}", uj(e.nominal_pj), uj(e.low_pj), uj(e.high_pj)),
         );
+        for (part, pj) in e.by_component.parts().into_iter().filter(|p| p.1 > 0.0) {
+            line(
+                &format!("  {part}"),
+                format!("{:.4} uJ ({:.1} %)", uj(pj), 100.0 * pj / e.nominal_pj.max(f64::MIN_POSITIVE)),
+            );
+        }
         line("energy (constant)", format!("{:.4} uJ at 21.53 pJ per cycle", uj(e.constant_model_pj)));
         for r in &self.regions {
-            let what = match (r.cycles, r.instructions, r.macs) {
-                (Some(c), Some(i), Some(m)) => {
-                    format!("{c} cycles, {i} instructions, {:.3} MAC/cycle", ratio(m, c))
+            let what = match (r.cycles, r.instructions, r.macs, r.energy_pj) {
+                (Some(c), Some(i), Some(m), Some(e)) => {
+                    format!("{c} cycles, {i} instructions, {:.3} MAC/cycle, {:.4} uJ", ratio(m, c), uj(e))
                 }
                 _ => "never closed".to_owned(),
             };
@@ -291,6 +242,9 @@ impl Outcome {
         }
         for w in &self.warnings {
             line("warning", format!("{} (first at pc 0x{:08x} in {})", w.what, w.pc, symbols.locate(w.pc)));
+        }
+        for note in &self.notes {
+            line("warning", (*note).to_owned());
         }
         if let Some(t) = self.first_trap {
             line(
@@ -321,12 +275,16 @@ fn cause_name(cause: Cause) -> &'static str {
     }
 }
 
-fn fault_sentence(fault: Fault, ram: &str) -> String {
-    let what = match fault.access {
+fn access_name(access: Access) -> &'static str {
+    match access {
         Access::Fetch => "fetch",
         Access::Load => "load",
         Access::Store => "store",
-    };
+    }
+}
+
+fn fault_sentence(fault: Fault, ram: &str) -> String {
+    let what = access_name(fault.access);
     format!(
         "{what} of {} bytes at 0x{:08x}, which is outside memory ({ram}); --ram BASE:SIZE adds memory",
         fault.bytes, fault.address
