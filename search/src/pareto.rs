@@ -22,7 +22,10 @@ pub struct Point {
     /// Score of the integer network on the whole test set, by the metric of the task: percent classified rightly, or
     /// 100 times the area under the curve.
     pub accuracy: f64,
-    /// The same for the fake-quantised network it was lowered from.
+    /// The same on the validation set; `null` where there is none, or no anomalies to find in it.
+    #[serde(default)]
+    pub accuracy_validation: Option<f64>,
+    /// The same on the test set for the fake-quantised network it was lowered from.
     pub accuracy_fake_quantised: f64,
     /// The same for the floating-point network after warm-up.
     pub accuracy_float: f64,

@@ -2,8 +2,11 @@
 //!
 //! The search follows gradients of one network after another; what it ends with may waste part of a block, sit above a target
 //! or a little below it. Here every small change (a block of channels a width up or down, pruned or restored; a tensor a width
-//! up or down) is tried, its cost asked of the models and its loss measured on samples of the training set, and the changes
-//! that pay are made, round by round.
+//! up or down) is tried, its cost asked of the models and its loss measured on samples that are not the test set's, and the
+//! changes that pay are made, round by round. What did not pay in one round is not measured in the next, unless it touches what
+//! has just been changed; only when nothing else pays any more everything is tried again, and only then it ends.
+
+use std::collections::BTreeSet;
 
 use anyhow::Result;
 
@@ -46,6 +49,25 @@ const LEAST: f64 = 1e-4;
 /// is better once the network is fine-tuned, whatever the samples say before.
 const HARM: f64 = 1e-2;
 
+/// A small change: of which node, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Change {
+    node: NodeId,
+    how: How,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum How {
+    /// Channels of one width get another.
+    Width { from: u8, to: u8 },
+    /// The output gets the width.
+    Activation(u8),
+    /// A block of channels less, in all tied nodes.
+    Fewer,
+    /// A block of channels more.
+    More,
+}
+
 /// What an assignment costs.
 #[derive(Clone, Copy)]
 struct Costs {
@@ -78,9 +100,16 @@ impl Refinement<'_> {
         mut round: impl FnMut(usize, usize),
     ) -> Result<Assignment> {
         let mut now = self.judge(start, &mut loss)?;
-        for n in 0..ROUNDS {
+        // What may pay; nothing is known at the start and when all of it has been made.
+        let mut promising: Option<BTreeSet<Change>> = None;
+        let mut rounds = 0;
+        while rounds < ROUNDS {
             let mut better: Vec<(f64, Judged)> = Vec::new();
-            for other in self.changes(&now.assignment) {
+            let mut paid = BTreeSet::new();
+            for (change, other) in self.changes(&now.assignment) {
+                if promising.as_ref().is_some_and(|p| !p.contains(&change)) {
+                    continue;
+                }
                 let costs = self.costs(&other)?;
                 // Above a target only what leads towards it, below it only what stays there, is worth measuring.
                 if if now.costs.over > 0.0 { costs.over >= now.costs.over } else { costs.over > 0.0 } {
@@ -93,12 +122,25 @@ impl Refinement<'_> {
                 let fills = other.costs.used > now.costs.used && gain > -HARM;
                 if now.costs.over > 0.0 || gain > LEAST || fills {
                     better.push((score, other));
+                    paid.insert(change);
                 }
             }
+            if better.is_empty() && promising.take().is_some() {
+                continue;
+            }
             better.sort_by(|a, b| b.0.total_cmp(&a.0));
-            round(n + 1, better.len());
+            rounds += 1;
+            round(rounds, better.len());
             let Some(best) = better.first().map(|b| b.1.clone()) else { break };
-            now = self.together(&now, best, &better[1..], &mut loss)?;
+            let next = self.together(&now, best, &better[1..], &mut loss)?;
+            let touched = |id: NodeId| {
+                let [old, new] =
+                    [&now, &next].map(|j| (&j.assignment.weights[id], j.assignment.activations[id]));
+                old != new
+            };
+            paid.extend(self.changes(&next.assignment).into_iter().map(|c| c.0).filter(|c| touched(c.node)));
+            promising = Some(paid);
+            now = next;
         }
         Ok(if self.space.per_channel { now.assignment.promoted() } else { now.assignment })
     }
@@ -167,8 +209,8 @@ impl Refinement<'_> {
         Ok(all)
     }
 
-    /// Every small change.
-    fn changes(&self, a: &Assignment) -> Vec<Assignment> {
+    /// Every small change, and what it makes.
+    fn changes(&self, a: &Assignment) -> Vec<(Change, Assignment)> {
         let mut out = Vec::new();
         for id in 0..self.graph.nodes.len() {
             self.widths(a, id, &mut out);
@@ -176,7 +218,7 @@ impl Refinement<'_> {
                 for to in neighbours(&self.space.activations, a.activations[id]) {
                     let mut other = a.clone();
                     other.set_activation(self.graph, id, to);
-                    out.push(other);
+                    out.push((Change { node: id, how: How::Activation(to) }, other));
                 }
             }
             if self.space.prunes() && self.graph.tied_to(id)[0] == id && self.graph.prunable(id) {
@@ -195,7 +237,7 @@ impl Refinement<'_> {
     }
 
     /// Channels of a node a width up or down: a block of them, or all where the layer decides as a whole.
-    fn widths(&self, a: &Assignment, id: NodeId, out: &mut Vec<Assignment>) {
+    fn widths(&self, a: &Assignment, id: NodeId, out: &mut Vec<(Change, Assignment)>) {
         let widths = self.space.widths();
         for &from in &widths {
             let channels = self.ranked(id, |c| a.weights[id].get(c) == Some(&from));
@@ -209,13 +251,13 @@ impl Refinement<'_> {
                 for &c in moved {
                     other.weights[id][c] = to;
                 }
-                out.push(other);
+                out.push((Change { node: id, how: How::Width { from, to } }, other));
             }
         }
     }
 
     /// A block less and a block more of the channels of tied nodes.
-    fn pruning(&self, a: &Assignment, id: NodeId, out: &mut Vec<Assignment>) {
+    fn pruning(&self, a: &Assignment, id: NodeId, out: &mut Vec<(Change, Assignment)>) {
         let nodes: Vec<NodeId> =
             self.graph.tied_to(id).into_iter().filter(|&n| !a.weights[n].is_empty()).collect();
         let Some(&first) = nodes.first() else { return };
@@ -228,7 +270,7 @@ impl Refinement<'_> {
                     other.weights[n][c] = 0;
                 }
             }
-            out.push(other);
+            out.push((Change { node: id, how: How::Fewer }, other));
         }
         if !pruned.is_empty() {
             let mut other = a.clone();
@@ -237,7 +279,7 @@ impl Refinement<'_> {
                 let width = width.unwrap_or(self.space.widths()[0]);
                 pruned[..BLOCK.min(pruned.len())].iter().for_each(|&c| other.weights[n][c] = width);
             }
-            out.push(other);
+            out.push((Change { node: id, how: How::More }, other));
         }
     }
 }
@@ -267,4 +309,59 @@ fn merge(base: &Assignment, one: &Assignment, two: &Assignment) -> Option<Assign
         }
     }
     Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cost::Published;
+    use crate::model::fashion;
+    use proptest::prelude::*;
+
+    /// A loss that falls with every bit, by how much is drawn for each node.
+    fn made_up(worth: &[f64], a: &Assignment) -> f64 {
+        let lost = |bits: u8| 2f64.powi(-i32::from(bits));
+        let weights = a
+            .weights
+            .iter()
+            .zip(worth)
+            .map(|(w, worth)| worth * w.iter().map(|&b| lost(b)).sum::<f64>() / 16.0);
+        weights.sum::<f64>() + a.activations.iter().zip(worth).map(|(&b, worth)| worth * lost(b)).sum::<f64>()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// What comes out is allowed by the target, no worse than what went in, and no single change improves it further.
+        #[test]
+        fn no_small_change_pays_in_the_end(
+            worth in prop::collection::vec(0.0f64..0.4, 32), lambda in 0.2f64..2.0, target in prop::option::of(3e5f64..9e5),
+            start in prop::sample::select(vec![2u8, 4, 8]),
+        ) {
+            let graph = fashion();
+            let space = Space { weights: vec![0, 2, 4, 8], activations: vec![2, 4, 8], per_channel: true };
+            let model = &Published::CYCLES;
+            let reference = model.hard(&graph, &Assignment::uniform(&graph, 8, 8)).expect("known");
+            let strength = target.map_or(Strength::Fixed(lambda), Strength::Target);
+            let rank = graph.nodes.iter().map(|n| (0..n.shape[2]).map(|c| c as f32).collect()).collect();
+            let refinement =
+                Refinement { graph: &graph, space: &space, prices: vec![Price { model, reference, strength }], rank };
+            let start = Assignment::uniform(&graph, start, start);
+            let (mut rounds, mut measured) = (0, 0);
+            let found = refinement.run(start.clone(), |a| { measured += 1; Ok(made_up(&worth, a)) }, |n, _| rounds = n);
+            let found = found.expect("costs are known");
+            let total = |a: &Assignment| made_up(&worth, a) + refinement.costs(a).expect("known").free;
+            let over = refinement.costs(&found).expect("known").over;
+            if target.is_none() {
+                prop_assert!(total(&found) <= total(&start));
+            } else if rounds < ROUNDS {
+                prop_assert!(over == 0.0, "{} over the target", over);
+            }
+            if rounds < ROUNDS && target.is_none() {
+                for (change, other) in refinement.changes(&found) {
+                    prop_assert!(total(&other) > total(&found) - LEAST, "{:?} pays still", change);
+                }
+            }
+        }
+    }
 }

@@ -82,6 +82,7 @@ fn point(id: &str, seed: u64, accuracy: f64, cycles: u64, size: usize) -> Point 
         accuracy_float: 91.5,
         accuracy_search: Some(90.5),
         accuracy_decided: Some(89.25),
+        accuracy_validation: None,
         weight_bytes: size,
         flash_bytes: size + 1000,
         ram_peak_bytes: size / 2,

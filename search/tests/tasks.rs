@@ -155,8 +155,45 @@ fn check(name: &str, make: fn(&Path, &mut ChaCha8Rng), sizes: [usize; 3]) {
         [&outputs[0], &outputs[last]],
         "{name}: simulated outputs"
     );
-    let score = trainer.score(&net, Arithmetic::Float);
-    assert!((0.0..=100.0).contains(&score), "{name}: {score}");
+    searched(name, dir.path(), graph.nodes.len());
+}
+
+/// The same from outside, with a search that may prune: one epoch of everything, then a point as of any run. Prints a row of the
+/// table in `docs/tasks.md`.
+fn searched(name: &str, folder: &Path, nodes: usize) {
+    let start = std::time::Instant::now();
+    let args = "--epochs 1/1/1 --weights 0,2,4,8 --lambda 0.5 --simulate 2 --threads 1 --out found";
+    let mut command = assert_cmd::Command::cargo_bin("nas-search").expect("built");
+    command
+        .current_dir(folder)
+        .args(["--task", name, "--data", "."])
+        .args(args.split(' '))
+        .assert()
+        .success();
+    let text = fs::read(folder.join("found/pareto.json")).expect("pareto.json");
+    let json: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    let [point] = json["points"].as_array().expect("points").as_slice() else { panic!("one point: {json}") };
+    let number = |key: &str| point[key].as_f64().unwrap_or_else(|| panic!("{key} is a number: {point}"));
+    assert_eq!((point["bit_exact"].as_bool(), number("simulated_inputs")), (Some(true), 2.0), "{name}");
+    assert!((0.0..=100.0).contains(&number("accuracy")), "{name}: {point}");
+    assert_eq!(point["accuracy_validation"].is_number(), name == "kws", "{name} has a validation set");
+    let widths = point["assignment"]["weights"].as_array().expect("widths");
+    assert_eq!(widths.len(), nodes, "{name}: every node has its widths");
+    let mut counts = std::collections::BTreeMap::new();
+    for w in widths.iter().flat_map(|w| w.as_array().expect("widths of a node")) {
+        *counts.entry(w.as_u64().expect("a width")).or_insert(0) += 1;
+    }
+    assert!(counts.len() > 1, "{name}: one epoch of search chose nothing: {counts:?}");
+    let counts: Vec<String> = counts.iter().map(|(bits, n)| format!("{bits}: {n}")).collect();
+    println!(
+        "| `{name}` | {:.0} k | {} | {:.0} | {:.0} | {:.0} | yes | {:.0} s |",
+        number("macs") / 1e3,
+        counts.join(", "),
+        number("weight_bytes"),
+        number("ram_peak_bytes"),
+        number("cycles"),
+        start.elapsed().as_secs_f64()
+    );
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub(super) fn point(report: &Report, i: usize) -> Markup {
                 dd {
                     b { (score(p.accuracy)) } " integer, " (score(p.accuracy_fake_quantised)) " fake-quantised, "
                     (score(p.accuracy_float)) " float"
+                    @if let Some(v) = p.accuracy_validation { "; " (score(v)) " integer on the validation set" }
                 }
                 @if let (Some(search), Some(decided)) = (p.accuracy_search, p.accuracy_decided) {
                     dt { "before fine-tuning" }

@@ -114,13 +114,13 @@ pub(super) fn csv(points: &[Point]) -> String {
     let mut out = String::from(
         "run,id,granularity,objective,lambda,seed,accuracy,accuracy_fake_quantised,accuracy_float,weight_bytes,flash_bytes,\
          ram_peak_bytes,cycles,program_cycles,predicted_cycles,energy_uj,energy_uj_low,energy_uj_high,energy_uj_constant,\
-         simulated_inputs,bit_exact,macs,accuracy_search,accuracy_decided\n",
+         simulated_inputs,bit_exact,macs,accuracy_search,accuracy_decided,accuracy_validation\n",
     );
     let optional = |v: Option<f64>| v.map_or_else(String::new, |v| v.to_string());
     for p in points {
         let _ = writeln!(
             out,
-            "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
+            "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
             p.run,
             p.id,
             p.granularity,
@@ -145,6 +145,7 @@ pub(super) fn csv(points: &[Point]) -> String {
             p.macs,
             optional(p.accuracy_search),
             optional(p.accuracy_decided),
+            optional(p.accuracy_validation),
         );
     }
     out

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use super::config::Plan;
 use super::{Run, Shared, write_atomically};
 use crate::cost::{self, Measured, Objective};
+use crate::data::{Learn, Samples};
 use crate::pareto::{Estimate, LayerPoint, Point};
 use crate::space::Assignment;
 use crate::train::TrainError;
@@ -28,15 +29,22 @@ impl Run {
     ) -> Result<Point> {
         let data = shared.data;
         let bar = crate::progress::bar("measuring", 2, 0);
-        let input = |i: usize| data.test.codes(i, 0).iter().map(|&c| i32::from(c)).collect::<Vec<_>>();
+        let codes = |of: &Samples, i: usize| of.codes(i, 0).iter().map(|&c| i32::from(c)).collect::<Vec<_>>();
+        let input = |i: usize| codes(&data.test, i);
         let output = |i: usize| golden::run(network, &input(i)).swap_remove(network.output);
         let fast = Fast::new(network);
         let scale = network.tensors[network.output].scale;
-        let verdict = |i: usize| {
-            let y: Vec<f64> = fast.run(&input(i)).into_iter().map(|y| scale * f64::from(y)).collect();
-            data.verdict(&data.test, i, &y)
+        let score = |of: &Samples| {
+            let verdict = |i: usize| {
+                let y: Vec<f64> = fast.run(&codes(of, i)).into_iter().map(|y| scale * f64::from(y)).collect();
+                data.verdict(of, i, &y)
+            };
+            data.score(of, &(0..of.len()).into_par_iter().map(verdict).collect::<Vec<f64>>())
         };
-        let verdicts: Vec<f64> = (0..data.test.len()).into_par_iter().map(verdict).collect();
+        let accuracy = score(&data.test);
+        // Anomalies are in test sets only.
+        let validated = matches!(data.learn, Learn::Classes(_)) && !data.validation.is_empty();
+        let accuracy_validation = validated.then(|| score(&data.validation));
         bar.inc(1);
         if shared.trainer.stop.load(Ordering::Relaxed) {
             return Err(TrainError::Interrupted.into());
@@ -100,7 +108,8 @@ impl Run {
             objective: plan.objectives().map(Objective::name).collect::<Vec<_>>().join("+"),
             lambda: plan.lambda,
             seed: self.config.seed,
-            accuracy: data.score(&data.test, &verdicts),
+            accuracy,
+            accuracy_validation,
             accuracy_fake_quantised: fake,
             accuracy_float: shared.float,
             accuracy_search: None,

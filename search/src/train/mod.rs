@@ -262,11 +262,13 @@ impl Trainer<'_> {
         self.samples(&self.data.train, &self.data.train.spread(256))
     }
 
-    /// Training samples on which assignments are compared: inputs and labels.
+    /// Samples on which assignments are compared, inputs and labels: of the validation set, or where there is none of what is
+    /// trained on; never of the test set.
     pub fn sample(&self) -> (Tensor, Tensor) {
-        let indices = self.data.train.spread(512);
-        let labels: Vec<i64> = indices.iter().map(|&i| i64::from(self.data.train.label(i))).collect();
-        (self.samples(&self.data.train, &indices), Tensor::from_slice(&labels).to_device(self.device))
+        let from = if self.data.validation.is_empty() { &self.data.train } else { &self.data.validation };
+        let indices = from.spread(512);
+        let labels: Vec<i64> = indices.iter().map(|&i| i64::from(from.label(i))).collect();
+        (self.samples(from, &indices), Tensor::from_slice(&labels).to_device(self.device))
     }
 
     /// Loss of an assignment on samples, in fake-quantised arithmetic.
