@@ -180,6 +180,13 @@ const LAMBDAS: [f64; 5] = [0.03, 0.1, 0.5, 1.0, 2.0];
 /// Set by Ctrl-C.
 static STOP: AtomicBool = AtomicBool::new(false);
 
+/// The command with these arguments as it can be typed into a shell.
+fn typed(args: impl Iterator<Item = String>) -> String {
+    let words: Vec<String> = std::iter::once("nas-search".to_owned()).chain(args).collect();
+    let quoted = shlex::try_join(words.iter().map(String::as_str));
+    quoted.expect("arguments of a process hold no zero byte")
+}
+
 pub(super) fn run(args: &Args) -> Result<u8> {
     train::wait_asleep().context("cannot start again with OMP_WAIT_POLICY=passive; set it by hand")?;
     let (run, inputs) = match &args.resume {
@@ -281,10 +288,7 @@ fn start(args: &Args) -> Result<(Run, Inputs)> {
         device: args.device,
         simulate: args.simulate,
         warm_start: args.warm_start.is_some() || args.import.is_some(),
-        command: std::iter::once("nas-search".to_owned())
-            .chain(std::env::args().skip(1))
-            .collect::<Vec<_>>()
-            .join(" "),
+        command: typed(std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned())),
     };
     let default = || PathBuf::from(format!("runs/{}-{granularity}-{}", task.name, args.seed));
     let folder = args.out.clone().unwrap_or_else(default);
@@ -311,4 +315,15 @@ fn start(args: &Args) -> Result<(Run, Inputs)> {
     };
     let inputs = Inputs::load(&config, args.model.as_deref(), args.cost.as_deref())?;
     Ok((Run::create(&folder, config, args.cost.as_deref(), &weights)?, inputs))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_command_is_quoted_for_a_shell() {
+        let words = ["--out", "my runs/it's", "--lambda=0.5", "--data", "$HOME"].map(String::from);
+        let typed = super::typed(words.iter().cloned());
+        assert_eq!(shlex::split(&typed).expect("a shell reads it")[1..], words);
+        assert!(typed.starts_with("nas-search --out "), "{typed}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{Report, error, grouped, name};
+use super::{Report, error, grouped, name, signed};
 use crate::pareto::{LayerPoint, Point};
 
 /// The section of the point with index `i`.
@@ -28,7 +28,7 @@ pub(super) fn point(report: &Report, i: usize) -> Markup {
                 dd.cycles {
                     b { (grouped(p.cycles as f64)) } " simulated"
                     @if let Some(c) = p.predicted_cycles {
-                        ", " (grouped(c)) " predicted by the " (p.cost_model) " (" (format!("{:+.2}", error(c, p.cycles))) " %)"
+                        ", " (grouped(c)) " predicted by the " (p.cost_model) " (" (signed(error(c, p.cycles))) " %)"
                     }
                 }
                 dt { "energy" }
@@ -87,7 +87,7 @@ fn layers(p: &Point) -> Markup {
                     tr {
                         td { (l.name) } td { "a" (l.input_bits) } td { (bar(l, pruned)) } td { (grouped(l.cycles as f64)) }
                         @if let Some(c) = l.predicted_cycles {
-                            td { (grouped(c)) } td { (format!("{:+.2} %", error(c, l.cycles))) }
+                            td { (grouped(c)) } td { (signed(error(c, l.cycles))) " %" }
                         } @else { td { "-" } td { "-" } }
                     }
                 }

@@ -118,6 +118,12 @@ fn error(predicted: f64, simulated: u64) -> f64 {
     100.0 * (predicted - simulated as f64) / simulated as f64
 }
 
+/// A percentage with its sign and two decimals; what rounds to zero has none.
+fn signed(percent: f64) -> String {
+    let rounded = (percent * 100.0).round() / 100.0;
+    if rounded == 0.0 { "0.00".into() } else { format!("{rounded:+.2}") }
+}
+
 /// A whole number with its thousands set apart: 1,234,567.
 fn grouped(value: f64) -> String {
     let digits = format!("{:.0}", value.abs());
@@ -133,6 +139,13 @@ fn grouped(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn nothing_has_no_sign() {
+        for (value, text) in [(-0.004, "0.00"), (0.004, "0.00"), (-0.006, "-0.01"), (1.5, "+1.50")] {
+            assert_eq!(super::signed(value), text);
+        }
+    }
+
     #[test]
     fn thousands_are_set_apart() {
         for (value, text) in [(0.0, "0"), (999.4, "999"), (1000.0, "1,000"), (-1234567.0, "-1,234,567")] {

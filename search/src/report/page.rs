@@ -4,7 +4,7 @@ use anyhow::Result;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::plot::{self, Axis, Height};
-use super::{Report, details, error, name, on_front};
+use super::{Report, details, error, name, on_front, signed};
 
 /// Nothing may be fetched, by whatever a name in a report holds.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
@@ -115,7 +115,7 @@ fn table(report: &Report, order: &[usize]) -> Markup {
                             @for v in [p.accuracy, p.accuracy_fake_quantised, p.accuracy_float] { td { (format!("{v:.2}")) } }
                             td { (p.weight_bytes) } td { (p.flash_bytes) } td { (p.ram_peak_bytes) } td { (p.cycles) }
                             td { (p.predicted_cycles.map_or("-".into(), |c| format!("{c:.0}"))) }
-                            td { (error.map_or("-".into(), |e| format!("{e:+.2}"))) }
+                            td { (error.map_or("-".into(), signed)) }
                             td { (format!("{:.2}", p.energy_uj)) }
                             td { (format!("{:.2} to {:.2}", p.energy_uj_range[0], p.energy_uj_range[1])) }
                             td.bad[!p.bit_exact] { @if p.bit_exact { (p.simulated_inputs) " of " (p.simulated_inputs) } @else { "NO" } }

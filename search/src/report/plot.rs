@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 use maud::{Markup, html};
 use plotters::prelude::*;
 
-use super::{Report, error, grouped, name, on_front};
+use super::{Report, error, grouped, name, on_front, signed};
 use crate::pareto::{self, Point};
 
 /// What a plot shows along.
@@ -240,7 +240,7 @@ fn legend(points: &[Point]) -> Markup {
 fn tip(report: &Report, p: &Point, front: bool) -> String {
     let metric = report.metric;
     let predicted = p.predicted_cycles.map_or("no prediction".into(), |c| {
-        format!("predicted {} ({:+.2} %)", grouped(c), error(c, p.cycles))
+        format!("predicted {} ({} %)", grouped(c), signed(error(c, p.cycles)))
     });
     format!(
         "{}, seed {}{}\n{metric}: {:.2}{}\ncycles: {}, {predicted}\npacked weights: {} bytes, RAM: {} bytes\n\
