@@ -77,7 +77,7 @@ fn speech(folder: &Path, rng: &mut ChaCha8Rng) {
 
 fn wake_words(folder: &Path, rng: &mut ChaCha8Rng) {
     for (class, grey) in [("person", 90u8), ("non_person", 30)] {
-        for n in 0..20 {
+        for n in 0..10 {
             // Not all have the size of the network's input.
             let side = if n == 3 { 120 } else { 96 };
             let pixels = image::RgbImage::from_fn(side, side, |x, _| {
@@ -209,7 +209,7 @@ fn keyword_spotting() {
 
 #[test]
 fn visual_wake_words() {
-    check("vww", wake_words, [36, 0, 4]);
+    check("vww", wake_words, [18, 0, 2]);
 }
 
 #[test]
