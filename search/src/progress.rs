@@ -17,11 +17,14 @@ pub(crate) struct Bar {
     plain: Option<std::cell::Cell<Instant>>,
 }
 
-/// A bar over `total` steps of which `done` are done.
+/// A bar over `total` steps of which `done` are done; 0 if nobody knows how many there will be.
 #[must_use]
 pub(crate) fn bar(what: &str, total: u64, done: u64) -> Bar {
-    let style = ProgressStyle::with_template("  {prefix:12} {bar:30} {pos}/{len}, {eta} left  {msg}")
-        .expect("the template is well-formed");
+    let template = match total {
+        0 => "  {prefix:12} {elapsed}  {msg}",
+        _ => "  {prefix:12} {bar:30} {pos}/{len}, {eta} left  {msg}",
+    };
+    let style = ProgressStyle::with_template(template).expect("the template is well-formed");
     let bar = ProgressBar::new(total).with_style(style).with_prefix(what.to_owned()).with_position(done);
     bar.reset_eta();
     let plain = (!std::io::stderr().is_terminal()).then(|| std::cell::Cell::new(Instant::now()));
@@ -41,7 +44,12 @@ impl Bar {
             && last.get().elapsed() >= QUIET
         {
             last.set(Instant::now());
-            eprintln!("  {}: {message}, about {} s left", self.what, self.inner.eta().as_secs());
+            // How long a work of unknown length takes, nobody knows.
+            let left = match self.inner.length() {
+                Some(0) | None => String::new(),
+                Some(_) => format!(", about {} s left", self.inner.eta().as_secs()),
+            };
+            eprintln!("  {}: {message}{left}", self.what);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::space::{Assignment, Space};
 /// Momentum of the running statistics of normalisation.
 pub(super) const MOMENTUM: f64 = 0.1;
 /// How much more likely than not a channel is there at the start of a search, as a logit.
-const KEPT: f32 = 1.0;
+const KEPT: f32 = 2.0;
 /// What normalisation adds to the variance, so that it is not 0.
 pub const NORM_EPS: f64 = 1e-5;
 
