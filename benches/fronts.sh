@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Channel-wise (with and without pruning) against layer-wise search over three seeds (about 30 minutes on two cores):
-# the table of docs/results.md.
+# Channel-wise (with and without pruning) against layer-wise search over three seeds (about 40 minutes on two cores):
+# the table of docs/search.md.
 # The runs stay in runs/fronts (or FOLDER); run it again to continue where it stopped. BIN: folder of the programs,
 # built into target/release unless set.
 # usage: benches/fronts.sh [FOLDER]
