@@ -1,4 +1,4 @@
-//! The `.n` and `.c` forms of XpulpNN (`--core ri5cy`: 4-bit and 2-bit lanes by the encoding) against their definitions, lane
+//! The `.n` and `.c` forms of `XpulpNN` (`--core ri5cy`: 4-bit and 2-bit lanes by the encoding) against their definitions, lane
 //! by lane on wide integers. Nothing of the simulator's own lane arithmetic is used here.
 
 mod asm;
