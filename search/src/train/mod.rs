@@ -384,7 +384,7 @@ mod tests {
         let y = Tensor::from_slice(&[0i64, 1, 2, 3, 4, 5]);
         net.calibrate(&x);
         // Different logits everywhere, so that all widths and pruned channels occur.
-        let noise = net.params.rates(Rates { weight: 0.0, scale: 0.0, choice: 2.0 });
+        let noise = net.params.rates(Rates { weight: 0.0, scale: 0.0, choice: 3.0 });
         net.params.step(&Tensor::randn(noise.size(), (Kind::Float, tch::Device::Cpu)), &noise, 1.0);
         let cost = || SoftCost::new(&Published::CYCLES, &graph, &space).expect("known");
         let mut pressure = Pressure {
