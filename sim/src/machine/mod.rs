@@ -128,9 +128,7 @@ impl Machine {
             // The rest of it is zero, as all memory.
             mem.slice(s.address, s.size).ok_or_else(outside)?;
             let filled = mem.slice_mut(s.address, s.data.len() as u32);
-            if let Some(room) = filled {
-                room.copy_from_slice(&s.data);
-            }
+            filled.expect("a part of what has just been found").copy_from_slice(&s.data);
         }
         if image.entry & 1 != 0 || mem.fetch_half(image.entry).is_err() {
             return Err(LoadError::Entry(image.entry));
