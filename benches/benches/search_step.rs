@@ -9,7 +9,7 @@ use nas_search::cost::{Published, SoftCost};
 use nas_search::model::{Graph, built_in};
 use nas_search::space::{Assignment, Space};
 use nas_search::train::{
-    Goal, Network, Pressure, Rates, Sampling, Strength, Term, gradient, keep_large_allocations, wait_asleep,
+    Goal, Network, Pressure, Rates, Sampling, Strength, Term, gradient, keep_large_allocations, wait_briefly,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -66,7 +66,7 @@ impl Variant {
 }
 
 fn main() {
-    wait_asleep().expect("the program starts");
+    wait_briefly().expect("the program starts");
     let threads = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(2);
     tch::set_num_threads(threads);
     keep_large_allocations();

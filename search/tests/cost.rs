@@ -117,7 +117,7 @@ fn the_gradient_points_to_narrow_widths() {
                 let p = net.params.views();
                 let choices = net.soft_choices(&p, Sampling::Argmax, 1.0, &mut rng);
                 let loss = soft.relative(&choices).expect("known");
-                let gradient = net.params.gradients(&loss, &[]).0;
+                let gradient = net.params.gradient(&loss);
                 net.params.step(&gradient, &rates, 1.0);
             }
             let a = net.argmax();

@@ -70,7 +70,8 @@ pub(super) struct Args {
     /// Seed of everything random
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Threads of libtorch [default: all cores]; results are repeatable for one number
+    /// Threads of libtorch [default: all cores]; results are repeatable for one number. Searches side by side are fastest if
+    /// each gets its share of the cores
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// What training runs on; results are repeatable on the CPU
@@ -188,7 +189,7 @@ fn typed(args: impl Iterator<Item = String>) -> String {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    train::wait_asleep().context("cannot start again with OMP_WAIT_POLICY=passive; set it by hand")?;
+    train::wait_briefly().context("cannot start again with GOMP_SPINCOUNT=2000; set it by hand")?;
     let (run, inputs) = match &args.resume {
         Some(folder) => {
             let run = Run::open(folder)?;

@@ -7,9 +7,10 @@
 //!
 //! Source: Esser et al. 2020, "Learned step size quantization" (the gradient follows from the expression below).
 
-mod activation;
+mod backward;
+mod passes;
 
-pub use activation::{Branch, Sums, quantise, sums};
+pub use passes::{Branch, Later, Row, Sums, quantise};
 
 use tch::{Kind, Tensor};
 

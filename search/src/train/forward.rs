@@ -4,8 +4,9 @@ use tch::{Kind, Tensor};
 
 use super::choose::{Choice, Choices};
 use super::network::{MOMENTUM, NORM_EPS, Network, column};
+use super::params::ParamId;
 use crate::model::{NodeId, Op, Window};
-use crate::quant::{self, Branch};
+use crate::quant::{self, Branch, Later, Row};
 
 /// How the forward pass computes.
 #[derive(Clone, Copy, Debug)]
@@ -23,16 +24,19 @@ pub enum Arithmetic<'a> {
 pub struct Trace {
     /// The output of every node.
     pub values: Vec<Tensor>,
-    /// Outputs whose quantisers get their gradient from [`Network::rest`].
-    pub(super) passes: Vec<Pass>,
+    quantised: Vec<Quantised>,
 }
 
-/// A quantised tensor: by node, before and after.
+/// A quantised tensor, whose scales and factors get their gradient from [`Network::rest`].
 #[derive(Debug)]
-pub(super) struct Pass {
-    node: NodeId,
-    before: Tensor,
-    pub(super) after: Tensor,
+struct Quantised {
+    /// Log scales, `[widths]` or `[widths, rows]`.
+    scales: ParamId,
+    /// The chosen width of each row.
+    index: Vec<i64>,
+    /// Of the same shape as the scales, where there is something to choose.
+    factors: Option<Tensor>,
+    later: Later,
 }
 
 impl Trace {
@@ -66,22 +70,26 @@ impl Network {
 
     /// The output of every node.
     pub fn trace(&self, p: &[Tensor], x: &Tensor, how: Arithmetic) -> Trace {
-        let mut trace = Trace { values: vec![x.shallow_clone()], passes: vec![] };
+        let (mut values, mut quantised) = (vec![x.shallow_clone()], vec![]);
         for (id, node) in self.graph.nodes.iter().enumerate().skip(1) {
-            let input = &trace.values[node.inputs[0]];
+            let input = &values[node.inputs[0]];
+            let mut weights = || (self.weight(p, id, how, &mut quantised), self.bias(p, id, how));
+            let finished = |relu, y| rectified(relu, self.normalised(p, id, y, how), how);
             let y = match node.op {
-                Op::Conv { window, relu, .. } => self.convolution(p, id, input, window, (1, relu), how),
+                Op::Conv { window, relu, .. } => {
+                    finished(relu, self.convolution(id, input, weights(), window, 1))
+                }
                 Op::Depthwise { window, relu, .. } => {
-                    self.convolution(p, id, input, window, (node.shape[2], relu), how)
+                    finished(relu, self.convolution(id, input, weights(), window, node.shape[2]))
                 }
                 Op::Linear { relu, .. } => {
                     // Height, width, channels is the order of its weights.
                     let flat = input.permute([0, 2, 3, 1]).flatten(1, -1);
-                    let y = flat.linear(&self.weight(p, id, how), self.bias(p, id, how));
-                    let y = rectified(relu, self.normalised(p, id, y, how), how);
+                    let (weight, bias) = weights();
+                    let y = finished(relu, flat.linear(&weight, bias));
                     if id == self.graph.output() { y } else { y.unsqueeze(-1).unsqueeze(-1) }
                 }
-                Op::Add { relu } => rectified(relu, input + &trace.values[node.inputs[1]], how),
+                Op::Add { relu } => rectified(relu, input + &values[node.inputs[1]], how),
                 Op::AvgPool { window } if window.kernel == [0, 1].map(|i| self.graph.input_shape(id)[i]) => {
                     input.mean_dim([2i64, 3].as_slice(), true, Kind::Float)
                 }
@@ -101,26 +109,24 @@ impl Network {
                 }
                 Op::Input => unreachable!("node 0 is the only input"),
             };
-            self.output(p, id, y, how, &mut trace);
+            values.push(self.output(p, id, y, how, &mut quantised));
         }
-        trace
+        Trace { values, quantised }
     }
 
     fn convolution(
         &self,
-        p: &[Tensor],
         id: NodeId,
         input: &Tensor,
+        (weight, bias): (Tensor, Option<Tensor>),
         window: Window,
-        (groups, relu): (usize, bool),
-        how: Arithmetic,
+        groups: usize,
     ) -> Tensor {
         // Input channels innermost in memory.
         let [rows, columns, channels] = self.graph.kernel(id);
         let shape = [self.graph.nodes[id].shape[2], rows, columns, channels].map(|n| n as i64);
-        let weight = self.weight(p, id, how).view(shape).permute([0, 3, 1, 2]);
-        let y = convolve(input, &weight, self.bias(p, id, how).as_ref(), window, groups);
-        rectified(relu, self.normalised(p, id, y, how), how)
+        let weight = weight.view(shape).permute([0, 3, 1, 2]);
+        convolve(input, &weight, bias.as_ref(), window, groups)
     }
 
     /// The bias of a node, if it does not come with a normalisation; that of a pruned channel is 0.
@@ -146,24 +152,21 @@ impl Network {
     }
 
     /// The weights of a node as they take part in the computation, `[channels, fan-in]`.
-    fn weight(&self, p: &[Tensor], id: NodeId, how: Arithmetic) -> Tensor {
+    fn weight(&self, p: &[Tensor], id: NodeId, how: Arithmetic, list: &mut Vec<Quantised>) -> Tensor {
         let w = self.weighted[id].as_ref().expect("asked of nodes with weights");
         let Arithmetic::Fake(choices) = how else { return p[w.weight].shallow_clone() };
+        let widths = self.space.widths();
         let quantised = match choices.weights[id].as_ref().expect("a choice for every node with weights") {
-            Choice::Hard(index) => {
-                let (scale, low, high) = self.chosen(p, w, index);
-                quant::weights(&p[w.weight], &scale.unsqueeze(0), &low.unsqueeze(0), &high.unsqueeze(0))
-                    .squeeze_dim(0)
-            }
-            Choice::OneHot(_, factors) | Choice::Mixed(factors) => {
+            Choice::Mixed(factors) => {
                 let channels = self.graph.nodes[id].shape[2] as i64;
                 let per = |f: fn((f64, f64)) -> f64| {
-                    let ends = column(self.space.widths().iter().map(|&b| f(quant::range(b, false))));
+                    let ends = column(widths.iter().map(|&b| f(quant::range(b, false))));
                     ends.to_device(self.device()).unsqueeze(1).expand([-1, channels], false)
                 };
                 let all = quant::weights(&p[w.weight], &p[w.scales], &per(|r| r.0), &per(|r| r.1));
                 (all * factors.unsqueeze(-1)).sum_dim_intlist([0i64].as_slice(), false, Kind::Float)
             }
+            one => quantised(&p[w.weight], (w.scales, &p[w.scales]), &widths, one, false, list),
         };
         match &choices.kept[id] {
             Some(kept) => quantised * kept.unsqueeze(1),
@@ -171,68 +174,84 @@ impl Network {
         }
     }
 
-    /// Adds the output of a node to the trace, quantised if that is asked for.
-    fn output(&self, p: &[Tensor], id: NodeId, y: Tensor, how: Arithmetic, trace: &mut Trace) {
-        let (Arithmetic::Fake(choices), Some(q)) = (how, &self.quantised[id]) else {
-            trace.values.push(y);
-            return;
-        };
-        let unsigned = self.graph.nodes[id].unsigned(&self.graph);
-        match choices.activations[id].as_ref().expect("a choice for every quantised node") {
-            Choice::Hard(index) | Choice::OneHot(index, _) => {
-                let after = quant::quantise(&y, &self.branches(p, id)[index[0] as usize], unsigned);
-                trace.values.push(after.shallow_clone());
-                trace.passes.push(Pass { node: id, before: y, after });
-            }
-            Choice::Mixed(factors) => {
-                let branch = |i: usize| {
-                    let (scale, bits) = (p[q.scales].get(i as i64), self.space.activations[i]);
-                    quant::activation(&y, &scale, bits, unsigned) * factors.get(i as i64)
-                };
-                let sum = (0..self.space.activations.len()).map(branch).reduce(|a, b| a + b);
-                trace.values.push(sum.expect("a space has widths"));
-            }
-        }
-    }
-
-    /// The widths of a quantised node.
-    fn branches(&self, p: &[Tensor], id: NodeId) -> Vec<Branch> {
-        let q = self.quantised[id].as_ref().expect("asked of quantised nodes");
-        let scales = Vec::<f64>::try_from(p[q.scales].exp().to_kind(Kind::Double)).expect("numbers");
-        self.space.activations.iter().zip(scales).map(|(&bits, scale)| Branch { bits, scale }).collect()
-    }
-
-    /// A scalar whose gradient is what is missing in that of the loss: the part of the quantisers of activations, whose
-    /// outputs have the `gradients`, in the order of the trace.
-    pub(super) fn rest(
+    /// The output of a node, quantised if that is asked for.
+    fn output(
         &self,
         p: &[Tensor],
-        trace: &Trace,
-        gradients: &[Tensor],
-        choices: &Choices,
+        id: NodeId,
+        y: Tensor,
+        how: Arithmetic,
+        list: &mut Vec<Quantised>,
     ) -> Tensor {
-        let mut sum = Tensor::zeros([], (Kind::Float, self.device()));
-        for (pass, g) in trace.passes.iter().zip(gradients) {
-            let q = self.quantised[pass.node].as_ref().expect("only quantised nodes have passes");
-            let unsigned = self.graph.nodes[pass.node].unsigned(&self.graph);
-            let branches = self.branches(p, pass.node);
-            let (index, factors) =
-                match choices.activations[pass.node].as_ref().expect("it has been used forward") {
-                    Choice::Hard(index) => (index[0] as usize, None),
-                    Choice::OneHot(index, factors) => (index[0] as usize, Some(factors)),
-                    Choice::Mixed(_) => unreachable!("mixed outputs have no pass"),
+        let (Arithmetic::Fake(choices), Some(q)) = (how, &self.quantised[id]) else { return y };
+        let unsigned = self.graph.nodes[id].unsigned(&self.graph);
+        let widths = &self.space.activations;
+        match choices.activations[id].as_ref().expect("a choice for every quantised node") {
+            Choice::Mixed(factors) => {
+                let branch = |i: usize| {
+                    let scale = p[q.scales].get(i as i64);
+                    quant::activation(&y, &scale, widths[i], unsigned) * factors.get(i as i64)
                 };
-            let of = if factors.is_some() { &branches[..] } else { &branches[index..=index] };
-            let sums = quant::sums(&pass.before, g, of, unsigned);
-            let chosen = if factors.is_some() { sums[index] } else { sums[0] };
-            sum += p[q.scales].get(index as i64) * chosen.log_scale;
-            if let Some(factors) = factors {
-                let by = column(sums.iter().map(|s| s.factor)).to_device(self.device());
-                sum += (factors * by).sum(Kind::Float);
+                (0..widths.len()).map(branch).reduce(|a, b| a + b).expect("a space has widths")
+            }
+            one => quantised(&y, (q.scales, &p[q.scales]), widths, one, unsigned, list),
+        }
+    }
+
+    /// What is missing in the gradient of the loss, which has gone back through the trace: the part of the scales, for all
+    /// parameters, and a scalar whose gradient is the part of the choices, if there are any.
+    pub(super) fn rest(&self, trace: &Trace) -> (Tensor, Option<Tensor>) {
+        let (mut scales, mut factors, mut by) = (vec![], vec![], vec![]);
+        for q in &trace.quantised {
+            let Some(sums) = q.later.sums() else { continue };
+            let rows = q.index.len();
+            let widths = self.params.len(q.scales) / rows;
+            let mut gradient = vec![0.0; rows * widths];
+            for (row, (&i, sums)) in q.index.iter().zip(sums).enumerate() {
+                // Where nothing is to be chosen, there is only the chosen width.
+                let chosen = if q.factors.is_some() { i as usize } else { 0 };
+                gradient[i as usize * rows + row] = sums[chosen].log_scale as f32;
+            }
+            scales.push((q.scales, gradient));
+            if let Some(f) = &q.factors {
+                factors.push(f.flatten(0, -1));
+                by.extend((0..widths).flat_map(|b| sums.iter().map(move |row| row[b].factor as f32)));
             }
         }
-        sum
+        let choices = (!factors.is_empty())
+            .then(|| Tensor::cat(&factors, 0).dot(&Tensor::from_slice(&by).to_device(self.device())));
+        (self.params.flat(&scales), choices)
     }
+}
+
+/// `x` quantised with one width for each row, and that noted in the `list`.
+fn quantised(
+    x: &Tensor,
+    (id, log_scales): (ParamId, &Tensor),
+    widths: &[u8],
+    choice: &Choice,
+    unsigned: bool,
+    list: &mut Vec<Quantised>,
+) -> Tensor {
+    let (Choice::Hard(index) | Choice::OneHot(index, _)) = choice else {
+        unreachable!("mixed choices have no single width")
+    };
+    let (rows, factors) = (index.len(), choice.factors());
+    let scales = tch::no_grad(|| log_scales.exp().flatten(0, -1));
+    let scales = Vec::<f32>::try_from(scales).expect("numbers");
+    let branch = |i: usize, row: usize| Branch { bits: widths[i], scale: f64::from(scales[i * rows + row]) };
+    let row = |(row, &chosen): (usize, &i64)| match factors {
+        Some(_) => {
+            let branches = (0..widths.len()).map(|i| branch(i, row)).collect();
+            Row { branches, chosen: chosen as usize }
+        }
+        // What cannot be chosen otherwise needs no other width.
+        None => Row { branches: vec![branch(chosen as usize, row)], chosen: 0 },
+    };
+    let (out, later) = quant::quantise(x, index.iter().enumerate().map(row).collect(), unsigned);
+    let factors = factors.map(Tensor::shallow_clone);
+    list.push(Quantised { scales: id, index: index.clone(), factors, later });
+    out
 }
 
 /// Rectifies where asked to; quantising without sign does it by itself.

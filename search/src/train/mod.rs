@@ -42,27 +42,28 @@ pub fn keep_large_allocations() {
     }
 }
 
-/// Makes the threads of libtorch sleep while they wait for work, in place of spinning, which costs a training that shares its
-/// cores with anything else a multiple of its time. The library reads that from the environment when it is loaded, so the program
-/// replaces itself by one with the variable set, unless it is. To be called first.
+/// Makes the threads of libtorch sleep soon when they wait for work. They spin for milliseconds otherwise, which costs a
+/// training that shares its cores with another a multiple of its time; sleeping at once costs one that has them to itself a
+/// quarter. The library reads that from the environment when it is loaded, so the program replaces itself by one with the
+/// variables set, unless there is one. To be called first.
 ///
 /// # Errors
 /// If the program cannot be started again.
-pub fn wait_asleep() -> std::io::Result<()> {
+pub fn wait_briefly() -> std::io::Result<()> {
     #[cfg(unix)]
-    if std::env::var_os(WAIT_POLICY).is_none() {
+    if WAITING.iter().all(|(name, _)| std::env::var_os(name).is_none()) {
         use std::os::unix::process::CommandExt as _;
         let mut args = std::env::args_os();
         let name = args.next().unwrap_or_default();
         let mut again = std::process::Command::new(std::env::current_exe()?);
-        return Err(again.arg0(name).args(args).env(WAIT_POLICY, "passive").exec());
+        return Err(again.arg0(name).args(args).envs(WAITING).exec());
     }
     Ok(())
 }
 
-/// How threads of OpenMP wait.
+/// How threads of OpenMP wait: the standard's variable, and turns of GNU's waiting loop (some 50 microseconds).
 #[cfg(unix)]
-const WAIT_POLICY: &str = "OMP_WAIT_POLICY";
+const WAITING: [(&str, &str); 2] = [("OMP_WAIT_POLICY", "passive"), ("GOMP_SPINCOUNT", "2000")];
 
 /// What trains when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -339,7 +340,7 @@ pub fn gradient(
     let choices = match goal {
         Goal::Float => {
             let loss = error(&net.forward(&p, x, Arithmetic::Normalised(true)));
-            return Ok((net.params.gradients(&loss, &[]).0, loss.double_value(&[])));
+            return Ok((net.params.gradient(&loss), loss.double_value(&[])));
         }
         Goal::Choose(pressure) => {
             net.soft_choices(&p, pressure.sampling, pressure.temperature(progress), rng)
@@ -351,10 +352,12 @@ pub fn gradient(
     if let Some(pressure) = goal.pressure() {
         loss += pressure.of(&choices, progress)?;
     }
-    let after: Vec<&Tensor> = trace.passes.iter().map(|pass| &pass.after).collect();
-    let (through, gradients) = net.params.gradients(&loss, &after);
-    let rest = net.rest(&p, &trace, &gradients, &choices);
-    let gradient = if rest.requires_grad() { through + net.params.gradients(&rest, &[]).0 } else { through };
+    let mut gradient = net.params.gradient(&loss);
+    let (scales, factors) = net.rest(&trace);
+    gradient += scales;
+    if let Some(factors) = factors {
+        gradient += net.params.gradient(&factors);
+    }
     Ok((gradient, loss.double_value(&[])))
 }
 
@@ -404,14 +407,14 @@ mod tests {
         pressure.restart();
         pressure.restore(&[0.5, 0.5]);
         let costs = pressure.of(&choices, 0.5).expect("known");
-        for choice in choices.activations.iter_mut().flatten() {
+        for choice in choices.weights.iter_mut().chain(&mut choices.activations).flatten() {
             if let Choice::OneHot(_, factors) = choice {
                 *choice = Choice::Mixed(factors.shallow_clone());
             }
         }
         let slow = error(&net.forward(&p, &x, Arithmetic::Fake(&choices))) + costs;
         assert!((slow.double_value(&[]) - loss).abs() < 1e-5, "the losses are {loss} and {slow}");
-        let slow = net.params.gradients(&slow, &[]).0;
+        let slow = net.params.gradient(&slow);
         let off = (&fast - &slow).abs().max().double_value(&[]);
         let largest = slow.abs().max().double_value(&[]);
         assert!(largest > 1e-3 && off < 1e-4 * largest, "{off} off, where the largest is {largest}");

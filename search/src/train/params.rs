@@ -107,6 +107,21 @@ impl Params {
         start..start + self.slots[id].len()
     }
 
+    /// Values of a parameter.
+    pub(super) fn len(&self, id: ParamId) -> usize {
+        self.slots[id].len() as usize
+    }
+
+    /// A number for every parameter: those given, in row-major order, and 0.
+    pub(super) fn flat(&self, given: &[(ParamId, Vec<f32>)]) -> Tensor {
+        let mut all = vec![0.0; self.flat.numel()];
+        for (id, values) in given {
+            let Range { start, end } = self.range(*id);
+            all[start as usize..end as usize].copy_from_slice(values);
+        }
+        Tensor::from_slice(&all).to_device(self.device())
+    }
+
     /// Overwrites a parameter.
     pub fn set(&mut self, id: ParamId, value: &Tensor) {
         let Range { start, end } = self.range(id);
@@ -137,13 +152,10 @@ impl Params {
         Tensor::cat(&per, 0)
     }
 
-    /// The gradient of a scalar: for all parameters, and for other tensors it was computed from.
-    pub fn gradients(&self, of: &Tensor, others: &[&Tensor]) -> (Tensor, Vec<Tensor>) {
-        let inputs: Vec<&Tensor> = std::iter::once(&self.flat).chain(others.iter().copied()).collect();
+    /// The gradient of a scalar, for all parameters.
+    pub fn gradient(&self, of: &Tensor) -> Tensor {
         // Choices take part in the loss, the cost and the rest of the gradient.
-        let mut all = Tensor::run_backward(&[of], &inputs, true, false).into_iter();
-        let own = all.next().expect("one for each input");
-        (own, all.collect())
+        Tensor::run_backward(&[of], &[&self.flat], true, false).swap_remove(0)
     }
 
     /// One step of Adam (Kingma and Ba 2015) down a gradient; `rates` as [`Params::rates`], times `factor`.
@@ -217,7 +229,7 @@ mod tests {
         for _ in 0..200 {
             let v = p.views();
             let loss = v[w].square().sum(Kind::Float) + v[s].square().sum(Kind::Float);
-            let gradient = p.gradients(&loss, &[]).0;
+            let gradient = p.gradient(&loss);
             p.step(&gradient, &rates, 1.0);
         }
         let v = p.views();
@@ -238,7 +250,7 @@ mod tests {
                 let loss =
                     (p.views()[0].square() * Tensor::from_slice(&[1f32, 2.0, 3.0, 4.0])).sum(Kind::Float);
                 let rates = p.rates(Rates { weight: 0.1, scale: 0.0, choice: 0.0 });
-                let gradient = p.gradients(&loss, &[]).0;
+                let gradient = p.gradient(&loss);
                 p.step(&gradient, &rates, 1.0);
             }
         };
