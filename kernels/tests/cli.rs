@@ -53,7 +53,10 @@ fn command_line_deploys_runs_and_checks() {
         .code(125)
         .stderr(contains("not a network.json").and(contains("panicked").not()));
     kernels(&["lut", "--shapes"]).arg(at("bad.json")).assert().code(125).stderr(contains("bad.json"));
-    kernels(&["lut", "--network", "no-such-net"]).assert().code(125).stderr(contains("no-such-net"));
+    kernels(&["lut", "--network", "no-such-net"])
+        .assert()
+        .code(125)
+        .stderr(contains("no-such-net: the networks known by name are fashion,"));
     kernels(&["list"]).assert().code(0).stdout(contains("conv2d").and(contains("8x2")));
 }
 

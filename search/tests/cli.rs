@@ -125,6 +125,7 @@ fn wrong_input_gets_a_sentence() {
     says(&["--fixed", "w4a8"], "--fixed needs --granularity fixed");
     says(&["--granularity", "fixed", "--fixed", "4x8"], "write for example w4a8");
     says(&["--lambda=-1"], "is not a strength");
+    says(&["--lambda", "-1"], "is not a strength");
     says(&["--lambda", "1,1"], "names a value twice");
     says(&["--lambda", "nan"], "is not a strength");
     says(&["--epochs", "3"], "WARMUP/SEARCH/FINETUNE");
@@ -145,11 +146,17 @@ fn wrong_input_gets_a_sentence() {
     mpic_kernels::measure::complete(&mut lut, &mpic_kernels::measure::targets(&a), &path).expect("measured");
     says(&["--cost", "part.json", "--out", "part"], "no measurement for layer 'block1.conv1'");
     says(&["--model", "resnet8", "--out", "unfit"], "resnet8");
+    let size = ["--target", "size=1k", "--out", "small"];
+    says(
+        &[&size[..], &["--weights", "2,4"]].concat(),
+        "size=1000 cannot be reached: the narrowest network of",
+    );
+    says(&size, "cannot be reached");
     says(&["--device", "gpu"], "[possible values: cpu, cuda]");
     if !tch::Cuda::is_available() {
         says(&["--device", "cuda", "--out", "cuda"], "this libtorch finds no CUDA device");
     }
-    for folder in ["data", "part", "unfit", "cuda"] {
+    for folder in ["data", "part", "unfit", "small", "cuda"] {
         assert!(!dir.path().join(folder).exists(), "no run is begun that cannot go on: {folder}");
     }
 }

@@ -38,7 +38,10 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     for network in &args.network {
         targets.extend(match named(network) {
             Some(targets) => targets,
-            None => from_file(Path::new(network))?,
+            None => from_file(Path::new(network)).with_context(|| {
+                let names: Vec<_> = NETWORKS.iter().map(|(name, _)| *name).collect();
+                format!("--network {network}: the networks known by name are {}", names.join(", "))
+            })?,
         });
     }
     targets.sort_unstable();

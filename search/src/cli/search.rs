@@ -47,7 +47,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, value_delimiter = ',', default_value = "cycles")]
     objective: Vec<Objective>,
     /// Strengths of the cost, relative to the cost of 8 bits everywhere; one network each [default: 0.03,0.1,0.5,1,2]
-    #[arg(long, value_delimiter = ',', value_parser = parse_lambda)]
+    #[arg(long, value_delimiter = ',', value_parser = parse_lambda, allow_negative_numbers = true)]
     lambda: Vec<f64>,
     /// What a network may cost, as cycles=2.5M or size=40k,ram=32k; one network each time it is given
     #[arg(long, value_name = "WHAT=HOW MUCH[,...]", value_parser = parse_targets)]

@@ -200,12 +200,11 @@ pub(super) enum Way {
 }
 
 impl Plan {
-    /// What its costs are costs of.
-    pub(super) fn objectives(&self) -> impl Iterator<Item = Objective> {
-        let costs = match &self.goal {
-            Way::Search(costs) => &costs[..],
+    /// What it pays for.
+    pub(super) fn costs(&self) -> &[(Objective, Strength)] {
+        match &self.goal {
+            Way::Search(costs) => costs,
             Way::Fixed(..) => &[],
-        };
-        costs.iter().map(|c| c.0)
+        }
     }
 }

@@ -105,7 +105,7 @@ impl Run {
             id: plan.id.clone(),
             run: self.folder.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
             granularity: plan.id.split('-').next().unwrap_or_default().into(),
-            objective: plan.objectives().map(Objective::name).collect::<Vec<_>>().join("+"),
+            objective: plan.costs().iter().map(|c| c.0.name()).collect::<Vec<_>>().join("+"),
             lambda: plan.lambda,
             seed: self.config.seed,
             accuracy,

@@ -89,8 +89,8 @@ impl Inputs {
     /// Loads what a run with this configuration needs; `model` and `lut` as they lie now.
     ///
     /// # Errors
-    /// If the task, the data, the network, the table or the device cannot be used, the network does not fit the data, or the
-    /// table lacks a layer of it.
+    /// If the task, the data, the network, the table or the device cannot be used, the network does not fit the data, the
+    /// table lacks a layer of it, or no network of the space can meet a target.
     pub fn load(config: &Config, model: Option<&str>, lut: Option<&Path>) -> Result<Self> {
         let task = task::named(&config.task)?;
         let device = config.device.device()?;
@@ -98,7 +98,9 @@ impl Inputs {
         let graph = task.graph(model, &data)?;
         let space = config.space();
         let mut models: Vec<(Objective, Box<dyn CostModel>)> = Vec::new();
-        for objective in config.plans().iter().flat_map(Plan::objectives).chain([Objective::Cycles]) {
+        let plans = config.plans();
+        let costs = || plans.iter().flat_map(Plan::costs);
+        for objective in costs().map(|c| c.0).chain([Objective::Cycles]) {
             if models.iter().all(|m| m.0 != objective) {
                 models.push((objective, objective.model(lut)?));
             }
@@ -110,6 +112,21 @@ impl Inputs {
                     model.hard(&graph, &Assignment::uniform(&graph, w, a))?;
                 }
             }
+        }
+        let least = Assignment::least(&graph, &space);
+        for (objective, strength) in costs() {
+            let Strength::Target(target) = strength else { continue };
+            let (_, model) =
+                models.iter().find(|m| m.0 == *objective).expect("every objective has its model");
+            let cost = model.hard(&graph, &least)?;
+            ensure!(
+                *target >= cost,
+                "the target {}={target} cannot be reached: the narrowest network of these --weights and --activations takes \
+                 {cost:.0} {} ({})",
+                objective.name(),
+                model.unit(),
+                model.name()
+            );
         }
         Ok(Self { task, data, graph, models, device })
     }

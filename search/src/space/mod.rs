@@ -56,6 +56,19 @@ impl Assignment {
         Self { weights: weights.collect(), activations: (0..graph.nodes.len()).map(bits).collect() }
     }
 
+    /// What costs least in a space: the narrowest widths and, where channels may be pruned, a single block of them.
+    #[must_use]
+    pub fn least(graph: &Graph, space: &Space) -> Self {
+        let narrowest = |of: &[u8]| of.iter().copied().min().expect("a space has widths");
+        let mut out = Self::uniform(graph, narrowest(&space.widths()), narrowest(&space.activations));
+        for (id, bits) in out.weights.iter_mut().enumerate() {
+            if space.prunes() && graph.prunable(id) {
+                bits.iter_mut().skip(BLOCK).for_each(|b| *b = 0);
+            }
+        }
+        out
+    }
+
     /// Sets the width of a node's output, and of those that have the same quantiser.
     pub fn set_activation(&mut self, graph: &Graph, id: NodeId, bits: u8) {
         for (other, have) in self.activations.iter_mut().enumerate() {

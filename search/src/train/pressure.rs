@@ -46,8 +46,10 @@ const MULTIPLIER: f64 = 0.5;
 const GROWTH: f64 = 0.1;
 const MULTIPLIERS: [f64; 2] = [0.01, 30.0];
 
-/// How much stronger a target counts at once, without waiting for its multiplier, on a network of twice what is allowed.
+/// How much stronger a target counts at once, without waiting for its multiplier, on a network of twice what is allowed, and
+/// by how much of what is allowed a network can exceed it and still count more.
 const DAMPING: f64 = 2.0;
+const EXCESS: f64 = 3.0;
 
 /// Share of a search in which what is allowed comes down from the cost of 8 bits everywhere to the target.
 const DESCENT: f64 = 0.25;
@@ -83,7 +85,7 @@ impl Pressure<'_> {
                 Strength::Target(target) => {
                     let target = target / term.cost.reference();
                     let allowed = 1.0 + (target - 1.0) * (progress / DESCENT).min(1.0);
-                    let excess = relative.double_value(&[]) / allowed - 1.0;
+                    let excess = (relative.double_value(&[]) / allowed - 1.0).min(EXCESS);
                     let grown = term.multiplier * (GROWTH * excess).exp();
                     term.multiplier = grown.clamp(MULTIPLIERS[0], MULTIPLIERS[1]);
                     sum += relative * (term.multiplier * (DAMPING * excess).exp());
