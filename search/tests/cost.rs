@@ -88,12 +88,14 @@ fn soft_cost_of_one_hot_choices_is_the_hard_cost() {
         [&measured, &energy, &Published::CYCLES, &Published::ENERGY, &Size, &Ram, &Macs];
     for model in models {
         let mut soft = SoftCost::new(model, &graph, &space).expect("every layer is known");
+        let least = model.hard(&graph, &Assignment::least(&graph, &space)).expect("known");
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         for _ in 0..20 {
             let a = random_assignment(&mut rng);
             let hard = model.hard(&graph, &a).expect("known");
             let value = soft.relative(&one_hot(&a)).expect("known").double_value(&[]) * soft.reference();
             assert!((value - hard).abs() < 1e-5 * hard, "{}: {value} and {hard}", model.name());
+            assert!(least <= hard, "{}: {hard} is less than the least, {least}", model.name());
         }
     }
 }
