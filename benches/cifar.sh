@@ -22,8 +22,9 @@ run() { # NAME OPTIONS...
 }
 
 run channel-cycles --weights 0,2,4,8 --lambda 0.3,1.5
-run channel-size --weights 0,2,4,8 --objective size --lambda 0.3,1.5 --warm-start "$out/channel-cycles"
+run channel-size --weights 0,2,4,8 --objective size --lambda 0.3,1.5,4 --warm-start "$out/channel-cycles"
+run channel-target --weights 0,2,4,8 --target size=16300 --warm-start "$out/channel-cycles"
 run layer-cycles --granularity layer --lambda 0.5 --warm-start "$out/channel-cycles"
 run layer-size --granularity layer --objective size --lambda 0.5 --warm-start "$out/channel-cycles"
 run fixed --granularity fixed --fixed w4a8,w2a8,w8a8 --warm-start "$out/channel-cycles"
-"$bin/nas-search" report "$out/channel-cycles" "$out/channel-size" "$out/layer-cycles" "$out/layer-size" "$out/fixed" --out "$out/report"
+"$bin/nas-search" report "$out/channel-cycles" "$out/channel-size" "$out/channel-target" "$out/layer-cycles" "$out/layer-size" "$out/fixed" --out "$out/report"
