@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Channel-wise (with and without pruning) against layer-wise search over three seeds (about 40 minutes on two cores):
+# Channel-wise (with and without pruning) against layer-wise search over three seeds (about 10 minutes on two cores):
 # the table of docs/search.md.
 # The runs stay in runs/fronts (or FOLDER); run it again to continue where it stopped. BIN: folder of the programs,
 # built into target/release unless set.
