@@ -125,7 +125,7 @@ impl Pass {
         let (y, share, unsigned) = (floats(&self.y), self.share(), self.unsigned);
         shares(floats_mut(&mut out), share, &self.rows, |i, row, out| {
             let part = Part::new(&row.branches[row.chosen], unsigned);
-            quantise_pass(&y[i * share..][..out.len()], out, [part]);
+            quantise_pass(&y[i * share..][..out.len()], out, part);
         });
         out
     }
@@ -236,7 +236,7 @@ fn dense(t: &Tensor) -> Tensor {
 /// The elements of a [`dense`] tensor on the CPU, in memory order.
 fn floats(t: &Tensor) -> &[f32] {
     // SAFETY: the tensor holds `numel` floats side by side from `data_ptr` on, and lives as long as the slice; nothing writes
-    // to it meanwhile: whoever called waits for the pass, and `floats_mut` is only given tensors made in this module.
+    // to it meanwhile: whoever called waits for the pass, and `floats_mut` is only given tensors that nobody else has.
     unsafe { std::slice::from_raw_parts(t.data_ptr().cast::<f32>(), t.numel()) }
 }
 
@@ -249,12 +249,12 @@ fn floats_mut(t: &mut Tensor) -> &mut [f32] {
 /// Makes of a loop body a function that uses what vector instructions there are. Results do not depend on them: nothing is
 /// fused or reordered.
 macro_rules! vectorised {
-    ($name:ident, $body:ident, ($($arg:ident: $type:ty),*) -> $out:ty) => {
-        fn $name<const N: usize>($($arg: $type),*) -> $out {
+    ($name:ident $(<const $n:ident>)?, $body:ident, ($($arg:ident: $type:ty),*) -> $out:ty) => {
+        fn $name$(<const $n: usize>)?($($arg: $type),*) -> $out {
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx2")]
-                fn wide<const N: usize>($($arg: $type),*) -> $out {
+                fn wide$(<const $n: usize>)?($($arg: $type),*) -> $out {
                     $body($($arg),*)
                 }
                 if std::arch::is_x86_feature_detected!("avx2") {
@@ -270,8 +270,8 @@ macro_rules! vectorised {
 /// Elements that a thread takes at a time of a row without end.
 const SHARE: usize = 16 * CHUNK;
 
-vectorised!(quantise_pass, quantise_loop, (y: &[f32], out: &mut [f32], parts: [Part; N]) -> ());
-vectorised!(back_pass, back_loop, (y: &[f32], g: &mut [f32], from: Option<&[f32]>, parts: [Part; N], chosen: usize) -> Vec<Sums>);
+vectorised!(quantise_pass, quantise_loop, (y: &[f32], out: &mut [f32], part: Part) -> ());
+vectorised!(back_pass<const N>, back_loop, (y: &[f32], g: &mut [f32], from: Option<&[f32]>, parts: [Part; N], chosen: usize) -> Vec<Sums>);
 
 // Must become part of `vectorised` functions, to use their instructions.
 #[allow(clippy::inline_always)]
@@ -283,11 +283,9 @@ fn code(steps: f32, p: &Part) -> f32 {
 // Must become part of `vectorised` functions, to use their instructions.
 #[allow(clippy::inline_always)]
 #[inline(always)]
-fn quantise_loop<const N: usize>(y: &[f32], out: &mut [f32], parts: [Part; N]) {
+fn quantise_loop(y: &[f32], out: &mut [f32], part: Part) {
     for (out, &y) in out.iter_mut().zip(y) {
-        for p in &parts {
-            *out = code(y / p.scale, p) * p.scale;
-        }
+        *out = code(y / part.scale, &part) * part.scale;
     }
 }
 
@@ -383,11 +381,14 @@ mod tests {
             let leaf = y.copy().set_requires_grad(true);
             let (out, later) = quantise(&leaf, rows.clone(), unsigned);
             prop_assert!(later.sums().is_none());
-            // A gradient that nobody else sees, or one that another operation also gets.
-            let used = if shared { &out + &out } else { out.shallow_clone() };
+            // A gradient that nobody else sees, or one that another operand of an addition also gets, and must get unmasked.
+            let other = out.zeros_like().set_requires_grad(true);
+            let used = if shared { &out + &other } else { out.shallow_clone() };
             (used * &g).sum(Kind::Float).backward();
+            if shared {
+                prop_assert!(other.grad() == g);
+            }
 
-            let g = if shared { g * 2.0 } else { g };
             let slow = Pass { y: y.shallow_clone(), rows, unsigned, later: Later::default() };
             let expected = slow.codes(|r| r.chosen).0 * slow.per_row(|r| r.branches[r.chosen].scale);
             prop_assert!((&out - expected).abs().max().double_value(&[]) < 1e-5);

@@ -203,6 +203,7 @@ impl Network {
     pub(super) fn rest(&self, trace: &Trace) -> (Tensor, Option<Tensor>) {
         let (mut scales, mut factors, mut by) = (vec![], vec![], vec![]);
         for q in &trace.quantised {
+            // What the loss does not depend on has a gradient of 0.
             let Some(sums) = q.later.sums() else { continue };
             let rows = q.index.len();
             let widths = self.params.len(q.scales) / rows;

@@ -61,7 +61,8 @@ pub fn wait_briefly() -> std::io::Result<()> {
     Ok(())
 }
 
-/// How threads of OpenMP wait: the standard's variable, and turns of GNU's waiting loop (some 50 microseconds).
+/// How threads of OpenMP wait: the standard's variable, and turns of GNU's waiting loop, of which more
+/// make a lone training little faster and two side by side much slower.
 #[cfg(unix)]
 const WAITING: [(&str, &str); 2] = [("OMP_WAIT_POLICY", "passive"), ("GOMP_SPINCOUNT", "2000")];
 
