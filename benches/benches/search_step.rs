@@ -5,11 +5,12 @@
 
 use std::time::Instant;
 
-use nas_search::cost::{Published, SoftCost};
+use nas_search::cost::{Published, Strength};
 use nas_search::model::{Graph, built_in};
+use nas_search::process::{keep_large_allocations, wait_briefly};
 use nas_search::space::{Assignment, Space};
 use nas_search::train::{
-    Goal, Network, Pressure, Rates, Sampling, Strength, Term, gradient, keep_large_allocations, wait_briefly,
+    ChoiceOptimiser, Goal, Network, Pressure, Rates, Sampling, SoftCost, Term, gradient,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -42,7 +43,8 @@ impl Variant {
     fn step(&mut self, x: &Tensor, y: &Tensor, graph: &Graph) -> f64 {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let error = |out: &Tensor| out.cross_entropy_for_logits(y);
-        let rates = self.net.params.rates(Rates { weight: 1e-3, scale: 1e-3, choice: 1e-3 });
+        let rates = Rates { weight: 1e-3, scale: 1e-3, choice: 1e-3 };
+        let schedule = self.net.params.schedule(rates, 0.0, ChoiceOptimiser::Adam);
         let pressure = self.space.as_ref().filter(|_| self.keep.is_none()).map(|space| Pressure {
             terms: vec![Term::new(
                 SoftCost::new(&Published::CYCLES, graph, space).expect("it prices every layer"),
@@ -60,7 +62,7 @@ impl Variant {
             (None, None) => Goal::Float,
         };
         let (g, _) = gradient(&self.net, x, &mut goal, 0.5, &mut rng, error).expect("known layers");
-        self.net.params.step(&g, &rates, 1.0);
+        self.net.params.step(&g, &schedule, 1.0);
         start.elapsed().as_secs_f64() * 1e3
     }
 }

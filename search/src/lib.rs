@@ -15,6 +15,7 @@ pub mod export;
 pub mod import;
 pub mod model;
 pub mod pareto;
+pub mod process;
 mod progress;
 pub mod quant;
 pub mod refine;

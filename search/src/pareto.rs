@@ -11,8 +11,11 @@ pub struct Point {
     pub id: String,
     /// The run it comes from.
     pub run: String,
-    /// `channel`, `layer` or `fixed`.
+    /// `channel`, `layer`, `fixed`, or `width-` and the width of what stays where only channels are pruned.
     pub granularity: String,
+    /// How the widths were found: `descent`, `regulariser` or `given`; empty in reports of before there was a choice.
+    #[serde(default)]
+    pub method: String,
     /// What the search minimised beside the loss.
     pub objective: String,
     /// Strength of that; `null` for fixed widths.
@@ -97,6 +100,15 @@ pub struct LayerPoint {
 }
 
 impl Point {
+    /// The points it makes a front with: found as finely and in the same way.
+    #[must_use]
+    pub fn series(&self) -> String {
+        match self.method.as_str() {
+            "descent" | "given" | "" => self.granularity.clone(),
+            method => format!("{}, {method}", self.granularity),
+        }
+    }
+
     /// |predicted - simulated| / simulated.
     #[must_use]
     pub fn prediction_error(&self) -> Option<f64> {

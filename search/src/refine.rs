@@ -10,11 +10,9 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use crate::cost::CostModel;
+use crate::cost::{CostModel, Strength};
 use crate::model::{Graph, NodeId};
-use crate::space::{Assignment, Space};
-use crate::train::Strength;
-use mpic_kernels::plan::BLOCK;
+use crate::space::{Assignment, Move, Moved, Space, moves};
 
 /// A cost, what 8 bits everywhere cost, and how strongly it counts.
 #[derive(Clone, Copy, Debug)]
@@ -49,25 +47,6 @@ const LEAST: f64 = 1e-4;
 /// is better once the network is fine-tuned, whatever the samples say before.
 const HARM: f64 = 1e-2;
 
-/// A small change: of which node, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Change {
-    node: NodeId,
-    how: How,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum How {
-    /// Channels of one width get another.
-    Width { from: u8, to: u8 },
-    /// The output gets the width.
-    Activation(u8),
-    /// A block of channels less, in all tied nodes.
-    Fewer,
-    /// A block of channels more.
-    More,
-}
-
 /// What an assignment costs.
 #[derive(Clone, Copy)]
 struct Costs {
@@ -101,7 +80,7 @@ impl Refinement<'_> {
     ) -> Result<Assignment> {
         let mut now = self.judge(start, &mut loss)?;
         // What may pay; nothing is known at the start and when all of it has been made.
-        let mut promising: Option<BTreeSet<Change>> = None;
+        let mut promising: Option<BTreeSet<Move>> = None;
         let targets = self.prices.iter().any(|p| matches!(p.strength, Strength::Target(_)));
         // First what pays; then, within targets, what uses more of them. Never back, or the two would undo each other for ever.
         let mut filling = false;
@@ -109,7 +88,7 @@ impl Refinement<'_> {
         while rounds < ROUNDS {
             let mut better: Vec<(f64, Judged)> = Vec::new();
             let mut paid = BTreeSet::new();
-            for (change, other) in self.changes(&now.assignment) {
+            for Moved { by: change, to: other, .. } in self.moves(&now.assignment) {
                 if promising.as_ref().is_some_and(|p| !p.contains(&change)) {
                     continue;
                 }
@@ -146,7 +125,7 @@ impl Refinement<'_> {
                     [&now, &next].map(|j| (&j.assignment.weights[id], j.assignment.activations[id]));
                 old != new
             };
-            paid.extend(self.changes(&next.assignment).into_iter().map(|c| c.0).filter(|c| touched(c.node)));
+            paid.extend(self.moves(&next.assignment).into_iter().map(|m| m.by).filter(|m| touched(m.node)));
             promising = Some(paid);
             now = next;
         }
@@ -218,86 +197,20 @@ impl Refinement<'_> {
         Ok(all)
     }
 
-    /// Every small change, and what it makes.
-    fn changes(&self, a: &Assignment) -> Vec<(Change, Assignment)> {
-        let mut out = Vec::new();
-        for id in 0..self.graph.nodes.len() {
-            self.widths(a, id, &mut out);
-            if self.graph.searched(id) {
-                for to in neighbours(&self.space.activations, a.activations[id]) {
-                    let mut other = a.clone();
-                    other.set_activation(self.graph, id, to);
-                    out.push((Change { node: id, how: How::Activation(to) }, other));
-                }
-            }
-            if self.space.prunes() && self.graph.tied_to(id)[0] == id && self.graph.prunable(id) {
-                self.pruning(a, id, &mut out);
-            }
-        }
-        out
+    /// Every small change, and what it makes: of the channels of least rank where it narrows, of the highest where it widens.
+    fn moves(&self, a: &Assignment) -> Vec<Moved> {
+        moves(self.graph, self.space, a, &|by, channel| {
+            let rank = f64::from(self.ranking(by.node)[channel]);
+            if by.how.narrows(a.activations[by.node]) { rank } else { -rank }
+        })
     }
 
-    /// Channels of a node by falling rank.
-    fn ranked(&self, id: NodeId, of: impl Fn(usize) -> bool) -> Vec<usize> {
-        let rank = &self.rank[id];
-        let mut channels: Vec<usize> = (0..rank.len()).filter(|&c| of(c)).collect();
-        channels.sort_by(|&a, &b| rank[b].total_cmp(&rank[a]).then(a.cmp(&b)));
-        channels
+    /// The rank of the channels of a node, or of the first with weights that it is tied to.
+    fn ranking(&self, id: NodeId) -> &[f32] {
+        let tied = || self.graph.tied_to(id).into_iter().find(|&n| self.graph.nodes[n].has_weights());
+        let of = if self.graph.nodes[id].has_weights() { id } else { tied().unwrap_or(id) };
+        &self.rank[of]
     }
-
-    /// Channels of a node a width up or down: a block of them, or all where the layer decides as a whole.
-    fn widths(&self, a: &Assignment, id: NodeId, out: &mut Vec<(Change, Assignment)>) {
-        let widths = self.space.widths();
-        for &from in &widths {
-            let channels = self.ranked(id, |c| a.weights[id].get(c) == Some(&from));
-            if channels.is_empty() {
-                continue;
-            }
-            for to in neighbours(&widths, from) {
-                let n = if self.space.per_channel { BLOCK.min(channels.len()) } else { channels.len() };
-                let moved = if to > from { &channels[..n] } else { &channels[channels.len() - n..] };
-                let mut other = a.clone();
-                for &c in moved {
-                    other.weights[id][c] = to;
-                }
-                out.push((Change { node: id, how: How::Width { from, to } }, other));
-            }
-        }
-    }
-
-    /// A block less and a block more of the channels of tied nodes.
-    fn pruning(&self, a: &Assignment, id: NodeId, out: &mut Vec<(Change, Assignment)>) {
-        let nodes: Vec<NodeId> =
-            self.graph.tied_to(id).into_iter().filter(|&n| !a.weights[n].is_empty()).collect();
-        let Some(&first) = nodes.first() else { return };
-        let kept = self.ranked(first, |c| nodes.iter().any(|&n| a.weights[n][c] != 0));
-        let pruned = self.ranked(first, |c| nodes.iter().all(|&n| a.weights[n][c] == 0));
-        if kept.len() > BLOCK {
-            let mut other = a.clone();
-            for &c in &kept[kept.len() - BLOCK.min(kept.len() - BLOCK)..] {
-                for &n in &nodes {
-                    other.weights[n][c] = 0;
-                }
-            }
-            out.push((Change { node: id, how: How::Fewer }, other));
-        }
-        if !pruned.is_empty() {
-            let mut other = a.clone();
-            for &n in &nodes {
-                let width = a.weights[n].iter().copied().filter(|w| *w != 0).min();
-                let width = width.unwrap_or(self.space.widths()[0]);
-                pruned[..BLOCK.min(pruned.len())].iter().for_each(|&c| other.weights[n][c] = width);
-            }
-            out.push((Change { node: id, how: How::More }, other));
-        }
-    }
-}
-
-/// The next width below and above.
-fn neighbours(widths: &[u8], of: u8) -> impl Iterator<Item = u8> {
-    let below = widths.iter().copied().filter(|&w| w < of).max();
-    let above = widths.iter().copied().filter(|&w| w > of).min();
-    below.into_iter().chain(above)
 }
 
 /// Both changes of `base` in one, if they touch different layers and tensors.
@@ -363,7 +276,7 @@ mod tests {
             let costs = refinement.costs(&found).expect("known");
             prop_assert!(rounds < ROUNDS && costs.over == 0.0, "{} over the target after {} rounds", costs.over, rounds);
             prop_assert!(target.is_some() || total(&found) <= total(&start));
-            for (change, other) in refinement.changes(&found) {
+            for Moved { by: change, to: other, .. } in refinement.moves(&found) {
                 let [now, then] = [&found, &other].map(total);
                 let to = refinement.costs(&other).expect("known");
                 if target.is_none() {

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use mpic_kernels::lut::{Lut, queries};
 use mpic_kernels::{measure, random};
-use nas_search::cost::{CostModel, Macs, Measured, Published, Ram, Size, SoftCost};
+use nas_search::cost::{CostModel, Models, Published, Size};
 use nas_search::export::skeleton;
 use nas_search::model::{self, fashion};
 use nas_search::space::{Assignment, Space};
-use nas_search::train::{Choice, Choices, Network, Sampling};
+use nas_search::train::{Choice, ChoiceOptimiser, Choices, Network, Rates, Sampling, SoftCost};
 use rand::SeedableRng;
 use rand::seq::IndexedRandom as _;
 use rand_chacha::ChaCha8Rng;
@@ -18,12 +18,12 @@ fn space(per_channel: bool) -> Space {
     Space { weights: vec![2, 4, 8], activations: vec![2, 4, 8], per_channel }
 }
 
-fn table(folder: &Path) -> Measured {
+fn table(folder: &Path) -> Models {
     let path = folder.join("lut.json");
     let mut lut = Lut::default();
     let net = skeleton(&fashion(), &Assignment::uniform(&fashion(), 8, 8));
     measure::complete(&mut lut, &measure::targets(&net), &path).expect("measured");
-    Measured::load(&path).expect("loads")
+    Models::load(Some(&path)).expect("loads")
 }
 
 fn random_assignment(rng: &mut ChaCha8Rng) -> Assignment {
@@ -81,12 +81,9 @@ fn one_hot(a: &Assignment) -> Choices {
 fn soft_cost_of_one_hot_choices_is_the_hard_cost() {
     tch::set_num_threads(1);
     let dir = tempfile::tempdir().expect("tempdir");
-    let measured = table(dir.path());
     let (graph, space) = (fashion(), space(true));
-    let energy = measured.clone().energy();
-    let models: [&dyn CostModel; 7] =
-        [&measured, &energy, &Published::CYCLES, &Published::ENERGY, &Size, &Ram, &Macs];
-    for model in models {
+    for model in table(dir.path()).all() {
+        let model: &dyn CostModel = model.as_ref();
         let mut soft = SoftCost::new(model, &graph, &space).expect("every layer is known");
         let least = model.hard(&graph, &Assignment::least(&graph, &space)).expect("known");
         let mut rng = ChaCha8Rng::seed_from_u64(3);
@@ -105,15 +102,17 @@ fn soft_cost_of_one_hot_choices_is_the_hard_cost() {
 fn the_gradient_points_to_narrow_widths() {
     tch::set_num_threads(1);
     let dir = tempfile::tempdir().expect("tempdir");
-    let measured = table(dir.path());
+    let models = table(dir.path());
+    let measured = models.table().expect("just measured");
     let graph = fashion();
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     for per_channel in [true, false] {
         let space = space(per_channel);
-        for model in [&measured as &dyn CostModel, &Published::CYCLES, &Size] {
+        for model in [measured as &dyn CostModel, &Published::CYCLES, &Size] {
             let mut soft = SoftCost::new(model, &graph, &space).expect("every layer is known");
             let mut net = Network::new(graph.clone(), space.clone(), &mut ChaCha8Rng::seed_from_u64(0));
-            let rates = net.params.rates(nas_search::train::Rates { weight: 0.0, scale: 0.0, choice: 0.05 });
+            let rates = Rates { weight: 0.0, scale: 0.0, choice: 0.05 };
+            let rates = net.params.schedule(rates, 0.0, ChoiceOptimiser::Adam);
             let before = model.hard(&graph, &net.argmax()).expect("known");
             for _ in 0..60 {
                 let p = net.params.views();

@@ -7,7 +7,7 @@ use flatbuffers::{FlatBufferBuilder, UnionWIPOffset, WIPOffset};
 use nas_search::import;
 use nas_search::model::{Graph, Op, load};
 use nas_search::space::Space;
-use nas_search::train::{Arithmetic, Network};
+use nas_search::train::{Arithmetic, Network, Statistics};
 use npyz::WriterBuilder as _;
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
@@ -137,7 +137,7 @@ fn check(graph: &Graph, layers: &[Option<Made>], file: &Path, factor: f32, toler
     let mut rng = ChaCha8Rng::seed_from_u64(9);
     let x: Vec<f32> = (0..60).map(|_| rng.random_range(-1.0..1.0)).collect();
     let input = Tensor::from_slice(&x).view([1, 6, 5, 2]).permute([0, 3, 1, 2]);
-    let got = net.forward(&net.params.views(), &input, Arithmetic::Normalised(false));
+    let got = net.forward(&net.params.views(), &input, Arithmetic::Float(Statistics::Running));
     let got = Vec::<f32>::try_from(got.view([-1])).expect("numbers");
     let want = reference(graph, layers, &x.iter().map(|v| v * factor).collect::<Vec<_>>());
     let size = want.iter().fold(0f32, |m, v| m.max(v.abs()));

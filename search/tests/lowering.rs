@@ -5,7 +5,7 @@ use nas_search::data::{Dataset, fashion14};
 use nas_search::export;
 use nas_search::model::{Graph, fashion, load};
 use nas_search::space::{Assignment, Space};
-use nas_search::train::{Arithmetic, Network};
+use nas_search::train::{Arithmetic, Network, Statistics};
 use rand::SeedableRng;
 use rand::seq::IndexedRandom as _;
 use rand_chacha::ChaCha8Rng;
@@ -75,20 +75,41 @@ fn images(data: &Dataset, n: usize) -> Tensor {
 fn calibrated(graph: Graph, seed: u64, x: &Tensor) -> Network {
     let space = Space { weights: vec![2, 4, 8], activations: vec![2, 4, 8], per_channel: true };
     let mut net = Network::new(graph, space, &mut ChaCha8Rng::seed_from_u64(seed));
-    // Running statistics of something, so that folding has something to fold.
+    // Statistics of something, and factors of both signs.
+    let made: Vec<_> = net
+        .weights()
+        .into_iter()
+        .map(|(name, t)| {
+            let t = if name.ends_with(".gain") { Tensor::randn(t.size(), (t.kind(), t.device())) } else { t };
+            (name, t)
+        })
+        .collect();
+    net.set_weights(&made).expect("its own weights fit");
     for _ in 0..20 {
         let p = net.params.views();
-        let _ = net.forward(&p, x, Arithmetic::Normalised(true));
+        let _ = net.forward(&p, x, Arithmetic::Float(Statistics::Batch(0.1)));
     }
-    let p = net.params.views();
-    let before = net.forward(&p, x, Arithmetic::Normalised(false));
-    net.fold();
-    let p = net.params.views();
-    let after = net.forward(&p, x, Arithmetic::Float);
-    let error = (&before - &after).abs().max().double_value(&[]) / before.abs().max().double_value(&[]);
-    assert!(error < 1e-4, "folding changed the logits by {error}");
     net.calibrate(x);
     net
+}
+
+/// Folding the normalisation into the weights changes nothing in floating point.
+#[test]
+fn folded_networks_compute_the_same() {
+    tch::set_num_threads(1);
+    let _guard = tch::no_grad_guard();
+    let x = images(&fashion14(None).expect("embedded"), 16);
+    for graph in [fashion(), zoo()] {
+        let net = calibrated(graph, 3, &x);
+        let how = Arithmetic::Float(Statistics::Running);
+        let before = net.forward(&net.params.views(), &x, how);
+        let (graph, weights) = net.folded();
+        let mut folded = Network::new(graph, net.space.clone(), &mut ChaCha8Rng::seed_from_u64(9));
+        folded.set_weights(&weights).expect("the same layers");
+        let after = folded.forward(&folded.params.views(), &x, how);
+        let error = (&before - &after).abs().max().double_value(&[]) / before.abs().max().double_value(&[]);
+        assert!(error < 1e-4, "folding changed the logits by {error}");
+    }
 }
 
 #[test]
@@ -115,7 +136,8 @@ fn check(graph: &Graph) {
             *bits = *[2, 4, 8].choose(&mut rng).expect("widths");
         }
         let choices = net.hard_choices(&a);
-        let values = net.trace(&net.params.views(), &x, Arithmetic::Fake(&choices)).values;
+        let values =
+            net.trace(&net.params.views(), &x, Arithmetic::Fake(&choices, Statistics::Running)).values;
         let (frozen, scales) = net.freeze(&a);
         let int = export::lower(graph, &a, &frozen, &scales).expect("fits");
         int.validate().expect("lowered networks are valid");

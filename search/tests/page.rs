@@ -14,9 +14,9 @@ use headless_chrome::protocol::cdp::{Emulation, Network};
 use headless_chrome::{Browser, LaunchOptions};
 use nas_search::cost::Objective;
 use nas_search::pareto::{Estimate, LayerPoint, Point};
-use nas_search::run::{Config, Granularity, Processor, Run, Weights};
+use nas_search::run::{Config, Granularity, Method, Processor, Run, Weights};
 use nas_search::space::Assignment;
-use nas_search::train::{Epochs, Sampling};
+use nas_search::train::{Recipe, Sampling};
 use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::Value;
@@ -30,18 +30,21 @@ fn run(folder: &Path, task: &str, granularity: Granularity, seed: u64, points: &
         data: None,
         model: None,
         granularity,
+        method: Method::Regulariser,
         weights: vec![0, 2, 4, 8],
         activations: vec![2, 4, 8],
         objectives: vec![Objective::Cycles],
         measured: false,
         lambdas: vec![0.1, 0.5, 2.0],
         targets: vec![],
+        descents: vec![],
         sampling: Sampling::Argmax,
         temperature: [1.0, 1.0],
         split: None,
         refine: true,
         fixed: vec![(8, 8), (2, 2)],
-        epochs: Epochs { warm_up: 1, search: 1, fine_tune: 1 },
+        recipe: Recipe::BASE,
+        validation: 0.0,
         seed,
         threads: 1,
         device: Processor::Cpu,
@@ -74,6 +77,7 @@ fn point(id: &str, seed: u64, accuracy: f64, cycles: u64, size: usize) -> Point 
         id: id.into(),
         run: "elsewhere".into(),
         granularity: id.split('-').next().expect("a part").into(),
+        method: "descent".into(),
         objective: "cycles".into(),
         lambda: Some(0.5),
         seed,

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use mpic_kernels::{deploy, golden, simulate};
 use nas_search::space::{Assignment, Space};
 use nas_search::task::{self, Task};
-use nas_search::train::{Arithmetic, Goal, Network, Phase, Trainer};
+use nas_search::train::{Arithmetic, Goal, Network, Phase, Statistics, Trainer};
 use nas_search::{data, export};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -120,18 +120,20 @@ fn check(name: &str, make: fn(&Path, &mut ChaCha8Rng), sizes: [usize; 3]) {
     let space = Space { weights: vec![2, 4, 8], activations: vec![8], per_channel: true };
     let mut net = Network::new(graph.clone(), space, &mut rng);
     let stop = AtomicBool::new(false);
-    let trainer =
-        Trainer { data: &data, recipe: &task.recipe, seed: 1, device: tch::Device::Cpu, stop: &stop };
+    let (recipe, device) = (&task.recipe, tch::Device::Cpu);
+    let trainer = Trainer { data: &data, recipe, teacher: None, seed: 1, device, stop: &stop };
+    let nothing = &mut |_, _: &mut Network, _: &Assignment| Ok(());
     let state = |phase: &str| dir.path().join(phase);
     // Until its outputs are larger than what rounding in all its layers comes to.
-    trainer.phase(&mut net, Phase::WarmUp, 6, Goal::Float, &state("warm-up")).expect("trains");
-    net.fold();
+    trainer.phase(&mut net, Phase::WarmUp, 6, Goal::Float, &state("warm-up"), nothing).expect("trains");
     net.calibrate(&trainer.calibration());
     let mut assignment = Assignment::uniform(&graph, 8, 8);
     for bits in assignment.weights.iter_mut().flatten() {
         *bits = *[4, 8].get(rng.random_range(0..2)).expect("two");
     }
-    trainer.phase(&mut net, Phase::FineTune, 1, Goal::Keep(&assignment), &state("fine")).expect("trains");
+    let keep = Goal::Keep(&assignment);
+    trainer.phase(&mut net, Phase::FineTune, 1, keep, &state("fine"), nothing).expect("trains");
+    trainer.settle(&net, &assignment).expect("not interrupted");
 
     let (frozen, scales) = net.freeze(&assignment);
     let int = export::lower(&graph, &assignment, &frozen, &scales).expect("fits");
@@ -141,7 +143,9 @@ fn check(name: &str, make: fn(&Path, &mut ChaCha8Rng), sizes: [usize; 3]) {
     let some = data.test.spread(8);
     let outputs: Vec<Vec<i32>> =
         some.iter().map(|&i| golden::run(&int, &input(i)).swap_remove(int.output)).collect();
-    let fake = trainer.outputs(&net, &data.test, &some, Arithmetic::Fake(&net.hard_choices(&assignment)));
+    let choices = net.hard_choices(&assignment);
+    let how = Arithmetic::Fake(&choices, Statistics::Running);
+    let fake = trainer.outputs(&net, &data.test, &some, how);
     let size = fake.iter().map(|v| v * v).sum::<f64>();
     let off =
         outputs.concat().iter().zip(&fake).map(|(y, f)| (f64::from(*y) * scale - f).powi(2)).sum::<f64>();

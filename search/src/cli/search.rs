@@ -8,10 +8,23 @@ use clap::ValueEnum as _;
 
 use super::INTERRUPTED;
 use crate::cost::Objective;
+use crate::data::Augment;
+use crate::quant::Quantisers;
 use crate::report::{Report, table};
-use crate::run::{Config, FLOAT, Granularity, Inputs, Processor, Run, Target, Weights};
-use crate::train::{Epochs, Sampling, TrainError};
-use crate::{import, model, task, train};
+use crate::run::{
+    Budgets, Config, FLOAT, Granularity, Inputs, Method, Processor, Route, Run, Target, Weights,
+};
+use crate::train::{ChoiceOptimiser, Distill, Epochs, Pace, Rates, Recipe, Sampling, TrainError};
+use crate::{import, model, process, task};
+
+/// Recipes by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Preset {
+    /// The task's, with scales that are learned
+    Task,
+    /// As published by Risso et al. 2022: min-max weights, PACT, a softmax that cools, choices on a fifth of the data
+    Risso2022,
+}
 
 /// Arguments of a search.
 #[derive(clap::Args)]
@@ -34,7 +47,10 @@ pub(super) struct Args {
     /// How finely widths are chosen
     #[arg(long, value_enum, default_value = "channel")]
     granularity: Granularity,
-    /// Widths of a fixed network, as w4a8; several with commas
+    /// How widths are found [default: descent, and regulariser where --lambda is given]
+    #[arg(long, value_enum)]
+    method: Option<Method>,
+    /// Widths of a fixed network, or of what stays where only channels are pruned, as w4a8; several with commas
     #[arg(long, value_delimiter = ',', value_parser = parse_fixed)]
     fixed: Vec<(u8, u8)>,
     /// Weight widths to choose from; 0 lets channels be pruned
@@ -49,12 +65,16 @@ pub(super) struct Args {
     /// Strengths of the cost, relative to the cost of 8 bits everywhere; one network each [default: 0.03,0.1,0.5,1,2]
     #[arg(long, value_delimiter = ',', value_parser = parse_lambda, allow_negative_numbers = true)]
     lambda: Vec<f64>,
-    /// What a network may cost, as cycles=2.5M or size=40k,ram=32k; one network each time it is given
+    /// What networks may cost: cycles=2.5M is one network, cycles=5M,4M,3M are three of one descent, size=40k,ram=32k is one
+    /// under two budgets; a descent of its own each time it is given
     #[arg(long, value_name = "WHAT=HOW MUCH[,...]", value_parser = parse_targets)]
     target: Vec<Targets>,
-    /// How the search computes with undecided widths
-    #[arg(long, value_enum, default_value = "argmax")]
-    sampling: Sampling,
+    /// Networks of one descent whose budgets are spread evenly from the dearest network to the cheapest [default: 8]
+    #[arg(long, value_parser = parse_count, conflicts_with = "target")]
+    points: Option<usize>,
+    /// How a regulariser computes with undecided widths [default: argmax]
+    #[arg(long, value_enum)]
+    sampling: Option<Sampling>,
     /// Temperature of the choices at the start and at the end, as START:END [default: 1:1; for softmax and gumbel 5:0.1]
     #[arg(long, value_parser = parse_temperature)]
     temperature: Option<[f64; 2]>,
@@ -64,9 +84,33 @@ pub(super) struct Args {
     /// Keep what the search ends with, in place of refining it under the exact costs
     #[arg(long)]
     no_refine: bool,
-    /// Epochs as WARMUP/SEARCH/FINETUNE [default: the task's]
+    /// Where the recipe starts from, to be changed by the options below
+    #[arg(long, value_enum, default_value = "task")]
+    recipe: Preset,
+    /// Epochs as WARMUP/SEARCH/FINETUNE; a descent has SEARCH in all, each of its networks FINETUNE [default: the task's]
     #[arg(long, value_parser = parse_epochs)]
     epochs: Option<Epochs>,
+    /// Samples of a step [default: the task's]
+    #[arg(long, value_parser = parse_count)]
+    batch: Option<usize>,
+    /// Learning rate of the weights at the start of each phase, as WARMUP/SEARCH/FINETUNE [default: 0.004/0.001/0.001]
+    #[arg(long, value_parser = parse_rates)]
+    learning_rate: Option<[f64; 3]>,
+    /// What weights lose in a step, times their learning rate [default: 0]
+    #[arg(long, value_parser = parse_lambda)]
+    weight_decay: Option<f64>,
+    /// How training samples vary: none, or changes of images as shift=0.1,rotate=15,zoom=0.1,mirror [default: the task's]
+    #[arg(long, value_name = "CHANGES")]
+    augment: Option<Augment>,
+    /// Learn from the network in floating point as well, by this share of the loss and at this temperature
+    #[arg(long, value_name = "SHARE:TEMPERATURE", value_parser = parse_distill, num_args = 0..=1, default_missing_value = "0.7:3")]
+    distill: Option<Distill>,
+    /// Fold batch normalisation into the weights before quantisers are trained, in place of training with it
+    #[arg(long)]
+    fold_norm: bool,
+    /// Share of the training samples held out for validation, where the data have no validation set [default: the task's]
+    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    validation: Option<f64>,
     /// Seed of everything random
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -91,30 +135,85 @@ pub(super) struct Args {
     resume: Option<PathBuf>,
 }
 
-/// Targets of one network.
+/// Budgets of one descent.
 #[derive(Clone, Debug)]
-struct Targets(Vec<Target>);
+struct Targets(Vec<Budgets>);
 
 fn parse_targets(text: &str) -> Result<Targets, String> {
-    let one = |part: &str| {
-        let wrong = || format!("'{part}' is not a target; write for example cycles=2.5M or size=40k");
-        let (name, value) = part.split_once('=').ok_or_else(wrong)?;
-        let objective = Objective::from_str(name, true).map_err(|_| {
-            let names: Vec<_> = Objective::value_variants().iter().map(|o| o.name()).collect();
-            format!("'{name}' is no cost; there are: {}", names.join(", "))
-        })?;
+    let wrong = |part: &str| {
+        format!(
+            "'{part}' is not a target; write for example cycles=2.5M, cycles=5M,4M,3M or size=40k,ram=32k"
+        )
+    };
+    let mut all: Vec<Budgets> = Vec::new();
+    for part in text.split(',') {
+        let value = match part.split_once('=') {
+            Some((name, value)) => {
+                let objective = Objective::from_str(name, true).map_err(|_| {
+                    let names: Vec<_> = Objective::value_variants().iter().map(|o| o.name()).collect();
+                    format!("'{name}' is no cost; there are: {}", names.join(", "))
+                })?;
+                if all.iter().any(|b| b.objective == objective) {
+                    return Err(format!(
+                        "'{text}' has two targets for {name}; write its values behind one another"
+                    ));
+                }
+                all.push(Budgets { objective, allowed: vec![] });
+                value
+            }
+            None => part,
+        };
         let (digits, unit) = match value.char_indices().last() {
             Some((at, 'k' | 'K')) => (&value[..at], 1e3),
             Some((at, 'm' | 'M')) => (&value[..at], 1e6),
             _ => (value, 1.0),
         };
-        let value = digits.parse::<f64>().map_err(|_| wrong())? * unit;
-        if value.is_finite() && value > 0.0 { Ok(Target { objective, value }) } else { Err(wrong()) }
-    };
-    let targets = text.split(',').map(one).collect::<Result<Vec<_>, _>>()?;
-    match targets.iter().enumerate().find(|(i, t)| targets[..*i].iter().any(|o| o.objective == t.objective)) {
-        Some((_, twice)) => Err(format!("'{text}' has two targets for {}", twice.objective.name())),
-        None => Ok(Targets(targets)),
+        let value = digits.parse::<f64>().map_err(|_| wrong(part))? * unit;
+        let last = all.last_mut().ok_or_else(|| wrong(part))?;
+        if !(value.is_finite() && value > 0.0) {
+            return Err(wrong(part));
+        }
+        if last.allowed.last().is_some_and(|&before| value >= before) {
+            return Err(format!("'{text}': the budgets of a descent must fall, {} does not", part));
+        }
+        last.allowed.push(value);
+    }
+    let stops = all.iter().map(|b| b.allowed.len()).max().unwrap_or(0);
+    for budgets in &mut all {
+        match budgets.allowed.as_slice() {
+            [one] => budgets.allowed = vec![*one; stops],
+            several if several.len() == stops => {}
+            several => {
+                return Err(format!(
+                    "'{text}' has {} values for {} and {stops} for another cost; give as many, or one that holds for all",
+                    several.len(),
+                    budgets.objective.name()
+                ));
+            }
+        }
+    }
+    Ok(Targets(all))
+}
+
+fn parse_rates(text: &str) -> Result<[f64; 3], String> {
+    let numbers: Option<Vec<f64>> = text.split('/').map(|n| n.parse().ok()).collect();
+    match numbers.as_deref() {
+        Some(&[warm_up, search, fine_tune]) if [warm_up, search, fine_tune].iter().all(|r| *r >= 0.0) => {
+            Ok([warm_up, search, fine_tune])
+        }
+        _ => Err(format!("'{text}' is not WARMUP/SEARCH/FINETUNE; write for example 0.004/0.001/0.001")),
+    }
+}
+
+fn parse_distill(text: &str) -> Result<Distill, String> {
+    let numbers: Vec<f64> = text.split(':').filter_map(|t| t.parse().ok()).collect();
+    match numbers.as_slice() {
+        &[share, temperature]
+            if text.matches(':').count() == 1 && (0.0..=1.0).contains(&share) && temperature > 0.0 =>
+        {
+            Ok(Distill { share, temperature })
+        }
+        _ => Err(format!("'{text}' is not SHARE:TEMPERATURE; write for example 0.7:3")),
     }
 }
 
@@ -189,7 +288,7 @@ fn typed(args: impl Iterator<Item = String>) -> String {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    train::wait_briefly().context("cannot start again with GOMP_SPINCOUNT=2000; set it by hand")?;
+    process::wait_briefly().context("cannot start again with GOMP_SPINCOUNT=2000; set it by hand")?;
     let (run, inputs) = match &args.resume {
         Some(folder) => {
             let run = Run::open(folder)?;
@@ -229,61 +328,129 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
 }
 
-fn start(args: &Args) -> Result<(Run, Inputs)> {
-    let task = task::named(&args.task)?;
-    let network = model::load(args.model.as_deref().unwrap_or(task.network))?;
-    let fixed = args.granularity == Granularity::Fixed;
-    ensure!(fixed || args.fixed.is_empty(), "--fixed needs --granularity fixed");
-    ensure!(!fixed || !args.fixed.is_empty(), "--granularity fixed needs widths, for example --fixed w4a8");
+/// The recipe that the options ask for.
+fn recipe(args: &Args, task: &task::Task) -> Recipe {
+    let mut out = task.recipe.clone();
+    if args.recipe == Preset::Risso2022 {
+        let rates = |choice| Rates { weight: 1e-3, scale: 1e-3, choice };
+        out.pace = Pace { search: rates(1e-2), fine_tune: rates(0.0), ..out.pace };
+        out.weight_decay = 1e-4;
+        out.quantisers = Quantisers::MinMaxPact;
+        out.choices = ChoiceOptimiser::Momentum;
+    }
+    if let Some([warm_up, search, fine_tune]) = args.learning_rate {
+        out.pace.warm_up.weight = warm_up;
+        out.pace.search.weight = search;
+        out.pace.fine_tune.weight = fine_tune;
+    }
+    out.batch = args.batch.unwrap_or(out.batch);
+    out.weight_decay = args.weight_decay.unwrap_or(out.weight_decay);
+    out.augment = args.augment.unwrap_or(out.augment);
+    out.distill = args.distill;
+    out.fold_norm = args.fold_norm;
+    out
+}
+
+/// What the options say that contradicts itself.
+fn check(args: &Args) -> Result<()> {
+    let fixed = match args.granularity {
+        Granularity::Fixed | Granularity::Width => true,
+        Granularity::Channel | Granularity::Layer => false,
+    };
+    ensure!(fixed || args.fixed.is_empty(), "--fixed needs --granularity fixed or width");
     ensure!(
-        args.lambda.is_empty() || args.target.is_empty(),
-        "--lambda and --target are two ways to say how much the cost counts; name one of them"
+        !fixed || !args.fixed.is_empty(),
+        "--granularity {} needs widths, for example --fixed w4a8",
+        args.granularity.name()
+    );
+    ensure!(
+        args.lambda.is_empty() || (args.target.is_empty() && args.points.is_none()),
+        "--lambda and --target (or --points) are two ways to say how much the cost counts; name one of them"
     );
     ensure!(
         args.granularity == Granularity::Channel || !args.weights.contains(&0),
         "only single channels can be pruned: --weights with 0 needs --granularity channel"
     );
     ensure!(args.weights.iter().any(|w| *w != 0), "--weights needs a width other than 0");
-    let mut objectives = args.objective.clone();
-    objectives.sort_unstable();
-    objectives.dedup();
-    let lambdas = match (fixed, args.lambda.is_empty(), args.target.is_empty()) {
-        (true, ..) | (_, true, false) => vec![],
-        (_, true, true) => LAMBDAS.to_vec(),
-        (_, false, _) => args.lambda.clone(),
-    };
+    ensure!(
+        args.method != Some(Method::Descent) || args.lambda.is_empty(),
+        "--method descent comes down to budgets; name them with --target or --points, or leave --lambda to --method regulariser"
+    );
+    ensure!(
+        method(args) == Method::Regulariser || args.recipe == Preset::Task,
+        "--recipe risso2022 is a regulariser: add --method regulariser"
+    );
+    ensure!(
+        args.granularity != Granularity::Width || method(args) == Method::Descent,
+        "--granularity width needs --method descent"
+    );
     let mut names: Vec<String> = args.lambda.iter().map(f64::to_string).collect();
     names.sort();
     names.dedup();
     ensure!(names.len() == args.lambda.len(), "--lambda names a value twice");
-    let granularity = match args.granularity {
-        Granularity::Channel => "channel",
-        Granularity::Layer => "layer",
-        Granularity::Fixed => "fixed",
+    Ok(())
+}
+
+fn method(args: &Args) -> Method {
+    let regulariser = !args.lambda.is_empty() || args.recipe == Preset::Risso2022;
+    args.method.unwrap_or(if regulariser { Method::Regulariser } else { Method::Descent })
+}
+
+/// Networks of a descent unless told otherwise.
+const POINTS: usize = 8;
+
+/// Temperature that the published schedule, 5 at first and less by exp(-0.045) each epoch, has after 100 epochs; here it falls
+/// as far in as many epochs as there are.
+const COOLED: f64 = 0.056;
+
+fn start(args: &Args) -> Result<(Run, Inputs)> {
+    let task = task::named(&args.task)?;
+    let network = model::load(args.model.as_deref().unwrap_or(task.network))?;
+    check(args)?;
+    let mut objectives = args.objective.clone();
+    objectives.sort_unstable();
+    objectives.dedup();
+    let (method, fixed) = (method(args), args.granularity == Granularity::Fixed);
+    let regulariser = method == Method::Regulariser && !fixed;
+    let lambdas = match (regulariser, args.lambda.is_empty(), args.target.is_empty()) {
+        (false, ..) | (_, true, false) => vec![],
+        (true, true, true) => LAMBDAS.to_vec(),
+        (true, false, _) => args.lambda.clone(),
+    };
+    let single = |t: &Targets| -> Vec<Vec<Target>> {
+        let stops = t.0.first().map_or(0, |b| b.allowed.len());
+        let of = |stop| t.0.iter().map(move |b| Target { objective: b.objective, value: b.allowed[stop] });
+        (0..stops).map(|stop| of(stop).collect()).collect()
     };
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let config = Config {
+    let preset = args.recipe == Preset::Risso2022;
+    let sampling = args.sampling.unwrap_or(if preset { Sampling::Softmax } else { Sampling::Argmax });
+    let mut config = Config {
         format: Config::FORMAT.into(),
         version: Config::VERSION,
         task: task.name.into(),
         data: args.data.clone(),
         model: args.model.clone(),
         granularity: args.granularity,
+        method,
         weights: args.weights.clone(),
         activations: args.activations.clone(),
         objectives,
         measured: args.cost.is_some(),
         lambdas,
-        targets: args.target.iter().map(|t| t.0.clone()).collect(),
-        sampling: args.sampling,
-        temperature: args.temperature.unwrap_or(match args.sampling {
+        targets: if regulariser { args.target.iter().flat_map(single).collect() } else { vec![] },
+        descents: vec![],
+        sampling,
+        temperature: args.temperature.unwrap_or(match sampling {
             Sampling::Argmax => [1.0, 1.0],
+            Sampling::Softmax if preset => [5.0, COOLED],
             Sampling::Softmax | Sampling::Gumbel => [5.0, 0.1],
         }),
-        split: args.split,
-        refine: !args.no_refine,
+        split: args.split.or(preset.then_some(0.2)),
+        refine: !args.no_refine && !preset,
         fixed: args.fixed.clone(),
-        epochs: args.epochs.unwrap_or(task.recipe.epochs),
+        recipe: recipe(args, task),
+        validation: args.validation.unwrap_or(task.validation),
         seed: args.seed,
         threads: args.threads.map_or(cores, usize::from),
         device: args.device,
@@ -291,7 +458,7 @@ fn start(args: &Args) -> Result<(Run, Inputs)> {
         warm_start: args.warm_start.is_some() || args.import.is_some(),
         command: typed(std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned())),
     };
-    let default = || PathBuf::from(format!("runs/{}-{granularity}-{}", task.name, args.seed));
+    let default = || PathBuf::from(format!("runs/{}-{}-{}", task.name, args.granularity.name(), args.seed));
     let folder = args.out.clone().unwrap_or_else(default);
     let warm_up;
     let weights = match (&args.warm_start, &args.import) {
@@ -315,7 +482,42 @@ fn start(args: &Args) -> Result<(Run, Inputs)> {
         }
     };
     let inputs = Inputs::load(&config, args.model.as_deref(), args.cost.as_deref())?;
+    config.recipe.epochs = args.epochs.unwrap_or(config.recipe.epochs_for(inputs.samples()));
+    if method == Method::Descent && !fixed {
+        config.descents = descents(args, &config, &inputs)?;
+        inputs.check(&config)?;
+    }
     Ok((Run::create(&folder, config, args.cost.as_deref(), &weights)?, inputs))
+}
+
+/// The descents that the options ask for.
+fn descents(args: &Args, config: &Config, inputs: &Inputs) -> Result<Vec<Route>> {
+    let mut out = Vec::new();
+    for (name, space) in config.spaces() {
+        if args.target.is_empty() {
+            let budgets = |&objective: &Objective| {
+                let allowed = inputs.budgets(objective, &space, args.points.unwrap_or(POINTS))?;
+                Ok(Budgets { objective, allowed })
+            };
+            let limits = config.objectives.iter().map(budgets).collect::<Result<Vec<_>>>()?;
+            out.push(Route { id: name, folder: String::new(), space, limits });
+        } else {
+            for targets in &args.target {
+                let (id, space, limits) = (name.clone(), space.clone(), targets.0.clone());
+                out.push(Route { id, folder: String::new(), space, limits });
+            }
+        }
+    }
+    let names: Vec<Vec<String>> = out.iter().map(Route::points).collect();
+    let mut points: Vec<&String> = names.iter().flatten().collect();
+    points.sort();
+    points.dedup();
+    ensure!(points.len() == names.iter().flatten().count(), "--target names a network twice");
+    for (route, names) in out.iter_mut().zip(&names) {
+        // What tells the descents of one space apart is where they end.
+        route.folder = names.last().cloned().unwrap_or_default();
+    }
+    Ok(out)
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! Cycles and energy from `lut.json`.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use mpic_kernels::lut::{Cost, Lut, LutError, Query, queries};
 
-use super::CostModel;
+use super::{CostError, CostModel};
 use crate::export::skeleton;
 use crate::model::Graph;
 use crate::space::Assignment;
@@ -12,7 +13,7 @@ use crate::space::Assignment;
 /// The measured table.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    lut: Lut,
+    lut: Arc<Lut>,
     energy: bool,
 }
 
@@ -22,23 +23,13 @@ impl Measured {
     /// # Errors
     /// If it is unreadable, malformed or stale.
     pub fn load(path: &Path) -> Result<Self, LutError> {
-        Ok(Self { lut: Lut::load(path)?, energy: false })
+        Ok(Self { lut: Arc::new(Lut::load(path)?), energy: false })
     }
 
     /// The same table, pricing nominal energy.
     #[must_use]
     pub fn energy(self) -> Self {
         Self { energy: true, ..self }
-    }
-
-    /// Cost of the layers of a deployed assignment.
-    ///
-    /// # Errors
-    /// If a layer was not measured.
-    pub fn cost(&self, graph: &Graph, assignment: &Assignment) -> Result<Cost, LutError> {
-        queries(&skeleton(graph, assignment))
-            .iter()
-            .try_fold(Cost::default(), |sum, q| Ok(sum + self.lut.cost(q)?))
     }
 
     /// Cycles of one layer.
@@ -59,8 +50,11 @@ impl CostModel for Measured {
         if self.energy { "microjoules" } else { "cycles" }
     }
 
-    fn hard(&self, graph: &Graph, assignment: &Assignment) -> Result<f64, LutError> {
-        let cost = self.cost(graph, assignment)?;
-        Ok(if self.energy { cost.energy_pj / 1e6 } else { cost.cycles })
+    fn layers(&self, graph: &Graph, assignment: &Assignment) -> Result<Vec<f64>, CostError> {
+        let cost = |q: &Query| -> Result<f64, CostError> {
+            let Cost { cycles, energy_pj, .. } = self.lut.cost(q)?;
+            Ok(if self.energy { energy_pj / 1e6 } else { cycles })
+        };
+        queries(&skeleton(graph, assignment)).iter().map(cost).collect()
     }
 }

@@ -1,9 +1,8 @@
 //! Costs without a measurement: bytes as the deployment lays them out, and multiply-accumulates.
 
 use mpic_kernels::deploy::{self, MemoryUse};
-use mpic_kernels::lut::LutError;
 
-use super::CostModel;
+use super::{CostError, CostModel};
 use crate::export::skeleton;
 use crate::model::Graph;
 use crate::space::Assignment;
@@ -25,8 +24,8 @@ impl CostModel for Size {
         "bytes"
     }
 
-    fn hard(&self, graph: &Graph, assignment: &Assignment) -> Result<f64, LutError> {
-        Ok(memory(graph, assignment).flash() as f64)
+    fn layers(&self, graph: &Graph, assignment: &Assignment) -> Result<Vec<f64>, CostError> {
+        Ok(vec![memory(graph, assignment).flash() as f64])
     }
 }
 
@@ -43,8 +42,8 @@ impl CostModel for Ram {
         "bytes"
     }
 
-    fn hard(&self, graph: &Graph, assignment: &Assignment) -> Result<f64, LutError> {
-        Ok(memory(graph, assignment).buffers as f64)
+    fn layers(&self, graph: &Graph, assignment: &Assignment) -> Result<Vec<f64>, CostError> {
+        Ok(vec![memory(graph, assignment).buffers as f64])
     }
 }
 
@@ -61,7 +60,8 @@ impl CostModel for Macs {
         "MACs"
     }
 
-    fn hard(&self, graph: &Graph, assignment: &Assignment) -> Result<f64, LutError> {
-        Ok(assignment.macs(graph).iter().flatten().map(|(_, macs)| macs).sum())
+    fn layers(&self, graph: &Graph, assignment: &Assignment) -> Result<Vec<f64>, CostError> {
+        let sum = |layer: Vec<(u8, f64)>| layer.iter().map(|(_, macs)| macs).sum();
+        Ok(assignment.macs(graph).into_iter().skip(1).map(sum).collect())
     }
 }

@@ -1,10 +1,9 @@
-//! Cost models: what an assignment costs. A model is one function of hard widths; [`SoftCost`] makes of any of them something
-//! to differentiate.
+//! Cost models: what an assignment costs. A model is one function of hard widths, and plain Rust; training makes of any of
+//! them something to differentiate (`train::SoftCost`) or to keep below (`train::Descent`).
 
 mod measured;
 mod memory;
 mod published;
-mod soft;
 
 use std::path::Path;
 
@@ -15,10 +14,17 @@ use serde::{Deserialize, Serialize};
 pub use measured::Measured;
 pub use memory::{Macs, Ram, Size};
 pub use published::Published;
-pub use soft::SoftCost;
 
 use crate::model::Graph;
 use crate::space::Assignment;
+
+/// Why a model cannot say what something costs.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CostError {
+    /// The measured table cannot be used, or lacks a layer.
+    #[error(transparent)]
+    Table(#[from] LutError),
+}
 
 /// A cost model.
 pub trait CostModel: std::fmt::Debug + Send + Sync {
@@ -26,11 +32,28 @@ pub trait CostModel: std::fmt::Debug + Send + Sync {
     fn name(&self) -> &'static str;
     /// Unit of its numbers.
     fn unit(&self) -> &'static str;
-    /// Cost of the whole network.
+    /// Costs that add up to that of the network: of each layer in execution order, or of all together where a model does not
+    /// tell layers apart (memory is laid out, or shared, as a whole).
     ///
     /// # Errors
     /// If the model does not know a layer; nothing is free by default.
-    fn hard(&self, graph: &Graph, assignment: &Assignment) -> Result<f64, LutError>;
+    fn layers(&self, graph: &Graph, assignment: &Assignment) -> Result<Vec<f64>, CostError>;
+    /// Cost of the whole network.
+    ///
+    /// # Errors
+    /// As for [`CostModel::layers`].
+    fn hard(&self, graph: &Graph, assignment: &Assignment) -> Result<f64, CostError> {
+        Ok(self.layers(graph, assignment)?.iter().sum())
+    }
+}
+
+/// How strongly a cost counts in a search.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Strength {
+    /// What a network as costly as 8 bits everywhere adds to the loss.
+    Fixed(f64),
+    /// As much as it takes to come down to a target, in the unit of the model.
+    Target(f64),
 }
 
 /// What a search minimises beside the loss, or holds below a target.
@@ -61,37 +84,55 @@ impl Objective {
             Self::Macs => "macs",
         }
     }
-
-    /// Its model: cycles and energy from the measured table or, without one, the published.
-    ///
-    /// # Errors
-    /// If the table cannot be loaded.
-    pub fn model(self, lut: Option<&Path>) -> Result<Box<dyn CostModel>, LutError> {
-        Ok(match (self, lut) {
-            (Self::Cycles, Some(path)) => Box::new(Measured::load(path)?),
-            (Self::Energy, Some(path)) => Box::new(Measured::load(path)?.energy()),
-            (Self::Cycles, None) => Box::new(Published::CYCLES),
-            (Self::Energy, None) => Box::new(Published::ENERGY),
-            (Self::Size, _) => Box::new(Size),
-            (Self::Ram, _) => Box::new(Ram),
-            (Self::Macs, _) => Box::new(Macs),
-        })
-    }
 }
 
-/// Every model there is, each once: those of a search with the measured table, if there is one, and of a search without.
-///
-/// # Errors
-/// If the table cannot be loaded.
-pub fn models(lut: Option<&Path>) -> Result<Vec<Box<dyn CostModel>>, LutError> {
-    let mut out: Vec<Box<dyn CostModel>> = Vec::new();
-    for table in lut.map(Some).into_iter().chain([None]) {
-        for objective in Objective::value_variants() {
-            let model = objective.model(table)?;
-            if out.iter().all(|m| m.name() != model.name()) {
-                out.push(model);
-            }
+/// Where models come from: the measured table, parsed once, or none.
+#[derive(Clone, Debug, Default)]
+pub struct Models {
+    table: Option<Measured>,
+}
+
+impl Models {
+    /// With the table of a file, if there is one.
+    ///
+    /// # Errors
+    /// If it cannot be used.
+    pub fn load(lut: Option<&Path>) -> Result<Self, CostError> {
+        Ok(Self { table: lut.map(Measured::load).transpose()? })
+    }
+
+    /// The measured table, if there is one.
+    #[must_use]
+    pub fn table(&self) -> Option<&Measured> {
+        self.table.as_ref()
+    }
+
+    /// The model of an objective: cycles and energy from the measured table or, without one, the published.
+    #[must_use]
+    pub fn of(&self, objective: Objective) -> Box<dyn CostModel> {
+        match (objective, &self.table) {
+            (Objective::Cycles, Some(table)) => Box::new(table.clone()),
+            (Objective::Energy, Some(table)) => Box::new(table.clone().energy()),
+            (Objective::Cycles, None) => Box::new(Published::CYCLES),
+            (Objective::Energy, None) => Box::new(Published::ENERGY),
+            (Objective::Size, _) => Box::new(Size),
+            (Objective::Ram, _) => Box::new(Ram),
+            (Objective::Macs, _) => Box::new(Macs),
         }
     }
-    Ok(out)
+
+    /// Every model there is, each once: those of a search with the measured table, if there is one, and of a search without.
+    #[must_use]
+    pub fn all(&self) -> Vec<Box<dyn CostModel>> {
+        let mut out: Vec<Box<dyn CostModel>> = Vec::new();
+        for models in [self, &Self::default()] {
+            for &objective in Objective::value_variants() {
+                let model = models.of(objective);
+                if out.iter().all(|m| m.name() != model.name()) {
+                    out.push(model);
+                }
+            }
+        }
+        out
+    }
 }

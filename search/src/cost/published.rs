@@ -1,9 +1,7 @@
 //! Cycles and energy by the published MPIC table: MACs over MAC/cycle, for layers with weights; nothing else is priced by that
 //! model, and it knows of no block and no border, which is why it is only the fallback.
 
-use mpic_kernels::lut::LutError;
-
-use super::CostModel;
+use super::{CostError, CostModel};
 use crate::model::Graph;
 use crate::space::Assignment;
 
@@ -44,13 +42,13 @@ impl CostModel for Published {
         self.unit
     }
 
-    fn hard(&self, graph: &Graph, assignment: &Assignment) -> Result<f64, LutError> {
-        let mut cycles = 0.0;
-        for (id, macs) in assignment.macs(graph).into_iter().enumerate() {
-            let Some(&x) = graph.nodes[id].inputs.first() else { continue };
+    fn layers(&self, graph: &Graph, assignment: &Assignment) -> Result<Vec<f64>, CostError> {
+        let layer = |(id, macs): (usize, Vec<(u8, f64)>)| {
+            let Some(&x) = graph.nodes[id].inputs.first() else { return 0.0 };
             let a = index(assignment.activations[x]);
-            cycles += macs.iter().map(|&(w, macs)| macs / MAC_PER_CYCLE[a][index(w)]).sum::<f64>();
-        }
-        Ok(cycles * self.per_cycle)
+            let cycles: f64 = macs.iter().map(|&(w, macs)| macs / MAC_PER_CYCLE[a][index(w)]).sum();
+            cycles * self.per_cycle
+        };
+        Ok(assignment.macs(graph).into_iter().enumerate().skip(1).map(layer).collect())
     }
 }

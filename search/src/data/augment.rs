@@ -2,11 +2,13 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use super::Samples;
 
 /// How training samples vary.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Augment {
     /// Not at all.
     None,
@@ -24,6 +26,39 @@ pub enum Augment {
         /// Whether half of the images are mirrored left to right.
         mirror: bool,
     },
+}
+
+impl std::str::FromStr for Augment {
+    type Err = String;
+
+    /// `none`, `version`, or changes of images by name, as `shift=0.1,rotate=15,zoom=0.1,mirror`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => return Ok(Self::None),
+            "version" => return Ok(Self::Version),
+            _ => {}
+        }
+        let (mut shift, mut rotate, mut zoom, mut mirror) = (0.0, 0.0, 0.0, false);
+        for part in text.split(',') {
+            let wrong = || {
+                format!(
+                    "'{part}' is no way to vary samples; write none, version, or for example shift=0.1,rotate=15,zoom=0.1,mirror"
+                )
+            };
+            let (name, value) = match part.split_once('=') {
+                Some((name, value)) => (name, Some(value.parse::<f32>().map_err(|_| wrong())?)),
+                None => (part, None),
+            };
+            match (name, value) {
+                ("shift", Some(v)) if (0.0..=1.0).contains(&v) => shift = v,
+                ("rotate", Some(v)) if (0.0..=180.0).contains(&v) => rotate = v,
+                ("zoom", Some(v)) if (0.0..1.0).contains(&v) => zoom = v,
+                ("mirror", None) => mirror = true,
+                _ => return Err(wrong()),
+            }
+        }
+        Ok(Self::Image { shift, rotate, zoom, mirror })
+    }
 }
 
 /// What is drawn for a sample: a generator of its own, so that nothing depends on the order of samples.

@@ -67,6 +67,13 @@ impl Dataset {
         }
     }
 
+    /// Moves a share of the training samples, drawn by `seed` class by class, to the validation set.
+    pub fn hold_out(&mut self, share: f64, seed: u64) {
+        let mut rng = augment::rng(seed, 0, usize::MAX >> 32);
+        let [held, kept] = self.train.split(share, &mut rng);
+        (self.validation, self.train) = (held, kept);
+    }
+
     /// Real values of samples, one after another, height x width x channels.
     #[must_use]
     pub fn values(&self, samples: &Samples, indices: &[usize]) -> Vec<f32> {

@@ -1,5 +1,8 @@
 //! Samples as the bytes a deployed network reads.
 
+use rand::Rng;
+use rand::seq::SliceRandom as _;
+
 /// Codes of samples. Images are stored one after another. Sounds are stored as clips of overlapping samples, a clip
 /// perhaps in several variants; whatever is known of a clip holds for its samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -107,6 +110,31 @@ impl Samples {
     #[must_use]
     pub fn per_clip(&self) -> usize {
         self.windows.0
+    }
+
+    /// So large a share of the clips (or images) of each class, drawn at random, and the others.
+    #[must_use]
+    pub fn split(&self, share: f64, rng: &mut impl Rng) -> [Self; 2] {
+        let mut held = vec![false; self.labels.len()];
+        for class in 0..=u8::MAX {
+            let mut of: Vec<usize> = (0..self.labels.len()).filter(|&i| self.labels[i] == class).collect();
+            of.shuffle(rng);
+            of.truncate((of.len() as f64 * share).round() as usize);
+            of.into_iter().for_each(|i| held[i] = true);
+        }
+        let part = |wanted: bool| {
+            let of = |i: &usize| held[*i] == wanted;
+            let indices: Vec<usize> = (0..held.len()).filter(of).collect();
+            let clip = self.variants * self.clip;
+            let each = |i: &usize| &self.codes[i * clip..][..clip];
+            Self {
+                codes: indices.iter().flat_map(each).copied().collect(),
+                labels: indices.iter().map(|&i| self.labels[i]).collect(),
+                machines: indices.iter().map(|&i| self.machines[i]).collect(),
+                ..*self
+            }
+        };
+        [part(true), part(false)]
     }
 
     /// `n` indices spread evenly over the samples, or all if there are fewer.

@@ -12,7 +12,7 @@ use crate::space::Assignment;
 pub struct Frozen {
     /// Weight codes, `[channel][kernel row][kernel column][input channel]`.
     pub codes: Vec<i8>,
-    /// Real value of a weight step, by channel.
+    /// Real value of a weight step, by channel; negative where a normalisation turns the sign.
     pub scale: Vec<f64>,
     /// Bias in real units, by channel.
     pub bias: Vec<f64>,
@@ -78,7 +78,8 @@ pub fn lower(
 ) -> Result<IntNet, NetError> {
     let mut scales = scales.to_vec();
     let output = graph.output();
-    let largest = frozen[output].iter().flat_map(|f| &f.scale).copied().fold(f64::MIN_POSITIVE, f64::max);
+    let largest =
+        frozen[output].iter().flat_map(|f| &f.scale).map(|s| s.abs()).fold(f64::MIN_POSITIVE, f64::max);
     scales[output] = scales[graph.nodes[output].inputs[0]] * largest / LOGIT_STEPS;
     let tensors = tensors(graph, assignment, &scales);
     let layers = (1..graph.nodes.len())

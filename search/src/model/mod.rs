@@ -121,15 +121,24 @@ impl Node {
         }
     }
 
+    /// Whether it ends in a rectifier.
+    #[must_use]
+    pub fn relu(&self) -> bool {
+        match self.op {
+            Op::Conv { relu, .. }
+            | Op::Depthwise { relu, .. }
+            | Op::Linear { relu, .. }
+            | Op::Add { relu } => relu,
+            Op::Input | Op::AvgPool { .. } | Op::MaxPool { .. } => false,
+        }
+    }
+
     /// Whether its output is never negative, so that it is quantised without sign.
     #[must_use]
     pub fn unsigned(&self, graph: &Graph) -> bool {
         match self.op {
             Op::Input => graph.input.unsigned(),
-            Op::Conv { relu, .. }
-            | Op::Depthwise { relu, .. }
-            | Op::Linear { relu, .. }
-            | Op::Add { relu } => relu,
+            Op::Conv { .. } | Op::Depthwise { .. } | Op::Linear { .. } | Op::Add { .. } => self.relu(),
             Op::AvgPool { .. } | Op::MaxPool { .. } => graph.nodes[self.inputs[0]].unsigned(graph),
         }
     }
@@ -151,6 +160,19 @@ impl Graph {
     #[must_use]
     pub fn output(&self) -> NodeId {
         self.nodes.len() - 1
+    }
+
+    /// The same graph without normalisation.
+    #[must_use]
+    pub fn without_norm(&self) -> Self {
+        let mut out = self.clone();
+        for node in &mut out.nodes {
+            match &mut node.op {
+                Op::Conv { norm, .. } | Op::Depthwise { norm, .. } | Op::Linear { norm, .. } => *norm = false,
+                Op::Input | Op::Add { .. } | Op::AvgPool { .. } | Op::MaxPool { .. } => {}
+            }
+        }
+        out
     }
 
     /// Height, width and channels of the first input of a node; the input's own for node 0.

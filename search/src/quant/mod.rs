@@ -8,10 +8,13 @@
 //! Source: Esser et al. 2020, "Learned step size quantization" (the gradient follows from the expression below).
 
 mod backward;
+mod normalised;
 mod passes;
 
-pub use passes::{Branch, Later, Row, Sums, quantise};
+pub use normalised::{Normalisation, Normalised, Statistics, normalise_quantise};
+pub use passes::{Branch, Gradients, Later, Row, Sums, quantise};
 
+use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 /// Smallest and largest code of `bits`.
@@ -39,6 +42,50 @@ pub fn weights(w: &Tensor, log_scale: &Tensor, low: &Tensor, high: &Tensor) -> T
     let scale = log_scale.exp().unsqueeze(-1);
     let (low, high) = (low.unsqueeze(-1), high.unsqueeze(-1));
     round(&(w.unsqueeze(0) / &scale).clamp_tensor(Some(low), Some(high))) * scale
+}
+
+/// How quantisers find their scales.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantisers {
+    /// Scales are trained (LSQ, Esser et al. 2020).
+    #[default]
+    Learned,
+    /// Weights by the least and the largest weight of a channel, anew in each step, their codes clipped to those of the
+    /// hardware; activations by a trained clip that only clipped values move (PACT, Choi et al. 2018). As in Risso et al. 2022.
+    MinMaxPact,
+}
+
+impl Quantisers {
+    /// Quantises an activation tensor of any shape with one scale, whose logarithm is a scalar tensor.
+    pub fn activation(self, x: &Tensor, log_scale: &Tensor, bits: u8, unsigned: bool) -> Tensor {
+        match self {
+            Self::Learned => activation(x, log_scale, bits, unsigned),
+            Self::MinMaxPact => {
+                let (low, high) = range(bits, unsigned);
+                let scale = log_scale.exp();
+                let clipped = x.maximum(&(&scale * low)).minimum(&(&scale * high));
+                let (codes, scale) = (clipped.detach() / scale.detach(), scale.detach());
+                let rounded = (codes + 0.5).floor() * scale;
+                &clipped + (rounded - clipped.detach())
+            }
+        }
+    }
+
+    /// Logarithms of the scales of weights `[channels, fan-in]` at the given widths, `[widths, channels]`; `trained` are those
+    /// that are learned.
+    pub fn weight_scales(self, w: &Tensor, trained: &Tensor, widths: &[u8]) -> Tensor {
+        match self {
+            Self::Learned => trained.shallow_clone(),
+            Self::MinMaxPact => {
+                let w = w.detach();
+                let spread = (w.amax([1], false) - w.amin([1], false)).clamp_min(1e-6);
+                let each: Vec<_> =
+                    widths.iter().map(|&b| (&spread / (f64::from(b).exp2() - 1.0)).log()).collect();
+                Tensor::stack(&each, 0)
+            }
+        }
+    }
 }
 
 /// The codes that [`weights`] stands for, for one width: `[channels, fan-in]`.

@@ -91,20 +91,14 @@ impl Report {
     }
 }
 
-/// Which points no other one of the same granularity beats in cycles and score.
+/// Which of all points no other one beats in cycles and score: that of the validation set where every point has one, since a
+/// choice should not rest on the test set.
 fn on_front(points: &[Point]) -> Vec<bool> {
+    let validated = points.iter().all(|p| p.accuracy_validation.is_some());
+    let gain = |p: &Point| p.accuracy_validation.filter(|_| validated).unwrap_or(p.accuracy);
+    let values: Vec<_> = points.iter().map(|p| (p.cycles as f64, gain(p))).collect();
     let mut out = vec![false; points.len()];
-    for n in 0..points.len() {
-        let of: Vec<usize> =
-            (0..points.len()).filter(|&i| points[i].granularity == points[n].granularity).collect();
-        // Each granularity once, at its first point.
-        if of[0] == n {
-            let values: Vec<_> = of.iter().map(|&i| (points[i].cycles as f64, points[i].accuracy)).collect();
-            for i in pareto::front(&values) {
-                out[of[i]] = true;
-            }
-        }
-    }
+    pareto::front(&values).into_iter().for_each(|i| out[i] = true);
     out
 }
 

@@ -124,7 +124,7 @@ fn table(report: &Report, order: &[usize]) -> Markup {
                 }
             }
         }
-        p.key { "* no other point of the same granularity is both as fast and as good." }
+        p.key { "* no other point is both as fast and as good." }
     }
 }
 

@@ -56,15 +56,15 @@ impl Axis {
 /// What a plot shows upwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Height {
-    /// Score of the integer network, with a front for each granularity and seed.
+    /// Score of the integer network, with a front for each series and seed.
     Score,
     /// Error of the predicted cycles, %; points without a prediction are left out.
     Error,
 }
 
-/// Colour and shape that tell a granularity: distinct for colour-blind readers (Okabe and Ito), and in print without colour.
+/// Colour and shape that tell a series: distinct for colour-blind readers (Okabe and Ito), and in print without colour.
 pub(super) struct Look {
-    /// Its granularity.
+    /// What the name of its series begins with.
     name: &'static str,
     /// Name in legends.
     label: &'static str,
@@ -73,14 +73,27 @@ pub(super) struct Look {
     path: &'static str,
 }
 
-static LOOKS: [Look; 4] = [
+static LOOKS: [Look; 7] = [
+    Look {
+        name: "channel, regulariser",
+        label: "channel-wise, regulariser",
+        colour: "#56b4e9",
+        path: "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",
+    },
     Look {
         name: "channel",
         label: "channel-wise",
         colour: "#0072b2",
         path: "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",
     },
+    Look {
+        name: "layer, regulariser",
+        label: "layer-wise, regulariser",
+        colour: "#e69f00",
+        path: "M0-6.5L6 4.5H-6z",
+    },
     Look { name: "layer", label: "layer-wise", colour: "#d55e00", path: "M0-6.5L6 4.5H-6z" },
+    Look { name: "width", label: "one width, pruned", colour: "#cc79a7", path: "M0 6.5L6-4.5H-6z" },
     Look { name: "fixed", label: "fixed widths", colour: "#009e73", path: "M-4.5-4.5h9v9h-9z" },
     // Of files that another program wrote.
     Look { name: "", label: "other", colour: "#666", path: "M0-6L6 0L0 6L-6 0z" },
@@ -88,7 +101,9 @@ static LOOKS: [Look; 4] = [
 
 impl Look {
     fn of(p: &Point) -> &'static Self {
-        LOOKS.iter().find(|l| l.name == p.granularity).unwrap_or(&LOOKS[3])
+        let series = p.series();
+        // The last has a name that everything begins with.
+        LOOKS.iter().find(|l| series.starts_with(l.name)).expect("a look for everything")
     }
 
     fn mark(&self) -> Markup {
@@ -117,7 +132,7 @@ struct Shown<'a> {
     y: f64,
 }
 
-/// The front of a granularity and seed, as corners in the coordinates of a plot.
+/// The front of a series and seed, as corners in the coordinates of a plot.
 struct Line {
     look: &'static Look,
     seed: u64,
@@ -155,7 +170,7 @@ pub(super) fn svg(report: &Report, axis: Axis, height: Height) -> Result<String>
         root.fill(&WHITE).map_err(|e| failed(&e))?;
         let mut chart = ChartBuilder::on(&root)
             .margin(12)
-            .margin_top(40)
+            .margin_top(20 + 20 * looks(&report.points).count().div_ceil(3) as u32)
             .x_label_area_size(58)
             .y_label_area_size(78)
             .build_cartesian_2d(span(shown.iter().map(|s| s.x)), span(shown.iter().map(|s| s.y).chain(zero)))
@@ -206,9 +221,9 @@ pub(super) fn svg(report: &Report, axis: Axis, height: Height) -> Result<String>
     Ok(out)
 }
 
-/// The front of each granularity and seed.
+/// The front of each series and seed.
 fn lines(shown: &[Shown]) -> Vec<Line> {
-    let set = |s: &Shown| (s.point.granularity.clone(), s.point.seed);
+    let set = |s: &Shown| (s.point.series(), s.point.seed);
     let mut sets: Vec<_> = shown.iter().map(set).collect();
     sets.sort_unstable();
     sets.dedup();
@@ -221,12 +236,16 @@ fn lines(shown: &[Shown]) -> Vec<Line> {
     sets.into_iter().map(line).collect()
 }
 
+/// The looks that points have, each once.
+fn looks(points: &[Point]) -> impl Iterator<Item = &'static Look> {
+    LOOKS.iter().filter(|l| points.iter().any(|p| std::ptr::eq(Look::of(p), *l)))
+}
+
 fn legend(points: &[Point]) -> Markup {
-    let there = LOOKS.iter().filter(|l| points.iter().any(|p| std::ptr::eq(Look::of(p), *l)));
     html! {
         g.legend font-family="sans-serif" font-size="14" {
-            @for (n, look) in there.enumerate() {
-                g transform=(format!("translate({},22)", 92 + 200 * n)) {
+            @for (n, look) in looks(points).enumerate() {
+                g transform=(format!("translate({},{})", 92 + 220 * (n % 3), 16 + 20 * (n / 3))) {
                     line x1="0" x2="32" stroke=(look.colour) stroke-width="2" {}
                     g transform="translate(16,0)" { (look.mark()) }
                     text x="40" y="5" { (look.label) }
@@ -247,7 +266,7 @@ fn tip(report: &Report, p: &Point, front: bool) -> String {
          energy: {:.2} uJ ({:.2} to {:.2}; model, not a measurement)",
         name(p),
         p.seed,
-        if front { ", on its front" } else { "" },
+        if front { ", on the front" } else { "" },
         p.accuracy,
         metric.unit(),
         grouped(p.cycles as f64),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Report, name, on_front};
 use crate::pareto::{self, Point};
 
-/// A table of points by rising cycles; `*` marks those no other one of the same granularity beats.
+/// A table of points by rising cycles; `*` marks those no other one beats.
 #[must_use]
 pub fn table(report: &Report) -> String {
     let (points, unit) = (&report.points[..], report.metric.unit());
@@ -49,33 +49,29 @@ const DROPS: [f64; 3] = [1.0, 2.0, 3.0];
 #[must_use]
 pub fn fronts(report: &Report) -> String {
     let (points, unit) = (&report.points[..], report.metric.unit());
-    let mut sets: Vec<(&str, u64)> = Vec::new();
-    for p in points {
-        if !sets.contains(&(&p.granularity, p.seed)) {
-            sets.push((&p.granularity, p.seed));
-        }
-    }
+    let mut sets: Vec<(String, u64)> = points.iter().map(|p| (p.series(), p.seed)).collect();
+    sets.sort_unstable();
+    sets.dedup();
     if sets.len() < 2 {
         return String::new();
     }
-    sets.sort_unstable();
     let of = |f: fn(&Point) -> f64| points.iter().map(f);
     let (fast, slow) = of(|p| p.cycles as f64).fold((f64::INFINITY, 0f64), |(l, h), v| (l.min(v), h.max(v)));
     let (bad, good) = of(|p| p.accuracy).fold((f64::INFINITY, 0f64), |(l, h), v| (l.min(v), h.max(v)));
     let float = of(|p| p.accuracy_float).sum::<f64>() / points.len() as f64;
-    let mut out = format!("  {:16} hypervolume", "front");
+    let mut out = format!("  {:28} hypervolume", "front");
     for drop in DROPS {
         let _ = write!(out, "  {:>16}", format!("cycles at {:.1}{unit}", float - drop));
     }
     out.push('\n');
-    for (granularity, seed) in sets {
+    for (series, seed) in sets {
         let values: Vec<(f64, f64)> = points
             .iter()
-            .filter(|p| p.granularity == granularity && p.seed == seed)
+            .filter(|p| p.series() == series && p.seed == seed)
             .map(|p| (p.cycles as f64, p.accuracy))
             .collect();
         let share = pareto::hypervolume(&values, (slow, bad)) / ((slow - fast) * (good - bad));
-        let _ = write!(out, "  {:16}      {share:.3}", format!("{granularity}, seed {seed}"));
+        let _ = write!(out, "  {:28}      {share:.3}", format!("{series}, seed {seed}"));
         for drop in DROPS {
             let cycles = pareto::cost_at(&values, float - drop).map_or("never".into(), |c| format!("{c:.0}"));
             let _ = write!(out, "  {cycles:>16}");
@@ -112,7 +108,7 @@ pub fn ranking(report: &Report) -> String {
 /// The points as CSV, one line each.
 pub(super) fn csv(points: &[Point]) -> String {
     let mut out = String::from(
-        "run,id,granularity,objective,lambda,seed,accuracy,accuracy_fake_quantised,accuracy_float,weight_bytes,flash_bytes,\
+        "run,id,granularity,method,objective,lambda,seed,accuracy,accuracy_fake_quantised,accuracy_float,weight_bytes,flash_bytes,\
          ram_peak_bytes,cycles,program_cycles,predicted_cycles,energy_uj,energy_uj_low,energy_uj_high,energy_uj_constant,\
          simulated_inputs,bit_exact,macs,accuracy_search,accuracy_decided,accuracy_validation\n",
     );
@@ -120,10 +116,11 @@ pub(super) fn csv(points: &[Point]) -> String {
     for p in points {
         let _ = writeln!(
             out,
-            "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
+            "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
             p.run,
             p.id,
             p.granularity,
+            p.method,
             p.objective,
             optional(p.lambda),
             p.seed,

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::cost::Objective;
+use crate::cost::{Objective, Strength};
 use crate::space::Space;
-use crate::train::{Epochs, Sampling, Strength};
+use crate::train::{Recipe, Sampling};
 
 /// How finely widths are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -17,8 +17,45 @@ pub enum Granularity {
     Channel,
     /// Every layer.
     Layer,
+    /// Not at all, but channels are pruned: one width for all that stay.
+    Width,
     /// Not at all: the same widths everywhere.
     Fixed,
+}
+
+impl Granularity {
+    /// Name on the command line and in files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Channel => "channel",
+            Self::Layer => "layer",
+            Self::Width => "width",
+            Self::Fixed => "fixed",
+        }
+    }
+}
+
+/// How widths are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// A network that comes down to budgets, move by move, while it trains.
+    #[default]
+    Descent,
+    /// Logits of widths that learn by gradient, under a cost term in the loss.
+    Regulariser,
+}
+
+impl Method {
+    /// Name on the command line and in files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Descent => "descent",
+            Self::Regulariser => "regulariser",
+        }
+    }
 }
 
 /// What training runs on.
@@ -65,6 +102,8 @@ pub struct Config {
     pub model: Option<String>,
     /// How finely widths are chosen.
     pub granularity: Granularity,
+    /// How they are found.
+    pub method: Method,
     /// Weight widths.
     pub weights: Vec<u8>,
     /// Activation widths.
@@ -77,6 +116,8 @@ pub struct Config {
     pub lambdas: Vec<f64>,
     /// Targets in place of strengths, one point each; all targets of a point hold together.
     pub targets: Vec<Vec<Target>>,
+    /// Descents, each past a row of points.
+    pub descents: Vec<Route>,
     /// How a search computes with undecided widths.
     pub sampling: Sampling,
     /// Temperature at the start and at the end of a search.
@@ -85,16 +126,17 @@ pub struct Config {
     pub split: Option<f64>,
     /// Whether what a search finds is refined under the exact costs.
     pub refine: bool,
-    /// For fixed widths: (weights, activations), one point each.
+    /// For fixed widths and pruned networks of one width: (weights, activations), one network or descent each.
     pub fixed: Vec<(u8, u8)>,
-    /// Epochs of each phase.
-    pub epochs: Epochs,
+    /// How networks are trained.
+    pub recipe: Recipe,
+    /// Share of the training samples that is held out for validation, where the data have no validation set.
+    pub validation: f64,
     /// Seed of everything random.
     pub seed: u64,
-    /// Threads of libtorch; results are repeatable for one number of them.
+    /// Threads of libtorch.
     pub threads: usize,
     /// What trains.
-    #[serde(default)]
     pub device: Processor,
     /// Test inputs to run on the simulator.
     pub simulate: usize,
@@ -102,6 +144,41 @@ pub struct Config {
     pub warm_start: bool,
     /// The command that made the run.
     pub command: String,
+}
+
+/// A descent past a row of budgets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Route {
+    /// What the names of its points begin with.
+    pub id: String,
+    /// The folder of its state.
+    pub folder: String,
+    /// The widths it may use.
+    pub space: Space,
+    /// What the networks on the way may cost.
+    pub limits: Vec<Budgets>,
+}
+
+/// What the networks of a descent may cost, of one thing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Budgets {
+    /// Of what.
+    pub objective: Objective,
+    /// By network: how much, falling, in the unit of its model.
+    pub allowed: Vec<f64>,
+}
+
+impl Route {
+    /// The names of its points.
+    #[must_use]
+    pub fn points(&self) -> Vec<String> {
+        let stops = self.limits.first().map_or(0, |l| l.allowed.len());
+        let of = |stop: usize| {
+            let parts = self.limits.iter().map(|l| format!("{}-{}", l.objective.name(), l.allowed[stop]));
+            format!("{}-{}", self.id, parts.collect::<Vec<_>>().join("-"))
+        };
+        (0..stops).map(of).collect()
+    }
 }
 
 /// What a network may cost.
@@ -117,7 +194,7 @@ impl Config {
     /// Value of [`Config::format`].
     pub const FORMAT: &str = "nas-run";
     /// Value of [`Config::version`].
-    pub const VERSION: u32 = 2;
+    pub const VERSION: u32 = 3;
 
     /// Gives libtorch and our own loops the threads of the run.
     pub(super) fn share_threads(&self) -> Result<()> {
@@ -127,67 +204,86 @@ impl Config {
         Ok(())
     }
 
+    /// The networks to find, in order.
     pub(super) fn plans(&self) -> Vec<Plan> {
-        let name = match self.granularity {
-            Granularity::Channel => "channel",
-            Granularity::Layer => "layer",
-            Granularity::Fixed => "fixed",
-        };
-        let config = self;
+        let name = self.granularity.name();
         // Cycles are what is usually minimised; other objectives are part of the name.
-        let of = match config.objectives.as_slice() {
+        let of = match self.objectives.as_slice() {
             [Objective::Cycles] => String::new(),
             all => all.iter().flat_map(|o| [o.name(), "-"]).collect(),
         };
+        let plan = |id: String, kind: String, lambda, space, goal| Plan { id, kind, lambda, space, goal };
         let searched = |&lambda: &f64| {
-            let each = lambda / config.objectives.len() as f64;
-            let costs = config.objectives.iter().map(|&o| (o, Strength::Fixed(each))).collect();
-            Plan { id: format!("{name}-{of}{lambda}"), lambda: Some(lambda), goal: Way::Search(costs) }
+            let each = lambda / self.objectives.len() as f64;
+            let costs = self.objectives.iter().map(|&o| (o, Strength::Fixed(each))).collect();
+            let id = format!("{name}-{of}{lambda}");
+            plan(id, name.into(), Some(lambda), self.space(), Way::Search(costs))
         };
         let aimed = |targets: &Vec<Target>| {
             let parts: Vec<_> =
                 targets.iter().map(|t| format!("{}-{}", t.objective.name(), t.value)).collect();
             let costs = targets.iter().map(|t| (t.objective, Strength::Target(t.value))).collect();
-            Plan { id: format!("{name}-{}", parts.join("-")), lambda: None, goal: Way::Search(costs) }
+            plan(format!("{name}-{}", parts.join("-")), name.into(), None, self.space(), Way::Search(costs))
         };
-        let fixed = |&(w, a): &(u8, u8)| Plan {
-            id: format!("{name}-w{w}a{a}"),
-            lambda: None,
-            goal: Way::Fixed(w, a),
+        let descents = self.descents.iter().enumerate().flat_map(|(path, p)| {
+            // One descent of many is told from others by its widths only where these differ.
+            let kind = if self.granularity == Granularity::Width { p.id.clone() } else { name.into() };
+            p.points().into_iter().enumerate().map(move |(stop, id)| {
+                plan(id, kind.clone(), None, p.space.clone(), Way::Descend { path, stop })
+            })
+        });
+        let fixed = |&(w, a): &(u8, u8)| {
+            let space = Space { weights: vec![w], activations: vec![a], per_channel: false };
+            plan(format!("{name}-w{w}a{a}"), name.into(), None, space, Way::Fixed(w, a))
         };
-        match config.granularity {
-            Granularity::Channel | Granularity::Layer => {
-                config.lambdas.iter().map(searched).chain(config.targets.iter().map(aimed)).collect()
-            }
-            Granularity::Fixed => config.fixed.iter().map(fixed).collect(),
-        }
+        let all = self.lambdas.iter().map(searched).chain(self.targets.iter().map(aimed)).chain(descents);
+        let fixed = self.fixed.iter().filter(|_| self.granularity == Granularity::Fixed).map(fixed);
+        all.chain(fixed).collect()
     }
 
-    pub(super) fn space(&self) -> Space {
+    /// The widths that a search of the run chooses from.
+    #[must_use]
+    pub fn space(&self) -> Space {
         let sorted = |v: &[u8]| {
             let mut v = v.to_vec();
             v.sort_unstable();
             v.dedup();
             v
         };
-        let mut space = Space {
+        Space {
             weights: sorted(&self.weights),
             activations: sorted(&self.activations),
             per_channel: self.granularity == Granularity::Channel,
-        };
-        for &(w, a) in &self.fixed {
-            space.weights = sorted(&[&space.weights[..], &[w]].concat());
-            space.activations = sorted(&[&space.activations[..], &[a]].concat());
         }
-        space
+    }
+
+    /// The names and spaces of its descents: one, or one for each width of pruned networks of one width.
+    #[must_use]
+    pub fn spaces(&self) -> Vec<(String, Space)> {
+        let name = self.granularity.name();
+        match self.granularity {
+            Granularity::Channel | Granularity::Layer => vec![(name.into(), self.space())],
+            Granularity::Width => {
+                let of = |&(w, a): &(u8, u8)| {
+                    let space = Space { weights: vec![0, w], activations: vec![a], per_channel: true };
+                    (format!("{name}-w{w}a{a}"), space)
+                };
+                self.fixed.iter().map(of).collect()
+            }
+            Granularity::Fixed => vec![],
+        }
     }
 }
 
 /// One network to find.
 pub(super) struct Plan {
     pub(super) id: String,
+    /// Which points it makes a front with.
+    pub(super) kind: String,
     /// Strength of the cost, for reports.
     pub(super) lambda: Option<f64>,
+    /// The widths it may have.
+    pub(super) space: Space,
     pub(super) goal: Way,
 }
 
@@ -195,16 +291,31 @@ pub(super) struct Plan {
 pub(super) enum Way {
     /// By search under these costs.
     Search(Vec<(Objective, Strength)>),
+    /// At a stop of a descent, by their numbers.
+    Descend { path: usize, stop: usize },
     /// It is given: weight and activation bits.
     Fixed(u8, u8),
 }
 
-impl Plan {
-    /// What it pays for.
-    pub(super) fn costs(&self) -> &[(Objective, Strength)] {
-        match &self.goal {
-            Way::Search(costs) => costs,
-            Way::Fixed(..) => &[],
+impl Config {
+    /// How a plan finds its network, for reports.
+    pub(super) fn method(plan: &Plan) -> &'static str {
+        match plan.goal {
+            Way::Search(_) => Method::Regulariser.name(),
+            Way::Descend { .. } => Method::Descent.name(),
+            Way::Fixed(..) => "given",
+        }
+    }
+
+    /// What a plan pays for.
+    pub(super) fn costs(&self, plan: &Plan) -> Vec<(Objective, Strength)> {
+        match &plan.goal {
+            Way::Search(costs) => costs.clone(),
+            Way::Descend { path, stop } => {
+                let limits = &self.descents[*path].limits;
+                limits.iter().map(|l| (l.objective, Strength::Target(l.allowed[*stop]))).collect()
+            }
+            Way::Fixed(..) => vec![],
         }
     }
 }

@@ -10,8 +10,8 @@ use mpic_kernels::{deploy, golden, simulate};
 use rayon::prelude::*;
 
 use super::config::Plan;
-use super::{Run, Shared, write_atomically};
-use crate::cost::{self, Measured, Objective};
+use super::{Config, Run, Shared, write_atomically};
+use crate::cost::{Measured, Objective};
 use crate::data::{Learn, Samples};
 use crate::pareto::{Estimate, LayerPoint, Point};
 use crate::space::Assignment;
@@ -69,7 +69,7 @@ impl Run {
         let elf = self.folder.join("points").join(&plan.id).join("network.elf");
         write_atomically(&elf, &deployment.elf)?;
 
-        let measured = self.lut().map(|path| Measured::load(&path)).transpose()?;
+        let measured = shared.models.table();
         // A layer may run as several steps; its channels are those of the last.
         let queries = queries(network);
         let layers: Vec<LayerPoint> = queries
@@ -82,14 +82,16 @@ impl Run {
                     input_bits: q.a_bits,
                     channels: q.groups.iter().copied().filter(|g| g.0 != 0).collect(),
                     cycles: runs[0].layers[q.region].cycles as u64,
-                    predicted_cycles: measured.as_ref().map(predicted).transpose()?,
+                    predicted_cycles: measured.map(predicted).transpose()?,
                 })
             })
             .collect::<Result<_>>()?;
         let graph = shared.graph;
-        let cycles = shared.model(Objective::Cycles);
+        let cycles = shared.models.of(Objective::Cycles);
         let predicted_cycles = Some(cycles.hard(graph, assignment)?);
-        let costs = cost::models(self.lut().as_deref())?
+        let costs = shared
+            .models
+            .all()
             .iter()
             .map(|m| {
                 let (model, unit) = (m.name().into(), m.unit().into());
@@ -104,14 +106,15 @@ impl Run {
         Ok(Point {
             id: plan.id.clone(),
             run: self.folder.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
-            granularity: plan.id.split('-').next().unwrap_or_default().into(),
-            objective: plan.costs().iter().map(|c| c.0.name()).collect::<Vec<_>>().join("+"),
+            granularity: plan.kind.clone(),
+            method: Config::method(plan).into(),
+            objective: self.config.costs(plan).iter().map(|c| c.0.name()).collect::<Vec<_>>().join("+"),
             lambda: plan.lambda,
             seed: self.config.seed,
             accuracy,
             accuracy_validation,
             accuracy_fake_quantised: fake,
-            accuracy_float: shared.float,
+            accuracy_float: shared.score,
             accuracy_search: None,
             accuracy_decided: None,
             weight_bytes: deployment.memory.weights,

@@ -1,14 +1,16 @@
-//! A whole run: its configuration, its folder, and the way from a lambda to a measured point.
+//! A whole run: its configuration, its folder, and the way from a strength or a budget to a measured point.
 //!
 //! ```text
 //! RUN/config.json            what was asked for; --resume reads it
 //! RUN/lut.json               the cost table, as it was; model.toml, the network, if it came from a file
 //! RUN/warmup.safetensors     state of the warm-up; float.safetensors, its result, which other runs can start from
+//! RUN/descents/ID/           state.safetensors of a descent while it trains
 //! RUN/points/ID/             search.json assignment.json network.json network.elf report.json, state.safetensors while training
 //! RUN/pareto.json …          see `report`
 //! ```
 
 mod config;
+mod find;
 mod measure;
 
 use std::path::{Path, PathBuf};
@@ -18,39 +20,22 @@ use anyhow::{Context as _, Result, bail, ensure};
 use mpic_kernels::files;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-pub use config::{Config, Granularity, Processor, Target};
-use config::{Plan, Way};
+use config::Plan;
+pub use config::{Budgets, Config, Granularity, Method, Processor, Route, Target};
 
-use crate::cost::{CostModel, Objective, SoftCost};
+use crate::cost::{Models, Objective, Strength};
 use crate::data::Dataset;
-use crate::export;
 use crate::import::Values;
 use crate::model::{self, Graph};
 use crate::pareto::Point;
-use crate::refine::{Price, Refinement};
 use crate::space::{Assignment, Space};
 use crate::task::{self, Task};
-use crate::train::{self, Arithmetic, Epochs, Goal, Network, Phase, Pressure, Strength, Term, Trainer};
+use crate::train::{self, Arithmetic, Goal, Network, Phase, Statistics, Trainer};
 
 /// The network in floating point after warm-up.
 pub const FLOAT: &str = "float.safetensors";
-
-/// The widths of a point, in its folder.
-const ASSIGNMENT: &str = "assignment.json";
-
-/// What else is known of a search when it ends, in the folder of its point.
-const SEARCHED: &str = "search.json";
-
-/// Scores of the fake-quantised network before fine-tuning.
-#[derive(Serialize, Deserialize)]
-struct Searched {
-    /// As the search ended, widths undecided.
-    end: f64,
-    /// With widths decided and refined.
-    decided: f64,
-}
 
 /// The copy of the network file.
 const MODEL: &str = "model.toml";
@@ -81,7 +66,7 @@ pub struct Inputs {
     task: &'static Task,
     data: Dataset,
     graph: Graph,
-    models: Vec<(Objective, Box<dyn CostModel>)>,
+    models: Models,
     device: tch::Device,
 }
 
@@ -94,41 +79,80 @@ impl Inputs {
     pub fn load(config: &Config, model: Option<&str>, lut: Option<&Path>) -> Result<Self> {
         let task = task::named(&config.task)?;
         let device = config.device.device()?;
-        let data = (task.data)(config.data.as_deref())?;
-        let graph = task.graph(model, &data)?;
-        let space = config.space();
-        let mut models: Vec<(Objective, Box<dyn CostModel>)> = Vec::new();
-        let plans = config.plans();
-        let costs = || plans.iter().flat_map(Plan::costs);
-        for objective in costs().map(|c| c.0).chain([Objective::Cycles]) {
-            if models.iter().all(|m| m.0 != objective) {
-                models.push((objective, objective.model(lut)?));
-            }
+        let mut data = (task.data)(config.data.as_deref())?;
+        if data.validation.is_empty() && config.validation > 0.0 {
+            data.hold_out(config.validation, config.seed);
         }
-        // What a model does not know should not come out hours later.
-        for (_, model) in &models {
-            for w in space.widths() {
-                for &a in &space.activations {
-                    model.hard(&graph, &Assignment::uniform(&graph, w, a))?;
+        let graph = task.graph(model, &data)?;
+        let inputs = Self { task, data, graph, models: Models::load(lut)?, device };
+        inputs.check(config)?;
+        Ok(inputs)
+    }
+
+    /// Training samples.
+    #[must_use]
+    pub fn samples(&self) -> usize {
+        self.data.train.len()
+    }
+
+    /// What a model does not know, and a target that nothing meets, should not come out hours later.
+    ///
+    /// # Errors
+    /// As [`Inputs::load`].
+    pub fn check(&self, config: &Config) -> Result<()> {
+        let graph = &self.graph;
+        for plan in config.plans() {
+            let costs = config.costs(&plan);
+            for objective in costs.iter().map(|c| c.0).chain([Objective::Cycles]) {
+                let model = self.models.of(objective);
+                for w in plan.space.widths() {
+                    for &a in &plan.space.activations {
+                        model.hard(graph, &Assignment::uniform(graph, w, a))?;
+                    }
                 }
             }
+            let least = Assignment::least(graph, &plan.space);
+            for (objective, strength) in costs {
+                let Strength::Target(target) = strength else { continue };
+                let model = self.models.of(objective);
+                let cost = model.hard(graph, &least)?;
+                ensure!(
+                    target >= cost,
+                    "the target {}={target} cannot be reached: the narrowest network of these --weights and --activations takes \
+                     {cost:.0} {} ({})",
+                    objective.name(),
+                    model.unit(),
+                    model.name()
+                );
+            }
         }
-        let least = Assignment::least(&graph, &space);
-        for (objective, strength) in costs() {
-            let Strength::Target(target) = strength else { continue };
-            let (_, model) =
-                models.iter().find(|m| m.0 == *objective).expect("every objective has its model");
-            let cost = model.hard(&graph, &least)?;
-            ensure!(
-                *target >= cost,
-                "the target {}={target} cannot be reached: the narrowest network of these --weights and --activations takes \
-                 {cost:.0} {} ({})",
-                objective.name(),
-                model.unit(),
-                model.name()
-            );
-        }
-        Ok(Self { task, data, graph, models, device })
+        Ok(())
+    }
+
+    /// `points` budgets for a descent through a space, evenly spread by ratio between its dearest network and its cheapest. The
+    /// cheapest is that of the narrowest widths; where channels are pruned half of that, since less is left of hardly any
+    /// network.
+    ///
+    /// # Errors
+    /// If the model does not know a layer.
+    pub fn budgets(&self, objective: Objective, space: &Space, points: usize) -> Result<Vec<f64>> {
+        let model = self.models.of(objective);
+        let of = |a: &Assignment| model.hard(&self.graph, a);
+        let dearest = of(&Assignment::widest(&self.graph, space))?;
+        let kept = Space { weights: space.widths(), ..space.clone() };
+        let narrowest = of(&Assignment::least(&self.graph, &kept))?;
+        let cheapest = if space.prunes() {
+            (narrowest / 2.0).max(1.2 * of(&Assignment::least(&self.graph, space))?)
+        } else {
+            narrowest * 1.01
+        };
+        let step = (cheapest / dearest).powf(1.0 / points as f64);
+        let rounded = |value: f64| {
+            let unit = 10f64.powf(value.log10().floor() - 2.0);
+            // Upwards, or the last might be less than there is.
+            (value / unit).ceil() * unit
+        };
+        Ok((1..=points).map(|n| rounded(dearest * step.powi(n as i32))).collect())
     }
 }
 
@@ -246,38 +270,36 @@ impl Run {
         mut done: impl FnMut() -> Result<()>,
     ) -> Result<()> {
         let Inputs { task, data, graph, models, device } = inputs;
-        let (graph, space, plans) = (graph.clone(), self.config.space(), self.config.plans());
+        let (graph, plans, recipe) = (graph.clone(), self.config.plans(), &self.config.recipe);
         self.config.share_threads()?;
-        for (_, model) in models {
+        let priced = plans.iter().flat_map(|p| self.config.costs(p)).map(|c| c.0).chain([Objective::Cycles]);
+        for objective in priced.collect::<std::collections::BTreeSet<_>>() {
+            let model = models.of(objective);
             let cost = model.hard(&graph, &Assignment::uniform(&graph, 8, 8))?;
             eprintln!("  8 bits everywhere cost {cost:.0} {} ({})", model.unit(), model.name());
         }
-        let trainer = Trainer { data, recipe: &task.recipe, seed: self.config.seed, device: *device, stop };
+        let mut trainer =
+            Trainer { data, recipe, teacher: None, seed: self.config.seed, device: *device, stop };
         let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
-        let mut warm = Network::new(graph.clone(), space.clone(), &mut rng);
-        warm.to_device(*device);
+        // A space of one width: nothing of quantisers matters in floating point.
+        let plain = Space { weights: vec![8], activations: vec![8], per_channel: false };
+        let mut float = Network::new(graph.clone(), plain, &mut rng);
+        float.to_device(*device);
         let (state, weights) = (self.folder.join("warmup.safetensors"), self.folder.join(FLOAT));
         if !weights.exists() {
-            trainer.phase(&mut warm, Phase::WarmUp, self.config.epochs.warm_up, Goal::Float, &state)?;
-            train::save_weights(&warm, &weights)?;
+            let epochs = recipe.epochs.warm_up;
+            let nothing = &mut |_, _: &mut Network, _: &Assignment| Ok(());
+            trainer.phase(&mut float, Phase::WarmUp, epochs, Goal::Float, &state, nothing)?;
+            train::save_weights(&float, &weights)?;
         }
-        train::load_weights(&mut warm, &weights)?;
-        let float = trainer.score(&warm, Arithmetic::Normalised(false));
-        warm.fold();
-        warm.calibrate(&trainer.calibration());
-        eprintln!("  float {} {float:.2}", task.metric);
-        let shared = Shared {
-            data,
-            graph: &graph,
-            space: &space,
-            models,
-            trainer: &trainer,
-            float,
-            warm: warm.state(),
-        };
+        train::load_weights(&mut float, &weights)?;
+        let score = trainer.score(&float, Arithmetic::Float(Statistics::Running));
+        eprintln!("  float {} {score:.2}", task.metric);
+        let (graph, values) = if recipe.fold_norm { float.folded() } else { (graph, float.weights()) };
+        trainer.teacher = recipe.distill.is_some().then_some(&float);
+        let shared = Shared { data, graph: &graph, models, trainer: &trainer, score, values };
         for (n, plan) in plans.iter().enumerate() {
-            let report = self.folder.join("points").join(&plan.id).join("report.json");
-            if report.exists() {
+            if self.point_folder(plan).join("report.json").exists() {
                 continue;
             }
             eprintln!("{} ({} of {})", plan.id, n + 1, plans.len());
@@ -287,94 +309,8 @@ impl Run {
         done()
     }
 
-    fn point(&self, plan: &Plan, shared: &Shared) -> Result<()> {
-        let folder = self.folder.join("points").join(&plan.id);
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let (graph, trainer) = (shared.graph, shared.trainer);
-        let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
-        let mut net = Network::new(graph.clone(), shared.space.clone(), &mut rng);
-        net.to_device(trainer.device);
-        assert!(net.restore(&shared.warm), "the warm-up has the same network");
-        let state = folder.join("state.safetensors");
-        let Epochs { search, fine_tune, .. } = self.config.epochs;
-        let (assignment, searched, tuning) = match &plan.goal {
-            Way::Search(costs) => {
-                let (assignment, searched) = self.search(costs, &mut net, shared, &folder)?;
-                (assignment, Some(searched), fine_tune)
-            }
-            // Without a search the baseline trains as long as the others.
-            Way::Fixed(w, a) => {
-                let assignment = Assignment::uniform(graph, *w, *a);
-                write_json(&folder.join(ASSIGNMENT), &assignment)?;
-                (assignment, None, search + fine_tune)
-            }
-        };
-        trainer.phase(&mut net, Phase::FineTune, tuning, Goal::Keep(&assignment), &state)?;
-        let fake = trainer.score(&net, Arithmetic::Fake(&net.hard_choices(&assignment)));
-        let (frozen, scales) = net.freeze(&assignment);
-        let network = export::lower(graph, &assignment, &frozen, &scales)?;
-        let point = Point {
-            accuracy_search: searched.as_ref().map(|s| s.end),
-            accuracy_decided: searched.as_ref().map(|s| s.decided),
-            ..self.measure(plan, shared, &assignment, &network, fake)?
-        };
-        network.save(&folder.join("network.json"))?;
-        write_json(&folder.join("report.json"), &point)?;
-        let _ = std::fs::remove_file(state);
-        Ok(())
-    }
-
-    /// Searches an assignment, or takes that of a search that is complete.
-    fn search(
-        &self,
-        costs: &[(Objective, Strength)],
-        net: &mut Network,
-        shared: &Shared,
-        folder: &Path,
-    ) -> Result<(Assignment, Searched)> {
-        let [found, scores] = [ASSIGNMENT, SEARCHED].map(|name| folder.join(name));
-        let (graph, space, trainer) = (shared.graph, shared.space, shared.trainer);
-        if found.exists() {
-            let again = || format!("remove {} to search again", found.display());
-            let assignment = read_json(&found).with_context(again)?;
-            return Ok((assignment, read_json(&scores).with_context(again)?));
-        }
-        let term = |&(objective, strength): &(Objective, Strength)| -> Result<Term> {
-            Ok(Term::new(SoftCost::new(shared.model(objective), graph, space)?, strength))
-        };
-        let terms = costs.iter().map(term).collect::<Result<Vec<_>>>()?;
-        let prices = terms
-            .iter()
-            .map(|t| Price { model: t.cost.model(), reference: t.cost.reference(), strength: t.strength })
-            .collect();
-        let Config { sampling, temperature, split, .. } = self.config;
-        let mut pressure = Pressure { terms, sampling, temperature, split };
-        let state = folder.join("state.safetensors");
-        trainer.phase(net, Phase::Search, self.config.epochs.search, Goal::Choose(&mut pressure), &state)?;
-        let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
-        let undecided = net.soft_choices(&net.params.views(), sampling, temperature[1], &mut rng);
-        let end = trainer.score(net, Arithmetic::Fake(&undecided));
-        let mut assignment = net.argmax();
-        if self.config.refine {
-            let rank = (0..graph.nodes.len()).map(|id| net.rank(id)).collect();
-            let refinement = Refinement { graph, space, prices, rank };
-            let samples = trainer.sample();
-            let bar = crate::progress::bar("refining", 0, 0);
-            assignment = refinement.run(
-                assignment,
-                |a| Ok(trainer.loss(net, &samples, a)?),
-                |round, changes| bar.note(&format!("round {round}: {changes} changes pay")),
-            )?;
-            bar.finish();
-        } else if self.config.granularity == Granularity::Channel {
-            assignment = assignment.promoted();
-        }
-        let decided = trainer.score(net, Arithmetic::Fake(&net.hard_choices(&assignment)));
-        let searched = Searched { end, decided };
-        write_json(&scores, &searched)?;
-        // Last: where it is, the search is complete.
-        write_json(&found, &assignment)?;
-        Ok((assignment, searched))
+    fn point_folder(&self, plan: &Plan) -> PathBuf {
+        self.folder.join("points").join(&plan.id)
     }
 }
 
@@ -382,18 +318,10 @@ impl Run {
 struct Shared<'a> {
     data: &'a Dataset,
     graph: &'a Graph,
-    space: &'a Space,
-    models: &'a [(Objective, Box<dyn CostModel>)],
+    models: &'a Models,
     trainer: &'a Trainer<'a>,
-    float: f64,
-    warm: Vec<(String, tch::Tensor)>,
-}
-
-impl<'a> Shared<'a> {
-    /// The model of an objective of the run.
-    fn model(&self, objective: Objective) -> &'a dyn CostModel {
-        let (_, model) =
-            self.models.iter().find(|m| m.0 == objective).expect("every objective has its model");
-        model.as_ref()
-    }
+    /// Score of the network in floating point.
+    score: f64,
+    /// Its weights.
+    values: Vec<(String, tch::Tensor)>,
 }

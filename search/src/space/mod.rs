@@ -1,5 +1,9 @@
 //! The search space: which widths there are, and the hard assignment that a search ends with. Plain integers.
 
+mod moves;
+
+pub use moves::{How, Move, Moved, moves};
+
 use mpic_kernels::plan::{self, BLOCK};
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +58,13 @@ impl Assignment {
             _ => a,
         };
         Self { weights: weights.collect(), activations: (0..graph.nodes.len()).map(bits).collect() }
+    }
+
+    /// The widest network of a space, nothing pruned.
+    #[must_use]
+    pub fn widest(graph: &Graph, space: &Space) -> Self {
+        let widest = |of: &[u8]| of.iter().copied().max().expect("a space has widths");
+        Self::uniform(graph, widest(&space.widths()), widest(&space.activations))
     }
 
     /// What costs least in a space: the narrowest widths and, where channels may be pruned, a single block of them.

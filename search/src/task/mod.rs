@@ -68,6 +68,9 @@ pub struct Task {
     pub reference_input: f64,
     /// How it is trained.
     pub recipe: Recipe,
+    /// Share of the training samples that is held out for validation unless told otherwise, where the data have no validation
+    /// set of their own.
+    pub validation: f64,
 }
 
 /// Every task.
@@ -86,7 +89,9 @@ pub const TASKS: &[Task] = &[
             epochs: Epochs { warm_up: 40, search: 8, fine_tune: 8 },
             batch: 64,
             augment: Augment::Image { shift: 1.0 / 14.0, rotate: 0.0, zoom: 0.0, mirror: true },
+            ..Recipe::BASE
         },
+        validation: 0.0,
     },
     Task {
         name: "ic",
@@ -109,7 +114,9 @@ pub const TASKS: &[Task] = &[
             epochs: Epochs { warm_up: 200, search: 50, fine_tune: 50 },
             batch: 128,
             augment: Augment::Image { shift: 0.1, rotate: 15.0, zoom: 0.0, mirror: true },
+            ..Recipe::BASE
         },
+        validation: 0.0,
     },
     Task {
         name: "kws",
@@ -140,7 +147,9 @@ pub const TASKS: &[Task] = &[
             epochs: Epochs { warm_up: 36, search: 12, fine_tune: 12 },
             batch: 100,
             augment: Augment::Version,
+            ..Recipe::BASE
         },
+        validation: 0.0,
     },
     Task {
         name: "vww",
@@ -162,7 +171,9 @@ pub const TASKS: &[Task] = &[
             epochs: Epochs { warm_up: 50, search: 15, fine_tune: 15 },
             batch: 32,
             augment: Augment::Image { shift: 0.05, rotate: 10.0, zoom: 0.1, mirror: true },
+            ..Recipe::BASE
         },
+        validation: 0.0,
     },
     Task {
         name: "ad",
@@ -192,8 +203,9 @@ pub const TASKS: &[Task] = &[
         recipe: Recipe {
             epochs: Epochs { warm_up: 100, search: 20, fine_tune: 20 },
             batch: 512,
-            augment: Augment::None,
+            ..Recipe::BASE
         },
+        validation: 0.0,
     },
     Task {
         name: "images",
@@ -208,9 +220,12 @@ pub const TASKS: &[Task] = &[
         reference_input: 1.0,
         recipe: Recipe {
             epochs: Epochs { warm_up: 40, search: 10, fine_tune: 10 },
-            batch: 64,
-            augment: Augment::Image { shift: 0.1, rotate: 0.0, zoom: 0.0, mirror: true },
+            // An epoch of a few hundred images is a few steps.
+            least_steps: 600,
+            augment: Augment::Image { shift: 0.1, rotate: 0.0, zoom: 0.0, mirror: false },
+            ..Recipe::BASE
         },
+        validation: 0.1,
     },
 ];
 

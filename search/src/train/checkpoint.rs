@@ -5,7 +5,7 @@ use std::path::Path;
 use mpic_kernels::files;
 use tch::Tensor;
 
-use super::{Network, Phase, Pressure};
+use super::{Goal, Network, Phase};
 
 /// How far training has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,15 +37,14 @@ pub enum CheckpointError {
     },
 }
 
-const PHASES: [Phase; 3] = [Phase::WarmUp, Phase::Search, Phase::FineTune];
-
-/// Loads a state into `net` if there is one.
+/// Loads a state into `net`, and into the `goal` if it is of this `phase`, if there is one.
 ///
 /// # Errors
 /// If the file is there and no state of this network.
 pub(super) fn load(
     net: &mut Network,
-    pressure: Option<&mut Pressure>,
+    phase: Phase,
+    goal: &mut Goal,
     path: &Path,
 ) -> Result<Option<Progress>, CheckpointError> {
     if !path.exists() {
@@ -56,19 +55,15 @@ pub(super) fn load(
     let progress = state.iter().find(|(n, _)| n == "progress").map(|(_, t)| t);
     let progress =
         progress.filter(|t| t.size() == [2]).ok_or_else(|| damaged("it does not say how far it got"))?;
-    let phase = usize::try_from(progress.int64_value(&[0])).ok().and_then(|i| PHASES.get(i));
-    let phase = *phase.ok_or_else(|| damaged("it names no phase"))?;
+    let found = usize::try_from(progress.int64_value(&[0])).ok().and_then(|i| Phase::ALL.get(i));
+    let found = *found.ok_or_else(|| damaged("it names no phase"))?;
     if !net.restore(&state) {
         return Err(damaged("its tensors do not fit"));
     }
-    if let (Some(pressure), Phase::Search) = (pressure, phase) {
-        let multipliers = state.iter().find(|(n, _)| n == "multipliers").map(|(_, t)| t.flatten(0, -1));
-        let multipliers = multipliers.and_then(|t| Vec::<f64>::try_from(t).ok());
-        if !multipliers.is_some_and(|m| pressure.restore(&m)) {
-            return Err(damaged("it is of a search with other costs"));
-        }
+    if found == phase && !goal.restore(&state) {
+        return Err(damaged("it is of a search with other costs"));
     }
-    Ok(Some(Progress { phase, epochs: progress.int64_value(&[1]) as usize }))
+    Ok(Some(Progress { phase: found, epochs: progress.int64_value(&[1]) as usize }))
 }
 
 /// Loads the weights of a network of the same graph.
@@ -89,21 +84,14 @@ pub fn save_weights(net: &Network, path: &Path) -> Result<(), CheckpointError> {
     save_tensors(&net.weights(), path)
 }
 
-/// Saves the state of `net`.
+/// Saves the state of `net` and of its goal.
 ///
 /// # Errors
 /// If the file cannot be written.
-pub(super) fn save(
-    net: &Network,
-    pressure: Option<&mut Pressure>,
-    progress: Progress,
-    path: &Path,
-) -> Result<(), CheckpointError> {
+pub fn save(net: &Network, goal: &Goal, progress: Progress, path: &Path) -> Result<(), CheckpointError> {
     let mut state = net.state();
-    if let Some(pressure) = pressure {
-        state.push(("multipliers".into(), Tensor::from_slice(&pressure.state())));
-    }
-    let at = PHASES.iter().position(|p| *p == progress.phase).expect("every phase is listed");
+    state.extend(goal.state());
+    let at = Phase::ALL.iter().position(|p| *p == progress.phase).expect("every phase is listed");
     state.push(("progress".into(), Tensor::from_slice(&[at as i64, progress.epochs as i64])));
     save_tensors(&state, path)
 }

@@ -4,15 +4,15 @@ use rand::Rng;
 use tch::{Device, Kind, Tensor};
 
 use super::choose::Choice;
-use super::forward::Arithmetic;
+use super::forward::{Arithmetic, Statistics};
 use super::params::{ParamId, Params, ParamsBuilder, Role};
 use crate::export::Frozen;
 use crate::model::{Graph, NodeId};
-use crate::quant;
-use crate::space::{Assignment, Space};
+use crate::quant::{self, Quantisers};
+use crate::space::{Assignment, Moved, Space};
 
-/// Momentum of the running statistics of normalisation.
-pub(super) const MOMENTUM: f64 = 0.1;
+/// Values of a tensor that the scales of its quantisers are fitted to, about.
+const CALIBRATION: usize = 1 << 16;
 /// How much more likely than not a channel is there at the start of a search, as a logit.
 const KEPT: f32 = 2.0;
 /// What normalisation adds to the variance, so that it is not 0.
@@ -71,6 +71,10 @@ pub struct Network {
     pub(super) ties: Vec<NodeId>,
     pub(super) weighted: Vec<Option<Weighted>>,
     pub(super) quantised: Vec<Option<Quantised>>,
+    /// How quantisers find their scales.
+    pub quantisers: Quantisers,
+    /// Whether quantisers may run in passes of our own; otherwise torch operations do the same, slower.
+    pub(super) by_passes: bool,
 }
 
 /// Values as a row of 32-bit floats.
@@ -130,7 +134,16 @@ impl Network {
                 }
             }));
         }
-        Self { params: b.build(), graph, space, ties, weighted, quantised }
+        Self {
+            params: b.build(),
+            graph,
+            space,
+            ties,
+            weighted,
+            quantised,
+            quantisers: Quantisers::Learned,
+            by_passes: true,
+        }
     }
 
     /// Moves everything to a device.
@@ -151,23 +164,86 @@ impl Network {
     pub(super) fn chosen(&self, p: &[Tensor], w: &Weighted, index: &[i64]) -> (Tensor, Tensor, Tensor) {
         let device = self.device();
         let index_there = Tensor::from_slice(index).unsqueeze(0).to_device(device);
-        let scale = p[w.scales].gather(0, &index_there, false).squeeze_dim(0);
+        let scale = self.weight_scales(p, w).gather(0, &index_there, false).squeeze_dim(0);
         let widths = self.space.widths();
         let range = |i: &i64| quant::range(widths[*i as usize], false);
         let ends = |f: fn((f64, f64)) -> f64| column(index.iter().map(|i| f(range(i)))).to_device(device);
         (scale, ends(|r| r.0), ends(|r| r.1))
     }
 
-    /// Folds the normalisation into weights and biases: [`Arithmetic::Float`] then equals `Normalised(false)`.
-    pub fn fold(&mut self) {
+    /// Log scales of the weights of a node, `[widths, channels]`.
+    pub(super) fn weight_scales(&self, p: &[Tensor], w: &Weighted) -> Tensor {
+        self.quantisers.weight_scales(&p[w.weight], &p[w.scales], &self.space.widths())
+    }
+
+    /// Factor and addend that the normalisation of a node comes to with the running statistics, `[channels]` each.
+    fn line(p: &[Tensor], w: &Weighted) -> Option<[Tensor; 2]> {
+        let norm = w.norm.as_ref()?;
+        let [mean, var] = &norm.statistics;
+        let factor = (&p[norm.gain] / (var + NORM_EPS).sqrt()).detach();
+        let addend = (&p[w.bias] - mean * &factor).detach();
+        Some([factor, addend])
+    }
+
+    /// The same network without normalisation, which is folded into weights and biases: its graph, and its weights as
+    /// [`Network::weights`].
+    #[must_use]
+    pub fn folded(&self) -> (Graph, Vec<(String, Tensor)>) {
         let p: Vec<_> = self.params.views().iter().map(Tensor::detach).collect();
-        for w in &self.weighted {
-            let Some(Weighted { weight, bias, norm: Some(norm), .. }) = w else { continue };
-            let [mean, var] = &norm.statistics;
-            let factor = &p[norm.gain] / (var + NORM_EPS).sqrt();
-            self.params.set(*weight, &(&p[*weight] * factor.unsqueeze(1)));
-            self.params.set(*bias, &(&p[*bias] - mean * &factor));
-            self.params.set(norm.gain, &factor.ones_like());
+        let mut out = Vec::new();
+        for (node, w) in self.graph.nodes.iter().zip(&self.weighted) {
+            let Some(w) = w else { continue };
+            let (weight, bias) = match Self::line(&p, w) {
+                Some([factor, addend]) => (&p[w.weight] * factor.unsqueeze(1), addend),
+                None => (p[w.weight].copy(), p[w.bias].copy()),
+            };
+            out.push((format!("{}.weight", node.name), weight));
+            out.push((format!("{}.bias", node.name), bias));
+        }
+        (self.graph.without_norm(), out)
+    }
+
+    /// Sets the scale of a width of some channels of a node to the one with the least squared error for the weights as they
+    /// are.
+    pub(super) fn rescale(&mut self, id: NodeId, width: usize, channels: &[usize]) {
+        let _guard = tch::no_grad_guard();
+        let p = self.params.views();
+        let w = self.weighted[id].as_ref().expect("only weights are rescaled");
+        let index = Tensor::from_slice(&channels.iter().map(|&c| c as i64).collect::<Vec<_>>());
+        let index = index.to_device(self.device());
+        let best =
+            quant::best_log_scale(&p[w.weight].index_select(0, &index), self.space.widths()[width], false);
+        let scales = p[w.scales].copy();
+        let _ = scales.get(width as i64).index_copy_(0, &index, &best);
+        self.params.set(w.scales, &scales);
+    }
+
+    /// Gives the channels that a move widens, narrows or restores, from the widths `now`, scales that suit the weights as they
+    /// are; returns the scales before, for [`Network::take_scales`].
+    pub(super) fn scales_for(&mut self, now: &Assignment, moved: &Moved) -> Vec<(NodeId, Tensor)> {
+        let mut before = Vec::new();
+        for id in 0..self.graph.nodes.len() {
+            if moved.to.weights[id] == now.weights[id] {
+                continue;
+            }
+            let scales = self.weighted[id].as_ref().expect("it has widths").scales;
+            before.push((id, self.params.views()[scales].detach().copy()));
+            for (index, width) in self.space.widths().into_iter().enumerate() {
+                let given = |c: &usize| moved.to.weights[id][*c] == width && now.weights[id][*c] != width;
+                let channels: Vec<usize> = (0..now.weights[id].len()).filter(given).collect();
+                if !channels.is_empty() {
+                    self.rescale(id, index, &channels);
+                }
+            }
+        }
+        before
+    }
+
+    /// Takes back what [`Network::scales_for`] did.
+    pub(super) fn take_scales(&mut self, before: Vec<(NodeId, Tensor)>) {
+        for (id, scales) in before {
+            let slot = self.weighted[id].as_ref().expect("it has scales").scales;
+            self.params.set(slot, &scales);
         }
     }
 
@@ -175,32 +251,53 @@ impl Network {
     pub fn calibrate(&mut self, x: &Tensor) {
         let _guard = tch::no_grad_guard();
         let p = self.params.views();
-        let values = self.trace(&p, x, Arithmetic::Float).values;
+        let values = self.trace(&p, x, Arithmetic::Float(Statistics::Running)).values;
+        for w in self.weighted.iter().flatten() {
+            let per: Vec<_> = self
+                .space
+                .widths()
+                .into_iter()
+                .map(|b| quant::best_log_scale(&p[w.weight], b, false))
+                .collect();
+            self.params.set(w.scales, &Tensor::stack(&per, 0));
+        }
+        self.calibrate_activations(&values, |_, _| true);
+    }
+
+    /// As [`Network::calibrate`], for the activation widths that `now` does not use, on what the network with `now` makes of a
+    /// batch.
+    pub(super) fn recalibrate(&mut self, x: &Tensor, now: &Assignment) {
+        let _guard = tch::no_grad_guard();
+        let p = self.params.views();
+        let choices = self.hard_choices(now);
+        let values = self.trace(&p, x, Arithmetic::Fake(&choices, Statistics::Running)).values;
+        self.calibrate_activations(&values, |id, bits| now.activations[id] != bits);
+    }
+
+    /// Sets the scales of some widths of activations by their values.
+    fn calibrate_activations(&mut self, values: &[Tensor], which: impl Fn(NodeId, u8) -> bool) {
         for (id, value) in values.iter().enumerate() {
-            if let Some(w) = &self.weighted[id] {
-                let per: Vec<_> = self
-                    .space
-                    .widths()
-                    .into_iter()
-                    .map(|b| quant::best_log_scale(&p[w.weight], b, false))
-                    .collect();
-                self.params.set(w.scales, &Tensor::stack(&per, 0));
-            }
-            if let Some(q) = &self.quantised[id] {
-                let unsigned = self.graph.nodes[id].unsigned(&self.graph);
-                let row = value.flatten(0, -1).unsqueeze(0);
-                let per: Vec<_> = self
-                    .space
-                    .activations
-                    .iter()
-                    .map(|&b| quant::best_log_scale(&row, b, unsigned))
-                    .collect();
-                self.params.set(q.scales, &Tensor::cat(&per, 0));
-            }
+            let Some(q) = &self.quantised[id] else { continue };
+            let unsigned = self.graph.nodes[id].unsigned(&self.graph);
+            let row = value.flatten(0, -1);
+            // An odd step does not keep to some channels.
+            let step = (row.numel() / CALIBRATION).max(1) as i64 | 1;
+            let row = row.slice(0, None, None, step).unsqueeze(0);
+            let scales = self.params.values(q.scales);
+            let of = |(i, &bits): (usize, &u8)| {
+                if which(id, bits) {
+                    quant::best_log_scale(&row, bits, unsigned)
+                } else {
+                    Tensor::from_slice(&scales[i..=i]).to_device(row.device())
+                }
+            };
+            let per: Vec<_> = self.space.activations.iter().enumerate().map(of).collect();
+            self.params.set(q.scales, &Tensor::cat(&per, 0));
         }
     }
 
-    /// The integer codes, scales and biases of an assignment, by node, and the scale of every node's output.
+    /// The integer codes, scales and biases of an assignment, by node, and the scale of every node's output. Normalisation with
+    /// the running statistics is part of scales and biases, so that a scale is negative where its factor is.
     #[must_use]
     pub fn freeze(&self, assignment: &Assignment) -> (Vec<Option<Frozen>>, Vec<f64>) {
         let _guard = tch::no_grad_guard();
@@ -214,13 +311,20 @@ impl Network {
             let (scale, low, high) = self.chosen(&p, w, index);
             let codes = quant::weight_codes(&p[w.weight], &scale, &low, &high);
             let mut codes = Vec::<i8>::try_from(codes.flatten(0, -1)).expect("codes");
-            let mut bias = doubles(&p[w.bias]);
+            let (scale, bias) = match Self::line(&p, w) {
+                Some([factor, addend]) => (
+                    doubles(&scale.exp()).into_iter().zip(doubles(&factor)).map(|(s, f)| s * f).collect(),
+                    addend,
+                ),
+                None => (doubles(&scale.exp()), p[w.bias].shallow_clone()),
+            };
+            let mut bias = doubles(&bias);
             let fan_in = self.graph.fan_in(id);
             for (c, _) in assignment.weights[id].iter().enumerate().filter(|(_, b)| **b == 0) {
                 codes[c * fan_in..][..fan_in].fill(0);
                 bias[c] = 0.0;
             }
-            Frozen { codes, scale: doubles(&scale.exp()), bias }
+            Frozen { codes, scale, bias }
         };
         let weights =
             (0..self.graph.nodes.len()).map(|id| Some(frozen(id, self.weighted[id].as_ref()?))).collect();

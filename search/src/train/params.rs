@@ -5,7 +5,10 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
+
+use super::recipe::ChoiceOptimiser;
 
 /// What a parameter is, which decides its learning rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +42,7 @@ pub struct Params {
 }
 
 /// Learning rate of each role.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rates {
     /// Of weights.
     pub weight: f64,
@@ -54,6 +57,16 @@ impl Rates {
     pub(super) fn split(self) -> [Self; 2] {
         [Self { weight: 0.0, scale: 0.0, ..self }, Self { choice: 0.0, ..self }]
     }
+}
+
+/// How every number of a network moves in a step.
+#[derive(Debug)]
+pub struct Schedule {
+    rates: Tensor,
+    /// What a number loses, times its rate.
+    decay: Option<Tensor>,
+    /// 1 for numbers that go down the gradient with momentum, 0 for those that follow Adam.
+    momentum: Option<Tensor>,
 }
 
 /// Decay of the moments.
@@ -97,8 +110,13 @@ impl Params {
     /// Every parameter as a view that gradients flow through.
     #[must_use]
     pub fn views(&self) -> Vec<Tensor> {
+        self.parts(&self.flat)
+    }
+
+    /// What belongs to each parameter of a flat tensor of all, as a view in its shape.
+    pub(super) fn parts(&self, flat: &Tensor) -> Vec<Tensor> {
         let sizes: Vec<i64> = self.slots.iter().map(Slot::len).collect();
-        let parts = self.flat.split_with_sizes(sizes, 0);
+        let parts = flat.split_with_sizes(sizes, 0);
         parts.into_iter().zip(&self.slots).map(|(t, s)| t.view(s.shape.as_slice())).collect()
     }
 
@@ -107,7 +125,20 @@ impl Params {
         start..start + self.slots[id].len()
     }
 
-    /// Values of a parameter.
+    /// Values of a parameter, in row-major order.
+    pub(super) fn values(&self, id: ParamId) -> Vec<f32> {
+        let Range { start, end } = self.range(id);
+        Vec::try_from(self.flat.detach().narrow(0, start, end - start)).expect("numbers")
+    }
+
+    /// Running mean of the squared gradient of each value of a parameter, in its shape: what Adam keeps.
+    pub(super) fn squared_gradient(&self, id: ParamId) -> Tensor {
+        let Range { start, end } = self.range(id);
+        let corrected = 1.0 - BETAS[1].powi(self.steps.max(1) as i32);
+        (self.moments[1].narrow(0, start, end - start) / corrected).view(self.slots[id].shape.as_slice())
+    }
+
+    /// How many values a parameter has.
     pub(super) fn len(&self, id: ParamId) -> usize {
         self.slots[id].len() as usize
     }
@@ -135,21 +166,28 @@ impl Params {
         self.steps = 0;
     }
 
-    /// The learning rate of every number.
-    pub fn rates(&self, rates: Rates) -> Tensor {
-        let per: Vec<_> = self
-            .slots
-            .iter()
-            .map(|s| {
-                let rate = match s.role {
-                    Role::Weight => rates.weight,
-                    Role::Scale => rates.scale,
-                    Role::Choice => rates.choice,
-                };
-                Tensor::full([s.len()], rate, (Kind::Float, self.device()))
-            })
-            .collect();
-        Tensor::cat(&per, 0)
+    /// How every number moves in a step.
+    pub fn schedule(&self, rates: Rates, decay: f64, choices: ChoiceOptimiser) -> Schedule {
+        let device = self.device();
+        let each = |f: &dyn Fn(Role) -> f64| {
+            let full = |s: &Slot| Tensor::full([s.len()], f(s.role), (Kind::Float, device));
+            Tensor::cat(&self.slots.iter().map(full).collect::<Vec<_>>(), 0)
+        };
+        let rate = |role| match role {
+            Role::Weight => rates.weight,
+            Role::Scale => rates.scale,
+            Role::Choice => rates.choice,
+        };
+        let decayed = |role| match role {
+            Role::Weight => decay,
+            Role::Scale | Role::Choice => 0.0,
+        };
+        let by_momentum = |role| f64::from(u8::from(role == Role::Choice));
+        Schedule {
+            rates: each(&rate),
+            decay: (decay > 0.0).then(|| each(&decayed)),
+            momentum: (choices == ChoiceOptimiser::Momentum).then(|| each(&by_momentum)),
+        }
     }
 
     /// The gradient of a scalar, for all parameters.
@@ -158,17 +196,25 @@ impl Params {
         Tensor::run_backward(&[of], &[&self.flat], true, false).swap_remove(0)
     }
 
-    /// One step of Adam (Kingma and Ba 2015) down a gradient; `rates` as [`Params::rates`], times `factor`.
-    pub fn step(&mut self, gradient: &Tensor, rates: &Tensor, factor: f64) {
+    /// One step of Adam (Kingma and Ba 2015) down a gradient, as scheduled, with all rates times `factor`.
+    pub fn step(&mut self, gradient: &Tensor, schedule: &Schedule, factor: f64) {
         self.steps += 1;
         tch::no_grad(|| {
             let corrected = |beta: f64| 1.0 - beta.powi(self.steps as i32);
             let [m, v] = &mut self.moments;
             let _ = m.lerp_(gradient, 1.0 - BETAS[0]);
             let _ = v.lerp_(&gradient.square(), 1.0 - BETAS[1]);
-            let scale = corrected(BETAS[1]).sqrt() / corrected(BETAS[0]) * factor;
+            let scale = corrected(BETAS[1]).sqrt() / corrected(BETAS[0]);
             // eps is 1e-8 before the correction, as in the paper's efficient form.
-            self.flat -= &*m * scale * rates / (v.sqrt() + 1e-8);
+            let mut change = &*m * scale / (v.sqrt() + 1e-8);
+            if let Some(momentum) = &schedule.momentum {
+                // A sum of gradients that fade by 0.9 a step is ten times their running mean.
+                change = momentum * &*m / (1.0 - BETAS[0]) + (1.0 - momentum) * change;
+            }
+            if let Some(decay) = &schedule.decay {
+                change += decay * &self.flat;
+            }
+            self.flat -= change * &schedule.rates * factor;
         });
     }
 
@@ -225,7 +271,7 @@ mod tests {
         let w = b.add(Role::Weight, &[2, 2], &[1.0, -2.0, 3.0, 4.0]);
         let s = b.add(Role::Scale, &[3], &[1.0, 1.0, 1.0]);
         let mut p = b.build();
-        let rates = p.rates(Rates { weight: 0.1, scale: 0.0, choice: 0.0 });
+        let rates = p.schedule(Rates { weight: 0.1, scale: 0.0, choice: 0.0 }, 0.0, ChoiceOptimiser::Adam);
         for _ in 0..200 {
             let v = p.views();
             let loss = v[w].square().sum(Kind::Float) + v[s].square().sum(Kind::Float);
@@ -249,7 +295,8 @@ mod tests {
             for _ in 0..n {
                 let loss =
                     (p.views()[0].square() * Tensor::from_slice(&[1f32, 2.0, 3.0, 4.0])).sum(Kind::Float);
-                let rates = p.rates(Rates { weight: 0.1, scale: 0.0, choice: 0.0 });
+                let rates =
+                    p.schedule(Rates { weight: 0.1, scale: 0.0, choice: 0.0 }, 0.0, ChoiceOptimiser::Adam);
                 let gradient = p.gradient(&loss);
                 p.step(&gradient, &rates, 1.0);
             }

@@ -1,19 +1,10 @@
 //! What a search pays for: costs with a strength of their own, or with a target that sets it.
 
-use mpic_kernels::lut::LutError;
 use tch::Tensor;
 
 use super::choose::{Choices, Sampling};
-use crate::cost::SoftCost;
-
-/// How strongly a cost counts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Strength {
-    /// What a network as costly as 8 bits everywhere adds to the loss.
-    Fixed(f64),
-    /// As much as it takes to come down to a target, in the unit of the model.
-    Target(f64),
-}
+use super::soft::SoftCost;
+use crate::cost::{CostError, Strength};
 
 /// A cost and how strongly it counts.
 #[derive(Debug)]
@@ -76,7 +67,7 @@ impl Pressure<'_> {
     ///
     /// # Errors
     /// If a model does not know a layer.
-    pub(super) fn of(&mut self, choices: &Choices, progress: f64) -> Result<Tensor, LutError> {
+    pub(super) fn of(&mut self, choices: &Choices, progress: f64) -> Result<Tensor, CostError> {
         let mut sum = Tensor::from(0f32).to_device(choices.device());
         for term in &mut self.terms {
             let relative = term.cost.relative(choices)?;
@@ -102,16 +93,19 @@ impl Pressure<'_> {
         }
     }
 
-    /// What a checkpoint must hold.
-    pub(super) fn state(&self) -> Vec<f64> {
-        self.terms.iter().map(|t| t.multiplier).collect()
+    /// What a checkpoint must hold, as tensors by name.
+    pub(super) fn state(&self) -> Vec<(String, Tensor)> {
+        let multipliers: Vec<f64> = self.terms.iter().map(|t| t.multiplier).collect();
+        vec![("multipliers".into(), Tensor::from_slice(&multipliers))]
     }
 
     /// Takes over a state; false if it is of another number of costs.
-    pub(super) fn restore(&mut self, state: &[f64]) -> bool {
-        for (term, multiplier) in self.terms.iter_mut().zip(state) {
+    pub(super) fn restore(&mut self, state: &[(String, Tensor)]) -> bool {
+        let found = state.iter().find(|(n, _)| n == "multipliers").map(|(_, t)| t.flatten(0, -1));
+        let Some(multipliers) = found.and_then(|t| Vec::<f64>::try_from(t).ok()) else { return false };
+        for (term, multiplier) in self.terms.iter_mut().zip(&multipliers) {
             term.multiplier = *multiplier;
         }
-        state.len() == self.terms.len()
+        multipliers.len() == self.terms.len()
     }
 }

@@ -4,14 +4,13 @@
 //! layer and tensor, and a few channels less of each pruned group, are tried out on the network as it stands. So the gradient
 //! knows the block rule, what other layers do to a layer's input, and which tensors meet at the peak of memory, for any model.
 
-use mpic_kernels::lut::LutError;
 use mpic_kernels::plan::BLOCK;
 use tch::{Kind, Tensor};
 
-use super::CostModel;
+use super::choose::{Choice, Choices};
+use crate::cost::{CostError, CostModel};
 use crate::model::{Graph, NodeId};
 use crate::space::{Assignment, Space};
-use crate::train::{Choice, Choices};
 
 /// Steps for which measured slopes serve.
 const SERVES: u64 = 16;
@@ -43,7 +42,7 @@ impl<'a> SoftCost<'a> {
     ///
     /// # Errors
     /// If the model does not know a layer.
-    pub fn new(model: &'a dyn CostModel, graph: &'a Graph, space: &'a Space) -> Result<Self, LutError> {
+    pub fn new(model: &'a dyn CostModel, graph: &'a Graph, space: &'a Space) -> Result<Self, CostError> {
         let reference = model.hard(graph, &Assignment::uniform(graph, 8, 8))?;
         Ok(Self { model, graph, space, reference, slopes: Slopes::default(), asked: 0 })
     }
@@ -69,7 +68,7 @@ impl<'a> SoftCost<'a> {
     ///
     /// # Errors
     /// If the model does not know a layer.
-    pub fn relative(&mut self, choices: &Choices) -> Result<Tensor, LutError> {
+    pub fn relative(&mut self, choices: &Choices) -> Result<Tensor, CostError> {
         let now = choices.assignment(self.graph, self.space);
         let value = self.model.hard(self.graph, &now)? / self.reference;
         if self.asked.is_multiple_of(SERVES) {
@@ -101,8 +100,8 @@ impl<'a> SoftCost<'a> {
     }
 
     /// Tries every alternative on the assignment as it stands, whose relative cost is `value`.
-    fn measure(&self, now: &Assignment, value: f64) -> Result<Slopes, LutError> {
-        let cost = |a: &Assignment| Ok::<f64, LutError>(self.model.hard(self.graph, a)? / self.reference);
+    fn measure(&self, now: &Assignment, value: f64) -> Result<Slopes, CostError> {
+        let cost = |a: &Assignment| Ok::<f64, CostError>(self.model.hard(self.graph, a)? / self.reference);
         let floats = |v: Vec<f64>| Tensor::from_slice(&v.iter().map(|v| *v as f32).collect::<Vec<_>>());
         let mut out = Slopes::default();
         for id in 0..self.graph.nodes.len() {
@@ -135,7 +134,7 @@ impl<'a> SoftCost<'a> {
     }
 
     /// What a channel of the nodes tied to `id` costs, if it can be pruned.
-    fn kept(&self, now: &Assignment, value: f64, id: NodeId) -> Result<f64, LutError> {
+    fn kept(&self, now: &Assignment, value: f64, id: NodeId) -> Result<f64, CostError> {
         if !self.space.prunes() || !self.graph.prunable(id) {
             return Ok(0.0);
         }
