@@ -76,11 +76,13 @@ fn calibrated(graph: Graph, seed: u64, x: &Tensor) -> Network {
     let space = Space { weights: vec![2, 4, 8], activations: vec![2, 4, 8], per_channel: true };
     let mut net = Network::new(graph, space, &mut ChaCha8Rng::seed_from_u64(seed));
     // Statistics of something, and factors of both signs.
+    tch::manual_seed(seed as i64);
     let made: Vec<_> = net
         .weights()
         .into_iter()
         .map(|(name, t)| {
-            let t = if name.ends_with(".gain") { Tensor::randn(t.size(), (t.kind(), t.device())) } else { t };
+            let signs = || Tensor::randn(t.size(), (t.kind(), t.device())).sign();
+            let t = if name.ends_with(".gain") { &t * signs() } else { t };
             (name, t)
         })
         .collect();
