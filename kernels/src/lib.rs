@@ -1,5 +1,6 @@
 //! Integer mixed-precision networks for MPIC: what they mean, how they run on the core, what they cost.
 //!
+//! * [`graph`]: networks before any width is chosen, their TOML form, the built-in ones.
 //! * [`net`]: the integer network and its layers; the file format of `network.json`.
 //! * [`golden`]: the scalar Rust reference that defines every layer.
 //! * [`fast`]: the same outputs for many inputs.
@@ -15,6 +16,7 @@ pub mod deploy;
 pub mod fast;
 pub mod files;
 pub mod golden;
+pub mod graph;
 pub mod lut;
 pub mod measure;
 pub mod net;

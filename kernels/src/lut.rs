@@ -289,7 +289,7 @@ pub enum LutError {
     },
     /// A layer that was not measured.
     #[error(
-        "lut.json has no measurement for layer '{layer}' ({what}); add it with: mpic-kernels lut --shapes network.json -o lut.json"
+        "lut.json has no measurement for layer '{layer}' ({what}); add it with: mpic-kernels lut --network NETWORK -o lut.json, where NETWORK is the TOML file or the name of the network"
     )]
     Missing {
         /// Name of the layer.

@@ -23,7 +23,7 @@ fn command_line_deploys_runs_and_checks() {
     let dir = tempfile::tempdir().expect("tempdir");
     let at = |name: &str| dir.path().join(name);
     let rng = &mut ChaCha8Rng::seed_from_u64(3);
-    let net = random::fashion(rng, 4, &mut random::mix);
+    let net = random::built_in("fashion", rng, 4, &mut random::mix);
     net.save(&at("network.json")).expect("saved");
     let codes: Vec<u8> = (0..3).flat_map(|_| random::input(rng, &net)).map(|c| c as u8).collect();
     fs::write(at("inputs.bin"), codes).expect("written");
@@ -56,7 +56,7 @@ fn command_line_deploys_runs_and_checks() {
     kernels(&["lut", "--network", "no-such-net"])
         .assert()
         .code(125)
-        .stderr(contains("no-such-net: the networks known by name are fashion,"));
+        .stderr(contains("cannot read network no-such-net").and(contains("the built-in ones are fashion,")));
     kernels(&["list"]).assert().code(0).stdout(contains("conv2d").and(contains("8x2")));
 }
 
@@ -93,8 +93,8 @@ fn check_c(net: &IntNet, seed: u64) {
 fn c_sources_compile_and_give_the_same_outputs() {
     let rng = &mut ChaCha8Rng::seed_from_u64(4);
     for net in [
-        random::fashion(rng, 4, &mut random::pruned_mix),
-        random::ds_cnn(rng, 2, &mut random::pruned_mix),
+        random::built_in("fashion", rng, 4, &mut random::pruned_mix),
+        random::built_in("dscnn", rng, 2, &mut random::pruned_mix),
         random::network(rng),
         random::layer(rng, "depthwise"),
     ] {
@@ -151,7 +151,7 @@ fn says_what_memory_a_network_takes() {
     let dir = tempfile::tempdir().expect("tempdir");
     let path = dir.path().join("network.json");
     let rng = &mut ChaCha8Rng::seed_from_u64(3);
-    random::autoencoder(rng, 8, &mut |_, n| vec![8; n]).save(&path).expect("saved");
+    random::built_in("autoencoder", rng, 8, &mut |_, n| vec![8; n]).save(&path).expect("saved");
     let deploy = |memory: &str| {
         kernels(&["deploy", "--memory", memory])
             .arg(&path)
@@ -162,4 +162,22 @@ fn says_what_memory_a_network_takes() {
     };
     deploy("512").stderr(contains("weights").and(contains("buffers")).and(contains("warning").not()));
     deploy("256").stderr(contains("warning: that is"));
+}
+
+/// A network of one's own is measured from its file; a second time there is nothing left to measure.
+#[test]
+fn a_network_file_is_measured() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let own = "name = \"own\"\ninput = [1, 12, 3]\n\
+        [[node]]\nname = \"stem\"\nop = \"conv\"\nchannels = 5\nkernel = [1, 4]\npad = [0, 2]\nrelu = 6.0\n\
+        [[node]]\nname = \"out\"\nop = \"linear\"\nchannels = 2\n";
+    fs::write(dir.path().join("own.toml"), own).expect("written");
+    let lut = |network: &str| {
+        let mut c = kernels(&["lut", "--network", network, "-o", "lut.json"]);
+        c.current_dir(dir.path()).assert()
+    };
+    lut("own.toml").code(0).stderr(contains("measured 0 layers").not());
+    lut("own.toml").code(0).stderr(contains("measured 0 layers"));
+    fs::write(dir.path().join("own.toml"), own.replace("kernel", "kernal")).expect("written");
+    lut("own.toml").code(125).stderr(contains("unknown field `kernal`"));
 }

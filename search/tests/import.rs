@@ -89,7 +89,7 @@ fn reference(graph: &Graph, layers: &[Option<Made>], x: &[f32]) -> Vec<f32> {
         let [rows, columns, inputs] = graph.kernel(id);
         let (stride, pad, relu) = match node.op {
             Op::Conv { window, relu, .. } | Op::Depthwise { window, relu, .. } => {
-                (window.stride, window.pad, relu)
+                (window.stride, window.pad, relu.rectifies())
             }
             _ => ([1, 1], [0; 4], false),
         };

@@ -3,7 +3,6 @@
 mod data;
 mod report;
 mod search;
-mod shapes;
 
 use std::process::ExitCode;
 
@@ -35,8 +34,6 @@ enum Command {
     Report(report::Args),
     /// Say what to download for a task; unpack and check it
     Data(data::Args),
-    /// Write the shapes of a network, for `mpic-kernels lut --shapes` to measure
-    Shapes(shapes::Args),
     /// List the tasks
     Tasks,
     /// Print a completion script
@@ -60,7 +57,6 @@ pub fn main() -> ExitCode {
         None => search::run(&cli.search),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Data(args)) => data::run(&args),
-        Some(Command::Shapes(args)) => shapes::run(&args),
         Some(Command::Tasks) => {
             for task in crate::task::TASKS {
                 let target =

@@ -4,7 +4,6 @@ mod archive;
 mod augment;
 mod cache;
 mod cifar10;
-mod codes;
 mod error;
 mod fashion;
 mod features;
@@ -20,7 +19,6 @@ mod vww;
 pub use archive::{Archive, Unpacked, unpack};
 pub use augment::Augment;
 pub use cifar10::cifar10;
-pub use codes::Codes;
 pub use error::DataError;
 pub use fashion::fashion14;
 pub use features::{LogMel, Mfcc};
@@ -29,6 +27,8 @@ pub use samples::Samples;
 pub use speech::{TEST as SPEECH_TEST, speech_commands};
 pub use toycar::toycar;
 pub use vww::visual_wake_words;
+
+pub use mpic_kernels::graph::Codes;
 
 /// What is learned of samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

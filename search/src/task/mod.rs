@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
 use crate::data::{self, Archive, Augment, DataError, Dataset};
-use crate::model::{self, Graph, ModelError};
+use crate::model::{self, Graph};
 use crate::train::{Epochs, Recipe};
 
 /// What a score counts; more is better.
@@ -234,18 +234,18 @@ impl Task {
     ///
     /// # Errors
     /// If there is no such network, or it does not fit the data.
-    pub fn graph(&self, model: Option<&str>, data: &Dataset) -> Result<Graph, ModelError> {
+    pub fn graph(&self, model: Option<&str>, data: &Dataset) -> anyhow::Result<Graph> {
         let name = model.unwrap_or(self.network);
         let mut graph = model::load(name)?;
         let (input, output) = (graph.nodes[0].shape, graph.nodes[graph.output()].shape[2]);
-        if (input, output) != (data.shape, data.outputs()) {
-            return Err(ModelError::Unfit {
-                path: name.into(),
-                is: format!("{input:?} to {output}"),
-                task: self.name.into(),
-                needs: format!("{:?} to {}", data.shape, data.outputs()),
-            });
-        }
+        ensure!(
+            (input, output) == (data.shape, data.outputs()),
+            "network {name} makes {input:?} to {output} numbers (height, width, channels), but the data of task '{}' need \
+             {:?} to {}",
+            self.name,
+            data.shape,
+            data.outputs()
+        );
         graph.input = data.input;
         Ok(graph)
     }

@@ -5,7 +5,7 @@ use tch::{Kind, Tensor};
 use super::choose::{Choice, Choices};
 use super::network::{MOMENTUM, NORM_EPS, Network, column};
 use super::params::ParamId;
-use crate::model::{NodeId, Op, Window};
+use crate::model::{NodeId, Op, Rectifier, Window};
 use crate::quant::{self, Branch, Later, Row};
 
 /// How the forward pass computes.
@@ -256,6 +256,10 @@ fn quantised(
 }
 
 /// Rectifies where asked to; quantising without sign does it by itself.
-fn rectified(relu: bool, y: Tensor, how: Arithmetic) -> Tensor {
-    if relu && !matches!(how, Arithmetic::Fake(_)) { y.relu() } else { y }
+fn rectified(relu: Rectifier, y: Tensor, how: Arithmetic) -> Tensor {
+    match (relu, how) {
+        (Rectifier::None, _) | (_, Arithmetic::Fake(_)) => y,
+        (Rectifier::Relu, _) => y.relu(),
+        (Rectifier::UpTo(end), _) => y.clamp(0.0, end),
+    }
 }

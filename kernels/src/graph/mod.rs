@@ -1,10 +1,10 @@
-//! Networks as graphs of layers, in plain Rust: what training, cost and lowering agree on.
+//! Networks as graphs of layers, before any width is chosen: what measuring, training, cost and lowering agree on.
 
+mod codes;
 mod file;
 
-pub use file::{BUILT_IN, ModelError, built_in, load};
-
-use crate::data::Codes;
+pub use codes::Codes;
+pub use file::{BUILT_IN, ModelError, built_in, load, to_toml};
 
 /// Index of a node; node 0 is the input.
 pub type NodeId = usize;
@@ -20,8 +20,32 @@ pub struct Window {
     pub pad: [usize; 4],
 }
 
+/// What happens to the sums of a node before they leave it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Rectifier {
+    /// Nothing.
+    #[default]
+    None,
+    /// Negative numbers become 0.
+    Relu,
+    /// As [`Rectifier::Relu`], and larger numbers become this one (`ReLU6`: 6). Quantised, the range of the codes clips; it
+    /// begins here and is trained like any other.
+    UpTo(f64),
+}
+
+impl Rectifier {
+    /// Whether no negative number comes out.
+    #[must_use]
+    pub fn rectifies(self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Relu | Self::UpTo(_) => true,
+        }
+    }
+}
+
 /// What a node computes from earlier ones.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Op {
     /// The sample.
     Input,
@@ -31,8 +55,8 @@ pub enum Op {
         window: Window,
         /// Batch normalisation behind it, which is folded into it after warm-up.
         norm: bool,
-        /// Rectified output.
-        relu: bool,
+        /// What rectifies its output.
+        relu: Rectifier,
     },
     /// Convolution of every channel by itself, with bias.
     Depthwise {
@@ -40,20 +64,20 @@ pub enum Op {
         window: Window,
         /// As for [`Op::Conv`].
         norm: bool,
-        /// Rectified output.
-        relu: bool,
+        /// What rectifies its output.
+        relu: Rectifier,
     },
     /// Fully connected layer over height, width and channels, with bias.
     Linear {
         /// As for [`Op::Conv`].
         norm: bool,
-        /// Rectified output.
-        relu: bool,
+        /// What rectifies its output.
+        relu: Rectifier,
     },
     /// Sum of two nodes.
     Add {
-        /// Rectified output.
-        relu: bool,
+        /// What rectifies its output.
+        relu: Rectifier,
     },
     /// Mean over each window; without padding.
     AvgPool {
@@ -68,7 +92,7 @@ pub enum Op {
 }
 
 /// A node: an operation and the tensor it makes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// Name, unique.
     pub name: String,
@@ -81,6 +105,9 @@ pub struct Node {
 }
 
 impl Window {
+    /// One pixel at a time.
+    pub const ONE: Self = Self { kernel: [1; 2], stride: [1; 2], pad: [0; 4] };
+
     /// Output height and width for an image; `None` where the window does not fit.
     #[must_use]
     pub fn output(&self, [height, width]: [usize; 2]) -> Option<[usize; 2]> {
@@ -129,7 +156,7 @@ impl Node {
             Op::Conv { relu, .. }
             | Op::Depthwise { relu, .. }
             | Op::Linear { relu, .. }
-            | Op::Add { relu } => relu,
+            | Op::Add { relu } => relu.rectifies(),
             Op::AvgPool { .. } | Op::MaxPool { .. } => graph.nodes[self.inputs[0]].unsigned(graph),
         }
     }
@@ -234,7 +261,7 @@ impl Graph {
     }
 }
 
-/// The network of the `fashion` task; its layers are those `mpic-kernels lut` measures by default.
+/// The network of the `fashion` task.
 #[must_use]
 pub fn fashion() -> Graph {
     built_in("fashion").expect("it is listed")

@@ -1,4 +1,4 @@
-//! What the bytes of a data set stand for.
+//! What the bytes that a network reads stand for.
 
 /// Codes of 8 bits that stand for `scale * (code - zero_point)`: what a deployed network reads.
 #[derive(Clone, Copy, Debug, PartialEq)]
