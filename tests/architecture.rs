@@ -60,6 +60,7 @@ fn outside_crates_stay_in_their_files() {
     only_in("maud", &["search/src/report"]);
     only_in("plotters", &["search/src/report/plot.rs"]);
     only_in("npyz", &["search/src/import/npz.rs"]);
+    only_in("prost", &["kernels/src/onnx"]);
     only_in("realfft", &["search/src/data/features.rs"]);
     only_in("tar", &["search/src/data/archive.rs"]);
     only_in("toml", &["kernels/src/graph/file.rs"]);

@@ -2,6 +2,8 @@
 //!
 //! * [`graph`]: networks before any width is chosen, their TOML form, the built-in ones.
 //! * [`net`]: the integer network and its layers; the file format of `network.json`.
+//! * [`onnx`]: such networks, with their trained numbers, from ONNX files.
+//! * [`source`]: a network by name or file, whatever form it has.
 //! * [`golden`]: the scalar Rust reference that defines every layer.
 //! * [`fast`]: the same outputs for many inputs.
 //! * [`plan`], [`pack`], [`deploy`]: from a network to an ELF; [`simulate`]: that ELF on the simulator.
@@ -20,7 +22,9 @@ pub mod graph;
 pub mod lut;
 pub mod measure;
 pub mod net;
+pub mod onnx;
 pub mod pack;
 pub mod plan;
 pub mod random;
 pub mod simulate;
+pub mod source;

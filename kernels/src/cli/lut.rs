@@ -7,13 +7,14 @@ use anyhow::{Context as _, Result};
 use crate::lut::{Lut, LutError};
 use crate::measure::{self, Target};
 use crate::net::IntNet;
+use crate::source::Source;
 use crate::{graph, random};
 
 /// Arguments of `mpic-kernels lut`.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// What to measure: the layers of a network, by name (fashion, resnet8, dscnn, mobilenet, autoencoder), as a TOML file
-    /// or a network.json; may be given several times. Without it, all networks this program knows by name
+    /// What to measure: the layers of a network, by name (fashion, resnet8, dscnn, mobilenet, autoencoder), as a TOML or ONNX
+    /// file, or a network.json; may be given several times. Without it, all networks this program knows by name
     #[arg(long, value_name = "NAME|FILE")]
     network: Vec<String>,
     /// What to measure: a JSON list of {layer, geometry, channels}
@@ -60,8 +61,8 @@ fn network(name: &str) -> Result<Vec<Target>> {
     if graph::built_in(name).is_none() && path.extension().is_some_and(|e| e == "json") {
         return Ok(measure::targets(&IntNet::load(path)?));
     }
-    let graph = graph::load(name)?;
-    Ok(measure::targets(&random::of(&graph, &mut random::seeded(0), 8, &mut |_, n| vec![8; n])))
+    let source = Source::load(name)?;
+    Ok(measure::targets(&random::of(source.graph(), &mut random::seeded(0), 8, &mut |_, n| vec![8; n])))
 }
 
 fn shapes(path: &Path) -> Result<Vec<Target>> {

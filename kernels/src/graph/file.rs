@@ -27,7 +27,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::{Codes, Graph, Node, NodeId, Op, Rectifier, Window};
+use super::{Codes, Graph, MOST, Node, NodeId, Op, Rectifier, Window};
 
 /// Name and text of the networks that come with the program.
 pub const BUILT_IN: [(&str, &str); 5] = [
@@ -39,10 +39,7 @@ pub const BUILT_IN: [(&str, &str); 5] = [
 ];
 
 /// Largest height, width, channel count, kernel or stride; keeps every product of sizes inside the machine's integers.
-const LARGEST: usize = 4096;
-
-/// Most numbers of a tensor and most weights of a layer: more than any core this small has memory for.
-const MOST: usize = 1 << 24;
+pub(super) const LARGEST: usize = 4096;
 
 /// What is wrong with a network file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -233,7 +230,7 @@ fn parse(path: &str, text: &str) -> Result<Graph, ModelError> {
     };
     let Shape::Image(input) = file.input;
     let shape = input.map(|n| usize::try_from(n).unwrap_or(0));
-    if shape.iter().any(|n| !(1..=LARGEST).contains(n)) || size(shape) > MOST {
+    if shape.iter().any(|n| !(1..=LARGEST).contains(n)) || shape.iter().product::<usize>() > MOST {
         return Err(ModelError::Parse(
             path.to_owned(),
             format!(
@@ -251,25 +248,10 @@ fn parse(path: &str, text: &str) -> Result<Graph, ModelError> {
         graph.nodes.push(node);
         spans.push(entry.span());
         let id = graph.output();
-        let (numbers, weights) = (size(graph.nodes[id].shape), graph.fan_in(id) * graph.nodes[id].shape[2]);
-        if numbers.max(weights) > MOST {
-            let why = format!("it has {numbers} numbers and {weights} weights; {MOST} is the most of either");
-            return Err(wrong(entry.span(), &entry.get_ref().name, why));
-        }
+        graph.fits(id).map_err(|why| wrong(entry.span(), &entry.get_ref().name, why))?;
     }
-    let last = graph.output();
-    let at = |id: NodeId, why: &str| wrong(spans[id].clone(), &graph.nodes[id].name, why.to_owned());
-    if !matches!(graph.nodes[last].op, Op::Linear { relu: Rectifier::None, .. }) {
-        return Err(at(last, "the last node makes the output and must be linear, without relu"));
-    }
-    if let Some(id) = (0..last).find(|id| graph.nodes.iter().all(|n| !n.inputs.contains(id))) {
-        return Err(at(id, "no other node reads it"));
-    }
+    graph.check().map_err(|(id, why)| wrong(spans[id].clone(), &graph.nodes[id].name, why))?;
     Ok(graph)
-}
-
-fn size(shape: [usize; 3]) -> usize {
-    shape.iter().product()
 }
 
 /// The node an entry describes, behind those of `graph`.

@@ -6,6 +6,9 @@ mod file;
 pub use codes::Codes;
 pub use file::{BUILT_IN, ModelError, built_in, load, to_toml};
 
+/// Most numbers of a tensor and most weights of a layer: more than any core this small has memory for.
+pub const MOST: usize = 1 << 24;
+
 /// Index of a node; node 0 is the input.
 pub type NodeId = usize;
 
@@ -178,6 +181,42 @@ impl Graph {
     #[must_use]
     pub fn output(&self) -> NodeId {
         self.nodes.len() - 1
+    }
+
+    /// Whether the core could have memory for a node.
+    pub(crate) fn fits(&self, id: NodeId) -> Result<(), String> {
+        let node = &self.nodes[id];
+        let size =
+            |parts: &[usize]| parts.iter().try_fold(1usize, |n, &s| n.checked_mul(s)).unwrap_or(usize::MAX);
+        let [rows, columns, inputs] = self.kernel(id);
+        let (numbers, weights) = (size(&node.shape), size(&[rows, columns, inputs, node.shape[2]]));
+        if numbers.max(weights) > MOST {
+            return Err(format!(
+                "it has {numbers} numbers and {weights} weights; {MOST} is the most of either"
+            ));
+        }
+        if let Some(n) = node.shape.iter().find(|n| !(1..=file::LARGEST).contains(n)) {
+            return Err(format!("it has {n} rows, columns or channels; {} is the most", file::LARGEST));
+        }
+        Ok(())
+    }
+
+    /// Whether the network can be searched and deployed.
+    ///
+    /// # Errors
+    /// The first node that is wrong, and what about it.
+    pub fn check(&self) -> Result<(), (NodeId, String)> {
+        for id in 0..self.nodes.len() {
+            self.fits(id).map_err(|why| (id, why))?;
+        }
+        let last = self.output();
+        if !matches!(self.nodes[last].op, Op::Linear { relu: Rectifier::None, .. }) {
+            return Err((last, "the last node makes the output and must be linear, without relu".into()));
+        }
+        match (0..last).find(|id| self.nodes.iter().all(|n| !n.inputs.contains(id))) {
+            Some(id) => Err((id, "no other node reads it".into())),
+            None => Ok(()),
+        }
     }
 
     /// Height, width and channels of the first input of a node; the input's own for node 0.

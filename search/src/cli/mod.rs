@@ -1,6 +1,7 @@
 //! The command line of `nas-search`.
 
 mod data;
+mod model;
 mod report;
 mod search;
 
@@ -34,6 +35,8 @@ enum Command {
     Report(report::Args),
     /// Say what to download for a task; unpack and check it
     Data(data::Args),
+    /// Show a network as a table, and write it as TOML
+    Model(model::Args),
     /// List the tasks
     Tasks,
     /// Print a completion script
@@ -57,6 +60,7 @@ pub fn main() -> ExitCode {
         None => search::run(&cli.search),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Data(args)) => data::run(&args),
+        Some(Command::Model(args)) => model::run(&args),
         Some(Command::Tasks) => {
             for task in crate::task::TASKS {
                 let target =

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum as _;
+use mpic_kernels::source::Source;
 
 use super::INTERRUPTED;
 use crate::cost::Objective;
 use crate::report::{Report, table};
 use crate::run::{Config, FLOAT, Granularity, Inputs, Processor, Run, Target, Weights};
 use crate::train::{Epochs, Sampling, TrainError};
-use crate::{import, model, task, train};
+use crate::{import, task, train};
 
 /// Arguments of a search.
 #[derive(clap::Args)]
@@ -25,7 +26,8 @@ pub(super) struct Args {
     /// Data folder, for tasks whose data are not embedded
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Network, by name (fashion, resnet8, dscnn, mobilenet, autoencoder) or as a TOML file [default: the task's]
+    /// Network, by name (fashion, resnet8, dscnn, mobilenet, autoencoder), as a TOML file, or as an ONNX file, whose weights
+    /// then take the place of the warm-up [default: the task's]
     #[arg(long, value_name = "NAME|FILE")]
     model: Option<String>,
     /// Folder of the run [default: runs/TASK-GRANULARITY-SEED]
@@ -83,6 +85,9 @@ pub(super) struct Args {
     /// Start from the warm-up of this run (same task) in place of one of our own
     #[arg(long, value_name = "RUN")]
     warm_start: Option<PathBuf>,
+    /// Train the network of an ONNX file from random weights, in place of its own
+    #[arg(long, conflicts_with_all = ["warm_start", "import"])]
+    from_scratch: bool,
     /// Start from weights trained elsewhere: Keras weights (.npz) or a TensorFlow Lite model (.tflite) of the same network
     #[arg(long, value_name = "FILE", conflicts_with = "warm_start")]
     import: Option<PathBuf>,
@@ -231,7 +236,10 @@ pub(super) fn run(args: &Args) -> Result<u8> {
 
 fn start(args: &Args) -> Result<(Run, Inputs)> {
     let task = task::named(&args.task)?;
-    let network = model::load(args.model.as_deref().unwrap_or(task.network))?;
+    let source = Source::load(args.model.as_deref().unwrap_or(task.network))?;
+    if let Source::Onnx(imported) = &source {
+        imported.notes.iter().for_each(|note| eprintln!("{note}"));
+    }
     let fixed = args.granularity == Granularity::Fixed;
     ensure!(fixed || args.fixed.is_empty(), "--fixed needs --granularity fixed");
     ensure!(!fixed || !args.fixed.is_empty(), "--granularity fixed needs widths, for example --fixed w4a8");
@@ -288,15 +296,22 @@ fn start(args: &Args) -> Result<(Run, Inputs)> {
         threads: args.threads.map_or(cores, usize::from),
         device: args.device,
         simulate: args.simulate,
-        warm_start: args.warm_start.is_some() || args.import.is_some(),
+        warm_start: args.warm_start.is_some()
+            || args.import.is_some()
+            || (matches!(source, Source::Onnx(_)) && !args.from_scratch),
         command: typed(std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned())),
     };
     let default = || PathBuf::from(format!("runs/{}-{granularity}-{}", task.name, args.seed));
     let folder = args.out.clone().unwrap_or_else(default);
     let warm_up;
     let weights = match (&args.warm_start, &args.import) {
-        (None, None) => Weights::None,
-        (None, Some(file)) => Weights::Imported(import::load(file, &network, task.reference_input)?),
+        (None, None) => match &source {
+            Source::Onnx(imported) if !args.from_scratch => {
+                Weights::Imported(import::of_onnx(&imported.values))
+            }
+            _ => Weights::None,
+        },
+        (None, Some(file)) => Weights::Imported(import::load(file, source.graph(), task.reference_input)?),
         (Some(from), _) => {
             let other = Run::open(from)?;
             warm_up = other.folder.join(FLOAT);

@@ -1,4 +1,4 @@
-//! Weights of networks that were trained elsewhere: Keras weights as `.npz`, `TensorFlow` Lite models.
+//! Weights of networks that were trained elsewhere: Keras weights as `.npz`, `TensorFlow` Lite models, ONNX models.
 //!
 //! A graph is filled in its order: its first convolution takes the first convolution of the file, and so on, each kind of
 //! layer for itself. Shapes must agree, so a file of another network is refused.
@@ -7,6 +7,8 @@ mod npz;
 mod tflite;
 
 use std::path::Path;
+
+use mpic_kernels::onnx;
 
 use crate::model::{Graph, Op};
 use crate::train::NORM_EPS;
@@ -88,6 +90,16 @@ pub fn load(path: &Path, graph: &Graph, input: f64) -> Result<Values, ImportErro
         network: graph.name.clone(),
         why,
     })
+}
+
+/// The tensors of a network that was read from an ONNX file.
+#[must_use]
+pub fn of_onnx(values: &onnx::Values) -> Values {
+    let ours = |(name, values): &(String, Vec<f32>)| {
+        let eps = if name.ends_with(".variance") { NORM_EPS as f32 } else { 0.0 };
+        (name.clone(), values.iter().map(|v| v - eps).collect())
+    };
+    values.iter().map(ours).collect()
 }
 
 fn fill(graph: &Graph, layers: Layers, input: f32) -> Result<Values, String> {

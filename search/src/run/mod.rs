@@ -16,6 +16,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use mpic_kernels::files;
+use mpic_kernels::source::Source;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -164,7 +165,18 @@ impl Run {
             );
         }
         std::fs::create_dir_all(folder.join("points")).with_context(|| format!("cannot create {name}"))?;
-        let model = config.model.as_deref().filter(|m| model::built_in(m).is_none()).map(Path::new);
+        if let Some(name) = &config.model {
+            let text = match Source::load(name)? {
+                Source::BuiltIn(_) => None,
+                Source::Toml(_) => {
+                    Some(std::fs::read_to_string(name).with_context(|| format!("cannot read {name}"))?)
+                }
+                Source::Onnx(imported) => Some(model::to_toml(&imported.graph)),
+            };
+            if let Some(text) = text {
+                write_atomically(&folder.join(MODEL), text.as_bytes())?;
+            }
+        }
         let other = match weights {
             Weights::None => None,
             Weights::File(path) => Some(*path),
@@ -173,7 +185,7 @@ impl Run {
                 None
             }
         };
-        for (from, to) in [(lut, "lut.json"), (model, MODEL), (other, FLOAT)] {
+        for (from, to) in [(lut, "lut.json"), (other, FLOAT)] {
             if let Some(from) = from {
                 std::fs::copy(from, folder.join(to))
                     .with_context(|| format!("cannot copy {} to {name}", from.display()))?;

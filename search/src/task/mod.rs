@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
+use mpic_kernels::source::Source;
 
 use crate::data::{self, Archive, Augment, DataError, Dataset};
-use crate::model::{self, Graph};
+use crate::model::Graph;
 use crate::train::{Epochs, Recipe};
 
 /// What a score counts; more is better.
@@ -236,7 +237,7 @@ impl Task {
     /// If there is no such network, or it does not fit the data.
     pub fn graph(&self, model: Option<&str>, data: &Dataset) -> anyhow::Result<Graph> {
         let name = model.unwrap_or(self.network);
-        let mut graph = model::load(name)?;
+        let mut graph = Source::load(name)?.graph().clone();
         let (input, output) = (graph.nodes[0].shape, graph.nodes[graph.output()].shape[2]);
         ensure!(
             (input, output) == (data.shape, data.outputs()),
