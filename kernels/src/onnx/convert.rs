@@ -69,7 +69,13 @@ fn fixed(dim: &proto::Dim) -> Option<usize> {
     usize::try_from(dim.value).ok().filter(|&n| n > 0 && dim.param.is_empty())
 }
 
+/// Reads a graph. Which dimension of the input is which follows from the layers that read it; where those first move it to
+/// where they expect it, channels lie last.
 pub(super) fn walk(graph: &proto::Graph, folder: Option<&Path>) -> Result<Walked, Refusal> {
+    walk_as(graph, folder, false).or_else(|refused| walk_as(graph, folder, true).map_err(|_| refused))
+}
+
+fn walk_as(graph: &proto::Graph, folder: Option<&Path>, channels_last: bool) -> Result<Walked, Refusal> {
     let initializers: HashMap<&str, &proto::Tensor> =
         graph.initializer.iter().map(|t| (t.name.as_str(), t)).collect();
     let inputs: Vec<_> = graph.input.iter().filter(|i| !initializers.contains_key(i.name.as_str())).collect();
@@ -87,7 +93,11 @@ pub(super) fn walk(graph: &proto::Graph, folder: Option<&Path>) -> Result<Walked
         *readers.entry(name).or_default() += 1;
     }
     let (batch, layout) = input_layout(input)?;
-    let bound = vec![None; layout.rank()];
+    let mut bound = vec![None; layout.rank()];
+    if channels_last {
+        let last = [Axis::Channels, Axis::Width, Axis::Height];
+        bound.iter_mut().skip(1).rev().zip(last).for_each(|(b, axis)| *b = Some(axis));
+    }
     let mut w =
         Walk { net: Drafts::default(), batch, folder, initializers, values: HashMap::new(), readers, bound };
     w.net.push(Draft {
@@ -268,6 +278,12 @@ impl<'a> Walk<'a> {
             axis => (axis, size),
         };
         Layout { dims: layout.dims.iter().map(|d| d.iter().map(axis).collect()).collect() }
+    }
+
+    /// Takes a tensor as it is: only of the network's input it is still open what is what.
+    pub(super) fn any(&mut self, data: &Data) -> Result<(), Refusal> {
+        let open = |a: &Sized| matches!(a.0, Axis::Input(_));
+        if self.resolved(&data.layout).axes().iter().any(open) { self.image(data) } else { Ok(()) }
     }
 
     /// Takes a tensor as layers of images have it: samples, channels, positions. Which of height and width the positions are

@@ -113,6 +113,12 @@ pub(super) fn operator(node: &Node, inputs: &[Constant]) -> Result<Constant, Ref
             let cut = |&v: &f64| if c.whole { v.trunc() } else { v };
             Constant { values: c.values.iter().map(cut).collect(), ..c }
         }
+        "Equal" => pair(|a, b| f64::from(u8::from(a.total_cmp(&b).is_eq())))?,
+        "Where" => {
+            let (no, yes) =
+                (input(0)?.zip(input(2)?, |c, b| (1.0 - c) * b)?, input(0)?.zip(input(1)?, |c, a| c * a)?);
+            yes.zip(&no, |a, b| a + b)?
+        }
         "Pow" => pair(f64::powf)?,
         "Min" => pair(f64::min)?,
         "Max" => pair(f64::max)?,

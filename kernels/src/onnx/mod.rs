@@ -12,6 +12,7 @@ mod layers;
 mod layout;
 mod proto;
 mod refuse;
+mod windows;
 
 use std::path::Path;
 

@@ -31,19 +31,18 @@ impl Refusal {
         Self { why: why.into(), instead: Some(instead.into()), node: None }
     }
 
-    /// Says of which node it is; an operator that only prepares one that is not known gives way to it.
-    pub(super) fn at(mut self, node: &Node, graph: &Graph) -> Self {
-        let mut node = node;
-        if self.instead.is_none() && node.op_type == "Reshape" {
-            let reads = |n: &&Node| n.input.first() == node.output.first();
-            if let Some(reader) = graph.node.iter().find(|n| reads(n) && !KNOWN.contains(&n.op_type.as_str()))
-            {
-                self = operator(&reader.op_type);
-                node = reader;
-            }
-        }
-        self.node.get_or_insert_with(|| Place::of(node));
-        self
+    /// Says of which node it is. What stumbled over the shapes around an operator that has no kernel gives way to that one.
+    pub(super) fn at(self, node: &Node, graph: &Graph) -> Self {
+        let never = |n: &&Node| {
+            let parts = matches!(n.op_type.as_str(), "Concat" | "Split" | "Slice" | "Gather");
+            !parts && lacking(&n.op_type).is_some()
+        };
+        let (mut refusal, node) = match graph.node.iter().find(never).filter(|_| self.instead.is_none()) {
+            Some(other) => (operator(&other.op_type), other),
+            None => (self, node),
+        };
+        refusal.node.get_or_insert_with(|| Place::of(node));
+        refusal
     }
 }
 
@@ -98,49 +97,16 @@ pub(super) fn module(name: &str) -> String {
     path.join(".")
 }
 
-/// Operators that are read; the walk says more of each.
-const KNOWN: [&str; 36] = [
-    "Add",
-    "ArgMax",
-    "AveragePool",
-    "BatchNormalization",
-    "Cast",
-    "Clip",
-    "Concat",
-    "Constant",
-    "ConstantOfShape",
-    "Conv",
-    "Div",
-    "Dropout",
-    "Flatten",
-    "Gather",
-    "Gemm",
-    "GlobalAveragePool",
-    "GlobalMaxPool",
-    "Identity",
-    "LogSoftmax",
-    "MatMul",
-    "Max",
-    "MaxPool",
-    "Min",
-    "Mul",
-    "Pad",
-    "ReduceMax",
-    "ReduceMean",
-    "Relu",
-    "Reshape",
-    "Shape",
-    "Sigmoid",
-    "Softmax",
-    "Squeeze",
-    "Sub",
-    "Transpose",
-    "Unsqueeze",
-];
-
 /// An operator that the core has no kernel for.
 pub(super) fn operator(name: &str) -> Refusal {
-    let (why, instead) = match name {
+    let usual = "convolution, linear layer, addition, pooling, ReLU and ReLU6";
+    let (why, instead) = lacking(name).unwrap_or(("there is no kernel for it", usual));
+    Refusal::new(why, instead)
+}
+
+/// What operators that are known to have no kernel do, and what can stand in for them.
+fn lacking(name: &str) -> Option<(&'static str, &'static str)> {
+    Some(match name {
         "Concat" => (
             "it joins channels, for which there is no kernel",
             "add the branches (+) after convolutions to the same number of channels, which is what joining and a pointwise convolution compute together",
@@ -188,9 +154,8 @@ pub(super) fn operator(name: &str) -> Refusal {
         "Attention" | "Einsum" => {
             ("it multiplies samples with each other, for which there is no kernel", "convolutions")
         }
-        _ => ("there is no kernel for it", "convolution, linear layer, addition, pooling, ReLU and ReLU6"),
-    };
-    Refusal::new(why, instead)
+        _ => return None,
+    })
 }
 
 /// A function that is left out at the end stands elsewhere.
