@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use mpic_kernels::{deploy, golden, simulate};
+use nas_search::data::Wanted;
 use nas_search::space::{Assignment, Space};
 use nas_search::task::{self, Task};
 use nas_search::train::{Arithmetic, Goal, Network, Phase, Trainer};
@@ -111,9 +112,10 @@ fn check(name: &str, make: fn(&Path, &mut ChaCha8Rng), sizes: [usize; 3]) {
     let dir = tempfile::tempdir().expect("tempdir");
     make(dir.path(), &mut ChaCha8Rng::seed_from_u64(7));
     let task: &Task = task::find(name).expect("a task");
-    let data = (task.data)(Some(dir.path())).expect("complete data");
+    let wanted = || Wanted { folder: Some(dir.path()), ..Wanted::default() };
+    let data = (task.data)(&mut wanted()).expect("complete data");
     assert_eq!([&data.train, &data.validation, &data.test].map(data::Samples::len), sizes);
-    assert_eq!((task.data)(Some(dir.path())).as_ref(), Ok(&data), "the second start finds the same");
+    assert_eq!((task.data)(&mut wanted()).as_ref(), Ok(&data), "the second start finds the same");
 
     let graph = task.graph(None, &data).expect("the task's network fits its data");
     let mut rng = ChaCha8Rng::seed_from_u64(0);

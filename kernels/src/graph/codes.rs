@@ -19,6 +19,12 @@ impl Codes {
         self.zero_point == i32::from(i8::MIN)
     }
 
+    /// The code nearest to a real value.
+    #[must_use]
+    pub fn code(self, real: f32) -> i8 {
+        (f64::from(real) / self.scale + f64::from(self.zero_point)).round().clamp(-128.0, 127.0) as i8
+    }
+
     /// The real value of a code.
     #[must_use]
     pub fn real(self, code: i8) -> f32 {

@@ -142,6 +142,12 @@ impl Node {
         matches!(self.op, Op::Conv { .. } | Op::Depthwise { .. } | Op::Linear { .. })
     }
 
+    /// Whether it is fully connected.
+    #[must_use]
+    pub fn is_linear(&self) -> bool {
+        matches!(self.op, Op::Linear { .. })
+    }
+
     /// Whether batch normalisation follows its weights.
     #[must_use]
     pub fn has_norm(&self) -> bool {

@@ -26,7 +26,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let graph = source.graph();
     print!("{}", table(graph));
     if let Source::Onnx(imported) = &source {
-        imported.notes.iter().for_each(|note| println!("{note}"));
+        for note in &imported.notes {
+            println!("{note}");
+        }
     }
     if let Some(path) = &args.output {
         anyhow::ensure!(

@@ -88,7 +88,8 @@ pub(super) struct Args {
     /// Train the network of an ONNX file from random weights, in place of its own
     #[arg(long, conflicts_with_all = ["warm_start", "import"])]
     from_scratch: bool,
-    /// Start from weights trained elsewhere: Keras weights (.npz) or a TensorFlow Lite model (.tflite) of the same network
+    /// Start from weights trained elsewhere: weights by the names of the nodes
+    /// (.safetensors, .npz), Keras weights (.npz) or a TensorFlow Lite model (.tflite) of the same network
     #[arg(long, value_name = "FILE", conflicts_with = "warm_start")]
     import: Option<PathBuf>,
     /// Continue a run that was interrupted; everything else is as it was asked for then
@@ -238,7 +239,9 @@ fn start(args: &Args) -> Result<(Run, Inputs)> {
     let task = task::named(&args.task)?;
     let source = Source::load(args.model.as_deref().unwrap_or(task.network))?;
     if let Source::Onnx(imported) = &source {
-        imported.notes.iter().for_each(|note| eprintln!("{note}"));
+        for note in &imported.notes {
+            eprintln!("{note}");
+        }
     }
     let fixed = args.granularity == Granularity::Fixed;
     ensure!(fixed || args.fixed.is_empty(), "--fixed needs --granularity fixed");

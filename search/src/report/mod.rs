@@ -72,6 +72,7 @@ impl Report {
             points.extend(found.into_iter().map(|p| Point { run: name.clone(), ..p }));
             sources.push(Source { name, folder, config: run.config.clone() });
         }
+        let metric = points.iter().find_map(|p| p.metric).unwrap_or(metric);
         let ranking = ranking::rankings(&points);
         Ok(Self { format: "nas-pareto", version: 1, metric, runs: sources, points, ranking })
     }

@@ -32,7 +32,7 @@ use crate::model::{self, Graph};
 use crate::pareto::Point;
 use crate::refine::{Price, Refinement};
 use crate::space::{Assignment, Space};
-use crate::task::{self, Task};
+use crate::task::{self, Loaded, Task};
 use crate::train::{self, Arithmetic, Epochs, Goal, Network, Phase, Pressure, Strength, Term, Trainer};
 
 /// The network in floating point after warm-up.
@@ -95,8 +95,10 @@ impl Inputs {
     pub fn load(config: &Config, model: Option<&str>, lut: Option<&Path>) -> Result<Self> {
         let task = task::named(&config.task)?;
         let device = config.device.device()?;
-        let data = (task.data)(config.data.as_deref())?;
-        let graph = task.graph(model, &data)?;
+        let Loaded { data, graph, notes } = task.load(config.data.as_deref(), model)?;
+        for note in notes {
+            eprintln!("{note}");
+        }
         let space = config.space();
         let mut models: Vec<(Objective, Box<dyn CostModel>)> = Vec::new();
         let plans = config.plans();
