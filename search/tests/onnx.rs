@@ -32,6 +32,9 @@ const SUPPORTED: [&str; 15] = [
     "keywords",
 ];
 
+/// Inputs of each network that is deployed.
+const SAMPLES: usize = 60;
+
 fn models() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").join("tests/models")
 }
@@ -216,7 +219,6 @@ fn calibrated(folder: &Path, model: &Path) -> serde_json::Value {
 #[test]
 fn every_network_is_deployed_bit_exact() {
     tch::set_num_threads(1);
-    const SAMPLES: usize = 60;
     for name in SUPPORTED {
         let dir = tempfile::tempdir().expect("tempdir");
         let model = models().join(name).with_extension("onnx");
@@ -306,7 +308,7 @@ fn arrays_may_have_classes_or_none() {
     assert_eq!(calibrated(dir.path(), &models().join("ae.onnx"))["metric"], "100 x AUC");
 }
 
-/// Weights by name, as a state_dict holds them, compute what the ONNX file computes.
+/// Weights by name, as a `state_dict` holds them, compute what the ONNX file computes.
 #[test]
 fn weights_by_name_are_those_of_the_file() {
     use safetensors::tensor::{Dtype, TensorView, serialize};

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::lut::{Lut, LutError};
+use crate::lut::{self, Lut, LutError};
 use crate::measure::{self, Target};
 use crate::net::IntNet;
 use crate::source::Source;
-use crate::{graph, random};
+use crate::{files, graph, random};
 
 /// Arguments of `mpic-kernels lut`.
 #[derive(clap::Args)]
@@ -20,30 +20,40 @@ pub(super) struct Args {
     /// What to measure: a JSON list of {layer, geometry, channels}
     #[arg(long, value_name = "FILE", conflicts_with = "network")]
     shapes: Option<PathBuf>,
-    /// Table to write, or to complete if it is there
+    /// Table to write, or to complete if it is there; one of other kernels is measured anew for what it held
     #[arg(short, long, value_name = "FILE", default_value = "lut.json")]
     output: PathBuf,
+    /// Replace the output even if it is no table
+    #[arg(long)]
+    force: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
+    files::guard(&args.output, args.force, |head| files::is_json(head, lut::FORMAT))?;
     let mut targets = match &args.shapes {
         Some(path) => shapes(path)?,
-        None if args.network.is_empty() => {
-            graph::BUILT_IN.iter().map(|(name, _)| network(name)).collect::<Result<Vec<_>>>()?.concat()
-        }
         None => args.network.iter().map(|n| network(n)).collect::<Result<Vec<_>>>()?.concat(),
     };
-    targets.sort_unstable();
-    targets.dedup();
     let mut lut = match Lut::load(&args.output) {
         Ok(lut) => lut,
         Err(LutError::Read(..)) if !args.output.exists() => Lut::default(),
-        Err(e @ (LutError::Stale { .. } | LutError::Malformed { .. })) => {
+        Err(e @ LutError::Stale { .. }) => {
+            let held = measure::held(&Lut::load_stale(&args.output)?);
+            eprintln!("mpic-kernels: measuring anew the {} layers it held: {e}", held.len());
+            targets.extend(held);
+            Lut::default()
+        }
+        Err(e @ LutError::Malformed { .. }) => {
             eprintln!("mpic-kernels: measuring anew: {e}");
             Lut::default()
         }
         Err(e) => return Err(e.into()),
     };
+    if targets.is_empty() {
+        targets = graph::BUILT_IN.iter().map(|(name, _)| network(name)).collect::<Result<Vec<_>>>()?.concat();
+    }
+    targets.sort_unstable();
+    targets.dedup();
     let start = std::time::Instant::now();
     let measured = measure::complete(&mut lut, &targets, &args.output)?;
     let total = lut.entries().count();
