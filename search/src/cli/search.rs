@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum as _;
+use mpic_kernels::lut::LutError;
 use mpic_kernels::source::Source;
 
 use super::INTERRUPTED;
@@ -198,6 +199,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     train::wait_briefly().context("cannot start again with GOMP_SPINCOUNT=2000; set it by hand")?;
     let (run, inputs) = match &args.resume {
         Some(folder) => {
+            alone(std::env::args_os().skip(1))?;
             let run = Run::open(folder)?;
             let inputs = run.inputs()?;
             (run, inputs)
@@ -233,6 +235,22 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         }
         Err(e) => Err(e),
     }
+}
+
+/// Refuses options beside `--resume`: a run goes on as it was asked for.
+fn alone(words: impl Iterator<Item = std::ffi::OsString>) -> Result<()> {
+    let options: Vec<String> = words
+        .map(|w| w.to_string_lossy().into_owned())
+        .filter(|w| w.starts_with("--") && w != "--resume" && !w.starts_with("--resume="))
+        .map(|w| w.split('=').next().unwrap_or_default().to_owned())
+        .collect();
+    ensure!(
+        options.is_empty(),
+        "--resume goes on with a run as it was asked for; {} cannot change that. For more points of the same warm-up start a run \
+         with --warm-start in place of --resume",
+        options.join(", ")
+    );
+    Ok(())
 }
 
 fn start(args: &Args) -> Result<(Run, Inputs)> {
@@ -277,7 +295,8 @@ fn start(args: &Args) -> Result<(Run, Inputs)> {
         format: Config::FORMAT.into(),
         version: Config::VERSION,
         task: task.name.into(),
-        data: args.data.clone(),
+        // A run goes on from wherever it is called.
+        data: args.data.as_ref().map(|d| std::path::absolute(d).unwrap_or_else(|_| d.clone())),
         model: args.model.clone(),
         granularity: args.granularity,
         weights: args.weights.clone(),
@@ -332,7 +351,21 @@ fn start(args: &Args) -> Result<(Run, Inputs)> {
             Weights::File(&warm_up)
         }
     };
-    let inputs = Inputs::load(&config, args.model.as_deref(), args.cost.as_deref())?;
+    let inputs = Inputs::load(&config, args.model.as_deref(), args.cost.as_deref()).map_err(|e| {
+        let missing = |c: &(dyn std::error::Error + 'static)| {
+            matches!(c.downcast_ref::<LutError>(), Some(LutError::Missing { .. }))
+        };
+        if !e.chain().any(missing) {
+            return e;
+        }
+        let (model, table) = (args.model.as_deref().unwrap_or(task.network), args.cost.as_deref());
+        let table = table.map_or_else(|| "lut.json".into(), |t| t.display().to_string());
+        e.context(format!(
+            "the table does not cover network {model}; measure it with\n  mpic-kernels lut --network {model} -o {table}\n\
+             and search again with\n  {}\n",
+            config.command
+        ))
+    })?;
     Ok((Run::create(&folder, config, args.cost.as_deref(), &weights)?, inputs))
 }
 

@@ -6,9 +6,10 @@ mod plot;
 mod ranking;
 mod table;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use mpic_kernels::files;
 use serde::Serialize;
 
 use crate::pareto::{self, Point};
@@ -90,6 +91,19 @@ impl Report {
         write_atomically(&folder.join("pareto.svg"), picture.as_bytes())?;
         write_atomically(&folder.join("report.html"), page::html(self)?.as_bytes())
     }
+}
+
+/// The files of a report.
+const FILES: [&str; 4] = ["pareto.json", "pareto.csv", "pareto.svg", "report.html"];
+
+/// A file of a folder that a report would replace and that is of none: there is no `pareto.json` of ours beside it.
+#[must_use]
+pub fn in_the_way(folder: &Path) -> Option<PathBuf> {
+    let head = std::fs::read(folder.join(FILES[0])).unwrap_or_default();
+    if files::is_json(&head[..head.len().min(64)], "nas-pareto") {
+        return None;
+    }
+    FILES.iter().map(|name| folder.join(name)).find(|path| path.exists())
 }
 
 /// Which points no other one of the same granularity beats in cycles and score.

@@ -11,6 +11,7 @@
 mod config;
 mod measure;
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -31,6 +32,7 @@ use crate::import::Values;
 use crate::model::{self, Graph};
 use crate::pareto::Point;
 use crate::refine::{Price, Refinement};
+use crate::report;
 use crate::space::{Assignment, Space};
 use crate::task::{self, Loaded, Task};
 use crate::train::{self, Arithmetic, Epochs, Goal, Network, Phase, Pressure, Strength, Term, Trainer};
@@ -52,6 +54,9 @@ struct Searched {
     /// With widths decided and refined.
     decided: f64,
 }
+
+/// Locked by the process that works on a run.
+const LOCK: &str = ".lock";
 
 /// The copy of the network file.
 const MODEL: &str = "model.toml";
@@ -166,6 +171,9 @@ impl Run {
                 "{name} already holds a run; continue it with --resume {name}, or name another folder with --out"
             );
         }
+        if let Some(path) = report::in_the_way(folder) {
+            bail!("{} is of no run of this program; name another folder with --out", path.display());
+        }
         std::fs::create_dir_all(folder.join("points")).with_context(|| format!("cannot create {name}"))?;
         if let Some(name) = &config.model {
             let text = match Source::load(name)? {
@@ -227,6 +235,21 @@ impl Run {
         Inputs::load(&self.config, model.as_deref(), self.lut().as_deref())
     }
 
+    /// Keeps others from working in the folder for as long as the result lives.
+    fn lock(&self) -> Result<File> {
+        let path = self.folder.join(LOCK);
+        let file = File::options().create(true).append(true).open(&path);
+        let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                bail!("another process is working on {}; wait for it, or stop it", self.folder.display())
+            }
+            // Some network file systems cannot; then nobody else is kept away.
+            Err(TryLockError::Error(_)) => Ok(file),
+        }
+    }
+
     fn lut(&self) -> Option<PathBuf> {
         self.config.measured.then(|| self.folder.join("lut.json"))
     }
@@ -259,6 +282,7 @@ impl Run {
         stop: &AtomicBool,
         mut done: impl FnMut() -> Result<()>,
     ) -> Result<()> {
+        let _lock = self.lock()?;
         let Inputs { task, data, graph, models, device } = inputs;
         let (graph, space, plans) = (graph.clone(), self.config.space(), self.config.plans());
         self.config.share_threads()?;
