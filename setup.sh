@@ -78,7 +78,7 @@ PY
     say "libtorch: ready in .torch/"
 }
 
-command -v cargo >/dev/null 2>&1 || die "cargo is missing: install Rust 1.88 or later with rustup, then repeat."
+command -v cargo >/dev/null 2>&1 || die "cargo is missing: install Rust 1.89 or later with rustup, then repeat."
 [ "$(uname -m)" = x86_64 ] || die "libtorch is set up for x86_64 only; this machine is $(uname -m)."
 [ $# -gt 0 ] || set -- packages torch
 for step in "$@"; do

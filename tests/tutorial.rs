@@ -50,7 +50,7 @@ fn every_command_of_the_tutorial_works() {
         .flat_map(str::lines)
         .filter(|l| l.contains(" --") || l.contains(" -o ") || l.contains(".elf"))
         .collect();
-    assert_eq!(commands.len(), 5, "{commands:?}");
+    assert_eq!(commands.len(), 4, "{commands:?}");
     for line in commands {
         let mut words = line.split_whitespace();
         let program = words.next().expect("a program");

@@ -11,7 +11,7 @@ use mpic_kernels::{deploy, golden, random};
 
 fn reference(c: &mut Criterion) {
     let rng = &mut random::seeded(1);
-    let net = random::resnet8(rng, 8, &mut random::mix);
+    let net = random::built_in("resnet8", rng, 8, &mut random::mix);
     let x = random::input(rng, &net);
     let fast = Fast::new(&net);
     let mut group = c.benchmark_group("resnet8");

@@ -14,7 +14,7 @@ use crate::net::{IntNet, NetError, Tensor};
 use crate::pack;
 use crate::plan::{Form, Layout, Plan};
 
-pub use c::{Source, c_sources};
+pub use c::{Of, Source, c_sources};
 
 /// The runtime firmware as compiled from `kernels/c`; a test holds it against its sources.
 pub const RUNTIME: &[u8] = include_bytes!("../prebuilt/runtime.elf");

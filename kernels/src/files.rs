@@ -27,6 +27,41 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace(path, |p| std::fs::write(p, bytes))
 }
 
+/// Refuses to replace a file that this program did not write, unless that is forced. `ours` looks at its first bytes.
+///
+/// # Errors
+/// If it is another file, or cannot be read; the message says what to do.
+pub fn guard(path: &Path, force: bool, ours: impl Fn(&[u8]) -> bool) -> io::Result<()> {
+    use std::io::Read as _;
+    if force || !path.exists() {
+        return Ok(());
+    }
+    let mut head = Vec::new();
+    std::fs::File::open(path)?.take(64).read_to_end(&mut head)?;
+    // An empty file is what a program that makes temporary names leaves.
+    if head.is_empty() || ours(&head) {
+        return Ok(());
+    }
+    let why = format!(
+        "{} is there already and is no such file of this program; name another, or replace it with --force",
+        path.display()
+    );
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, why))
+}
+
+/// Whether bytes begin an ELF.
+#[must_use]
+pub fn is_elf(head: &[u8]) -> bool {
+    head.starts_with(b"\x7fELF")
+}
+
+/// Whether bytes begin a JSON file of ours of this format.
+#[must_use]
+pub fn is_json(head: &[u8], format: &str) -> bool {
+    let text: String = String::from_utf8_lossy(head).split_whitespace().collect();
+    text.starts_with(&format!("{{\"format\":\"{format}\""))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

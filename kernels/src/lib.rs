@@ -1,6 +1,9 @@
 //! Integer mixed-precision networks for MPIC: what they mean, how they run on the core, what they cost.
 //!
+//! * [`graph`]: networks before any width is chosen, their TOML form, the built-in ones.
 //! * [`net`]: the integer network and its layers; the file format of `network.json`.
+//! * [`onnx`]: such networks, with their trained numbers, from ONNX files.
+//! * [`source`]: a network by name or file, whatever form it has.
 //! * [`golden`]: the scalar Rust reference that defines every layer.
 //! * [`fast`]: the same outputs for many inputs.
 //! * [`plan`], [`pack`], [`deploy`]: from a network to an ELF; [`simulate`]: that ELF on the simulator.
@@ -15,10 +18,13 @@ pub mod deploy;
 pub mod fast;
 pub mod files;
 pub mod golden;
+pub mod graph;
 pub mod lut;
 pub mod measure;
 pub mod net;
+pub mod onnx;
 pub mod pack;
 pub mod plan;
 pub mod random;
 pub mod simulate;
+pub mod source;

@@ -6,14 +6,17 @@
 //! interpolated linearly between measured counts; outside them there is no answer. Depthwise layers, pooling and addition are
 //! measured over channel counts, preparation apart in the same way.
 
+mod query;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::net::{IntLayer, IntNet, Tensor};
+pub use query::{Query, queries, queries_of};
+
 use crate::pack::Pair;
-use crate::plan::{self, BLOCK, Fill, Form, Plan};
+use crate::plan::{self, BLOCK, Fill};
 
 /// What kind of layer a cost is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -75,30 +78,6 @@ pub struct Geometry {
     /// Offset of output rows from a word boundary, for planes.
     #[serde(default)]
     pub offset: usize,
-}
-
-/// A layer whose cost is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Query {
-    /// Name, for messages.
-    pub name: String,
-    /// Number of the layer in the network.
-    pub region: usize,
-    /// Kind.
-    pub kind: LayerKind,
-    /// Sizes; `in_channels` is the effective count, without pruned channels that are not stored.
-    pub geometry: Geometry,
-    /// Input channels of the layer, pruned ones included.
-    pub real_in_channels: usize,
-    /// Output channels of the layer, pruned ones included.
-    pub real_channels: usize,
-    /// Bits of the (first) input; of the output for a depthwise layer, whose input codes are bytes in any case.
-    pub a_bits: u8,
-    /// What is filled before the layer runs.
-    pub fill: Option<Fill>,
-    /// Weight bits and channels of each precision group by the block rule, pruned channels left out; one `(0, channels)` for
-    /// depthwise, pooling and addition.
-    pub groups: Vec<(u8, usize)>,
 }
 
 /// Cost of a layer or a group.
@@ -214,6 +193,36 @@ impl Sample {
     }
 }
 
+impl std::fmt::Display for Sample {
+    /// In words, for people who look for it in their network.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let g = &self.geometry;
+        let kind = match self.layer {
+            LayerKind::Conv2d => "convolution",
+            LayerKind::Linear => "linear layer",
+            LayerKind::Depthwise => "depthwise convolution",
+            LayerKind::AvgPool => "average pooling",
+            LayerKind::MaxPool => "max pooling",
+            LayerKind::Add => "addition",
+        };
+        let inputs = if g.in_channels == 0 { self.channels } else { g.in_channels };
+        let [kh, kw] = g.kernel;
+        write!(
+            f,
+            "{kh}x{kw} {kind} from {}x{}x{inputs} to {}x{}x{}",
+            g.in_height, g.in_width, g.out_height, g.out_width, self.channels
+        )?;
+        if g.stride != [1, 1] {
+            write!(f, ", stride {}x{}", g.stride[0], g.stride[1])?;
+        }
+        if g.pad != [0; 4] {
+            write!(f, ", padding {:?}", g.pad)?;
+        }
+        write!(f, ", activations of {} bits", self.a_bits)?;
+        if self.w_bits > 0 { write!(f, " and weights of {}", self.w_bits) } else { Ok(()) }
+    }
+}
+
 impl Entry {
     /// What it is a measurement of.
     #[must_use]
@@ -234,6 +243,19 @@ struct File {
     /// Preparing an output buffer: see [`Lut::prepare`].
     prepare: [Cost; FEATURES],
     entries: Vec<Entry>,
+}
+
+impl File {
+    fn read(path: &Path) -> Result<Self, LutError> {
+        let name = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|e| LutError::Read(name.clone(), e.to_string()))?;
+        let malformed = |why: String| LutError::Malformed { path: name.clone(), why };
+        let file: Self = serde_json::from_slice(&bytes).map_err(|e| malformed(e.to_string()))?;
+        if file.format != FORMAT || file.version != 1 {
+            return Err(malformed(format!("it says '{}' version {}", file.format, file.version)));
+        }
+        Ok(file)
+    }
 }
 
 /// Measured costs by layer, precision and channel count.
@@ -289,7 +311,8 @@ pub enum LutError {
     },
     /// A layer that was not measured.
     #[error(
-        "lut.json has no measurement for layer '{layer}' ({what}); add it with: mpic-kernels lut --shapes network.json -o lut.json"
+        "the table has no measurement for layer '{layer}' ({what}); add the network's layers with: mpic-kernels lut --network NETWORK -o TABLE, \
+         then search with --cost TABLE"
     )]
     Missing {
         /// Name of the layer.
@@ -299,8 +322,8 @@ pub enum LutError {
     },
 }
 
-/// Format name of the file.
-const FORMAT: &str = "mpic-lut";
+/// Value of `format` in the file.
+pub const FORMAT: &str = "mpic-lut";
 
 /// Simulator and kernels that measured numbers depend on.
 fn simulator_key() -> String {
@@ -313,23 +336,29 @@ impl Lut {
     /// # Errors
     /// If it is unreadable, malformed or stale; the message says how to measure it.
     pub fn load(path: &Path) -> Result<Self, LutError> {
-        let name = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|e| LutError::Read(name.clone(), e.to_string()))?;
-        let malformed = |why: String| LutError::Malformed { path: name.clone(), why };
-        let file: File = serde_json::from_slice(&bytes).map_err(|e| malformed(e.to_string()))?;
-        if file.format != FORMAT || file.version != 1 {
-            return Err(malformed(format!("it says '{}' version {}", file.format, file.version)));
-        }
+        let file = File::read(path)?;
         let found = format!("kernels {} on {}", file.kernels, file.simulator);
         let expected = format!("kernels {} on {}", crate::deploy::kernels_hash(), simulator_key());
         if found != expected {
-            return Err(LutError::Stale { path: name, found, expected });
+            return Err(LutError::Stale { path: path.display().to_string(), found, expected });
         }
+        Ok(Self::of(file))
+    }
+
+    /// Reads a table whatever it was measured with: to know what it held.
+    ///
+    /// # Errors
+    /// If it is unreadable or malformed.
+    pub fn load_stale(path: &Path) -> Result<Self, LutError> {
+        File::read(path).map(Self::of)
+    }
+
+    fn of(file: File) -> Self {
         let mut lut = Self { prepare: file.prepare, ..Self::default() };
         for e in file.entries {
             lut.insert(e);
         }
-        Ok(lut)
+        lut
     }
 
     /// Writes the table; an existing file is replaced at once or not at all. Entries are sorted, so that the same
@@ -384,12 +413,8 @@ impl Lut {
     /// # Errors
     /// If the curve was not measured, or not for so few or many inputs or outputs.
     pub fn group(&self, name: &str, sample: &Sample) -> Result<Cost, LutError> {
-        let Sample { layer: kind, geometry, a_bits: a, w_bits: w, channels } = sample;
         let missing = |what: String| LutError::Missing { layer: name.into(), what };
-        let curve = self
-            .curves
-            .get(&sample.key())
-            .ok_or_else(|| missing(format!("{kind:?} with a{a} w{w} and these sizes: {geometry:?}")))?;
+        let curve = self.curves.get(&sample.key()).ok_or_else(|| missing(sample.to_string()))?;
         let (passes, odd, n) = sample.counts();
         let rows = || curve.iter().filter(|((o, _), _)| *o == odd).map(|((_, p), c)| (*p, c));
         let at = |by_channels: &BTreeMap<usize, Entry>| {
@@ -403,9 +428,13 @@ impl Lut {
         let below = measured().take_while(|(p, _)| *p <= passes).last();
         let above = measured().find(|(p, _)| *p >= passes);
         between(passes, below, above).ok_or_else(|| {
-            let counts: Vec<_> = rows().map(|(p, c)| (p, c.keys().collect::<Vec<_>>())).collect();
+            let counts: Vec<_> = rows()
+                .flat_map(|(_, c)| c.values())
+                .map(|e| format!("{} to {}", e.geometry.in_channels, e.channels))
+                .collect();
             missing(format!(
-                "{kind:?} with a{a} w{w} for {channels} channels and {passes} passes; measured are {counts:?}"
+                "{sample}; such layers were measured for other numbers of channels: {}",
+                counts.join(", ")
             ))
         })
     }
@@ -425,85 +454,4 @@ impl Lut {
 fn between(at: usize, below: Option<(usize, Cost)>, above: Option<(usize, Cost)>) -> Option<Cost> {
     let ((n0, c0), (n1, c1)) = (below?, above?);
     Some(if n0 == n1 { c0 } else { c0 + (c1 - c0).scaled((at - n0) as f64 / (n1 - n0) as f64) })
-}
-
-impl Query {
-    /// A group of output channels of this layer. (Layers with a dense input run at 8 bits whatever their weights have.)
-    #[must_use]
-    pub fn sample(&self, w_bits: u8, channels: usize) -> Sample {
-        let w_bits = if self.geometry.dense { 8 } else { w_bits };
-        Sample { layer: self.kind, geometry: self.geometry, a_bits: self.a_bits, w_bits, channels }
-    }
-}
-
-/// The layers of a network as queries, in execution order. A layer whose input must be copied first has two of them, of one
-/// [`Query::region`].
-#[must_use]
-pub fn queries(net: &IntNet) -> Vec<Query> {
-    queries_of(&Plan::new(net))
-}
-
-/// The layers of a plan as queries.
-#[must_use]
-pub fn queries_of(plan: &Plan) -> Vec<Query> {
-    plan.net.layers.iter().zip(&plan.region).map(|(layer, &region)| query(plan, layer, region)).collect()
-}
-
-fn query(plan: &Plan, layer: &IntLayer, region: usize) -> Query {
-    let (input, output) = (layer.inputs()[0], layer.output());
-    let (x, y) = (&plan.net.tensors[input], &plan.net.tensors[output]);
-    let (lx, ly) = (&plan.layouts[input], &plan.layouts[output]);
-    let store = match ly.form {
-        Form::Planes => Store::Planes,
-        Form::Pixels | Form::Dense => {
-            if y.bits == 32 {
-                Store::Wide
-            } else {
-                Store::Packed
-            }
-        }
-    };
-    let sizes = |t: &Tensor, in_channels, kernel, stride, pad| Geometry {
-        in_height: t.height,
-        in_width: t.width,
-        in_channels,
-        out_height: y.height,
-        out_width: y.width,
-        kernel,
-        stride,
-        pad,
-        dense: lx.form == Form::Dense,
-        store,
-        offset: if store == Store::Planes { ly.first % 4 } else { 0 },
-    };
-    let (stored, channels) = (lx.order.len(), ly.order.len());
-    let weighted = || plan.groups(layer).iter().map(|g| (g.bits, g.channels.len())).collect();
-    let alike = vec![(0, channels)];
-    let (kind, geometry, groups) = match layer {
-        IntLayer::Conv2d(l) => {
-            let mut g = sizes(x, stored, l.kernel, l.stride, l.pad);
-            let window = plan.window(layer).expect("a convolution has one");
-            if window.out_height != g.out_height {
-                (g.in_height, g.in_width) = (1, x.height * x.width);
-                (g.out_height, g.out_width) = (1, window.out_width);
-            }
-            (LayerKind::Conv2d, g, weighted())
-        }
-        IntLayer::Linear(_) => (LayerKind::Linear, sizes(x, stored, [1, 1], [1, 1], [0; 4]), weighted()),
-        IntLayer::Depthwise(l) => (LayerKind::Depthwise, sizes(x, 0, l.kernel, l.stride, l.pad), alike),
-        IntLayer::AvgPool(l) => (LayerKind::AvgPool, sizes(x, 0, l.kernel, l.stride, [0; 4]), alike),
-        IntLayer::MaxPool(l) => (LayerKind::MaxPool, sizes(x, 0, l.kernel, l.stride, l.pad), alike),
-        IntLayer::Add(_) => (LayerKind::Add, sizes(x, 0, [1, 1], [1, 1], [0; 4]), alike),
-    };
-    Query {
-        name: layer.name().into(),
-        region,
-        kind,
-        geometry,
-        real_in_channels: x.channels,
-        real_channels: y.channels,
-        a_bits: if kind == LayerKind::Depthwise { y.bits } else { x.bits },
-        fill: plan.fill(layer),
-        groups,
-    }
 }

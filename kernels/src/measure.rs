@@ -1,5 +1,6 @@
 //! Layers to measurements: each is deployed alone with random data and run on the simulator.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -65,6 +66,20 @@ pub fn targets(net: &IntNet) -> Vec<Target> {
     all.sort();
     all.dedup();
     all
+}
+
+/// The targets that cover what a table holds.
+#[must_use]
+pub fn held(lut: &Lut) -> Vec<Target> {
+    let mut out: BTreeMap<(LayerKind, Geometry), Target> = BTreeMap::new();
+    for Entry { layer, geometry, channels, .. } in lut.entries() {
+        // A dense input is measured as it is, others over counts of channels.
+        let key = Geometry { in_channels: if geometry.dense { geometry.in_channels } else { 0 }, ..geometry };
+        let target = out.entry((layer, key)).or_insert(Target { layer, geometry, channels });
+        target.channels = target.channels.max(channels);
+        target.geometry.in_channels = target.geometry.in_channels.max(geometry.in_channels);
+    }
+    out.into_values().collect()
 }
 
 fn has_widths(layer: LayerKind) -> bool {

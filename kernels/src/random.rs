@@ -10,7 +10,7 @@ use crate::net::{
     Add, AvgPool, Conv2d, Depthwise, IntLayer, IntNet, Linear, MaxPool, Requant, Tensor, TensorId,
 };
 
-pub use networks::{Builds, NETWORKS, Widths, autoencoder, ds_cnn, fashion, mobilenet, resnet8};
+pub use networks::{Widths, built_in, of};
 
 const WIDTHS: [u8; 3] = [2, 4, 8];
 

@@ -23,7 +23,7 @@ fn command_line_deploys_runs_and_checks() {
     let dir = tempfile::tempdir().expect("tempdir");
     let at = |name: &str| dir.path().join(name);
     let rng = &mut ChaCha8Rng::seed_from_u64(3);
-    let net = random::fashion(rng, 4, &mut random::mix);
+    let net = random::built_in("fashion", rng, 4, &mut random::mix);
     net.save(&at("network.json")).expect("saved");
     let codes: Vec<u8> = (0..3).flat_map(|_| random::input(rng, &net)).map(|c| c as u8).collect();
     fs::write(at("inputs.bin"), codes).expect("written");
@@ -56,7 +56,7 @@ fn command_line_deploys_runs_and_checks() {
     kernels(&["lut", "--network", "no-such-net"])
         .assert()
         .code(125)
-        .stderr(contains("no-such-net: the networks known by name are fashion,"));
+        .stderr(contains("cannot read network no-such-net").and(contains("the built-in ones are fashion,")));
     kernels(&["list"]).assert().code(0).stdout(contains("conv2d").and(contains("8x2")));
 }
 
@@ -93,8 +93,8 @@ fn check_c(net: &IntNet, seed: u64) {
 fn c_sources_compile_and_give_the_same_outputs() {
     let rng = &mut ChaCha8Rng::seed_from_u64(4);
     for net in [
-        random::fashion(rng, 4, &mut random::pruned_mix),
-        random::ds_cnn(rng, 2, &mut random::pruned_mix),
+        random::built_in("fashion", rng, 4, &mut random::pruned_mix),
+        random::built_in("dscnn", rng, 2, &mut random::pruned_mix),
         random::network(rng),
         random::layer(rng, "depthwise"),
     ] {
@@ -151,7 +151,7 @@ fn says_what_memory_a_network_takes() {
     let dir = tempfile::tempdir().expect("tempdir");
     let path = dir.path().join("network.json");
     let rng = &mut ChaCha8Rng::seed_from_u64(3);
-    random::autoencoder(rng, 8, &mut |_, n| vec![8; n]).save(&path).expect("saved");
+    random::built_in("autoencoder", rng, 8, &mut |_, n| vec![8; n]).save(&path).expect("saved");
     let deploy = |memory: &str| {
         kernels(&["deploy", "--memory", memory])
             .arg(&path)
@@ -162,4 +162,80 @@ fn says_what_memory_a_network_takes() {
     };
     deploy("512").stderr(contains("weights").and(contains("buffers")).and(contains("warning").not()));
     deploy("256").stderr(contains("warning: that is"));
+}
+
+/// A network of one's own is measured from its file; a second time there is nothing left to measure.
+#[test]
+fn a_network_file_is_measured() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let own = "name = \"own\"\ninput = [1, 12, 3]\n\
+        [[node]]\nname = \"stem\"\nop = \"conv\"\nchannels = 5\nkernel = [1, 4]\npad = [0, 2]\nrelu = 6.0\n\
+        [[node]]\nname = \"out\"\nop = \"linear\"\nchannels = 2\n";
+    fs::write(dir.path().join("own.toml"), own).expect("written");
+    let lut = |network: &str| {
+        let mut c = kernels(&["lut", "--network", network, "-o", "lut.json"]);
+        c.current_dir(dir.path()).assert()
+    };
+    lut("own.toml").code(0).stderr(contains("measured 0 layers").not());
+    lut("own.toml").code(0).stderr(contains("measured 0 layers"));
+    fs::write(dir.path().join("own.toml"), own.replace("kernel", "kernal")).expect("written");
+    lut("own.toml").code(125).stderr(contains("unknown field `kernal`"));
+}
+
+/// Nothing that this program did not write is replaced without being told to.
+#[test]
+fn files_of_others_stay() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let run = |line: &str| {
+        let mut c = kernels(&line.split(' ').collect::<Vec<_>>());
+        c.current_dir(dir.path()).assert()
+    };
+    let (at, refused) = (|name: &str| dir.path().join(name), "replace it with --force");
+    let net = random::layer(&mut ChaCha8Rng::seed_from_u64(1), "linear");
+    net.save(&at("net.json")).expect("saved");
+    for line in
+        ["lut --network net.json -o notes.txt", "deploy net.json -o notes.txt", "deploy net.json -o net.json"]
+    {
+        fs::write(at("notes.txt"), "mine").expect("written");
+        run(line).code(125).stderr(contains(refused));
+        assert_eq!(fs::read(at("notes.txt")).expect("there"), b"mine");
+        assert!(IntNet::load(&at("net.json")).is_ok(), "{line}");
+    }
+    run("deploy net.json -o notes.txt --force").code(0);
+    run("deploy net.json -o notes.txt").code(0);
+    // Sources: a main of one's own is kept, a kernel that was changed is not touched, the network is written anew.
+    let emit = "deploy net.json --emit c -o csrc";
+    run(emit).code(0);
+    fs::write(at("csrc/main.c"), "int main(void) { return 7; }").expect("written");
+    fs::write(at("csrc/network.c"), "/* Network 'old', written before. */").expect("written");
+    run(emit).code(0).stderr(contains("main.c is not as this program writes it: kept"));
+    assert!(fs::read_to_string(at("csrc/main.c")).expect("there").contains("return 7"));
+    assert!(fs::read_to_string(at("csrc/network.c")).expect("there").contains("tables[]"));
+    fs::write(at("csrc/conv.S"), "# mine").expect("written");
+    run(emit).code(125).stderr(contains("conv.S is not as this program writes it").and(contains("--force")));
+    run(&format!("{emit} --force")).code(0);
+    assert!(!fs::read_to_string(at("csrc/main.c")).expect("there").contains("return 7"));
+}
+
+/// A table of other kernels is measured anew for what it held, and for nothing else.
+#[test]
+fn a_stale_table_is_measured_for_what_it_held() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let path = dir.path().join("lut.json");
+    let own = "name = \"own\"\ninput = [6, 5, 3]\n\
+        [[node]]\nname = \"stem\"\nop = \"conv\"\nchannels = 9\nkernel = 3\nrelu = true\n\
+        [[node]]\nname = \"each\"\nop = \"depthwise\"\nkernel = 3\n\
+        [[node]]\nname = \"pool\"\nop = \"max_pool\"\nkernel = 2\n\
+        [[node]]\nname = \"out\"\nop = \"linear\"\nchannels = 6\n";
+    fs::write(dir.path().join("own.toml"), own).expect("written");
+    let lut = |args: &[&str]| {
+        let mut c = kernels(&["lut", "-o", "lut.json"]);
+        c.args(args).current_dir(dir.path()).assert().code(0)
+    };
+    lut(&["--network", "own.toml"]);
+    let fresh = fs::read_to_string(&path).expect("written");
+    let stale = fresh.replacen(&mpic_kernels::deploy::kernels_hash(), "0123456789abcdef", 1);
+    fs::write(&path, stale).expect("written");
+    lut(&[]).stderr(contains("measuring anew the 4 layers it held"));
+    assert!(fs::read_to_string(&path).expect("written") == fresh, "the same layers, the same numbers");
 }

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use mpic_kernels::graph::BUILT_IN;
 use mpic_kernels::lut::{Lut, LutError, queries};
 use mpic_kernels::net::IntNet;
-use mpic_kernels::random::NETWORKS;
 use mpic_kernels::{deploy, measure, random, simulate};
 use rand::SeedableRng;
 use rand::seq::IndexedRandom as _;
@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 fn fashion() -> IntNet {
-    random::fashion(&mut ChaCha8Rng::seed_from_u64(0), 8, &mut |_, n| vec![8; n])
+    random::built_in("fashion", &mut ChaCha8Rng::seed_from_u64(0), 8, &mut |_, n| vec![8; n])
 }
 
 fn table(path: &Path) -> Lut {
@@ -34,20 +34,20 @@ fn predicts_random_mixes() {
     let path = dir.path().join("lut.json");
     let start = std::time::Instant::now();
     let mut lut = Lut::default();
-    for (_, build) in NETWORKS {
-        let net = build(&mut ChaCha8Rng::seed_from_u64(0), 8, &mut |_, n| vec![8; n]);
+    for (name, _) in BUILT_IN {
+        let net = random::built_in(name, &mut ChaCha8Rng::seed_from_u64(0), 8, &mut |_, n| vec![8; n]);
         measure::complete(&mut lut, &measure::targets(&net), &path).expect("measured");
     }
     let bytes = fs::metadata(&path).expect("written").len();
     println!("{} entries, {bytes} bytes, {:.0} s", lut.entries().count(), start.elapsed().as_secs_f64());
     assert!(bytes < 5_000_000, "the table has {bytes} bytes");
-    for (name, build) in NETWORKS {
+    for (name, _) in BUILT_IN {
         let errors: Vec<f64> = (0..mixes())
             .into_par_iter()
             .map(|seed| {
                 let rng = &mut ChaCha8Rng::seed_from_u64(seed);
                 let a = *[2, 4, 8].choose(rng).expect("widths");
-                let net = build(rng, a, &mut random::pruned_mix);
+                let net = random::built_in(name, rng, a, &mut random::pruned_mix);
                 let x = random::input(rng, &net);
                 let deployed = deploy::deploy(&net, &x).expect("fits");
                 let run = simulate::run(&deployed, &[x], true).expect("runs").swap_remove(0);
@@ -103,8 +103,9 @@ fn refuses_what_it_cannot_answer() {
         "{message}"
     );
     assert!(matches!(Lut::load(Path::new("no/such.json")), Err(LutError::Read(..))));
-    let mut q = queries(&random::fashion(&mut ChaCha8Rng::seed_from_u64(0), 8, &mut |_, n| vec![8; n]))
-        .swap_remove(0);
+    let mut q =
+        queries(&random::built_in("fashion", &mut ChaCha8Rng::seed_from_u64(0), 8, &mut |_, n| vec![8; n]))
+            .swap_remove(0);
     q.geometry.stride = [7, 7];
-    assert!(lut.cost(&q).expect_err("not measured").to_string().contains("mpic-kernels lut --shapes"));
+    assert!(lut.cost(&q).expect_err("not measured").to_string().contains("mpic-kernels lut --network"));
 }

@@ -1,9 +1,9 @@
 //! Whole networks of the field, deployed: bit-exact, and what they cost.
 
+use mpic_kernels::graph::BUILT_IN;
 use mpic_kernels::lut::queries;
 use mpic_kernels::net::{IntLayer, IntNet};
-use mpic_kernels::random::{self, NETWORKS};
-use mpic_kernels::{deploy, golden, simulate};
+use mpic_kernels::{deploy, golden, random, simulate};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -63,12 +63,12 @@ fn check(name: &str, net: &IntNet, seed: u64) -> (simulate::Run, deploy::MemoryU
 /// Every network at four uniform precisions and in mixes with pruned channels.
 #[test]
 fn mlperf_tiny_is_bit_exact() {
-    for (name, build) in NETWORKS {
+    for (name, _) in BUILT_IN {
         for (a, w) in [(8, 8), (8, 4), (4, 4), (2, 2), (8, 0), (4, 0)] {
             let rng = &mut ChaCha8Rng::seed_from_u64(u64::from(a + w));
             let net = match w {
-                0 => build(rng, a, &mut random::pruned_mix),
-                w => build(rng, a, &mut |_, n| vec![w; n]),
+                0 => random::built_in(name, rng, a, &mut random::pruned_mix),
+                w => random::built_in(name, rng, a, &mut |_, n| vec![w; n]),
             };
             let (run, memory) = check(name, &net, 5);
             let (macs, by_table) = macs(&net);

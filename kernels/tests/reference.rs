@@ -1,9 +1,9 @@
 //! The scalar reference against other ways to say the same, and what validation refuses.
 
 use mpic_kernels::fast::Fast;
-use mpic_kernels::golden;
 use mpic_kernels::net::{Conv2d, IntLayer, IntNet, Requant};
 use mpic_kernels::random::{self, Builder, Shape};
+use mpic_kernels::{golden, graph};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -152,9 +152,9 @@ fn the_fast_reference_is_the_reference() {
             check_fast(&net, rng);
         }
     }
-    for (_, build) in random::NETWORKS {
+    for (name, _) in graph::BUILT_IN {
         let rng = &mut ChaCha8Rng::seed_from_u64(9);
-        let net = build(rng, 8, &mut random::pruned_mix);
+        let net = random::built_in(name, rng, 8, &mut random::pruned_mix);
         check_fast(&net, rng);
     }
 }

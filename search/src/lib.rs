@@ -1,6 +1,6 @@
 //! Differentiable search of mixed-precision networks with measured hardware cost.
 //!
-//! * [`task`]: what can be searched for; [`data`]: data sets; [`model`]: networks as graphs.
+//! * [`task`]: what can be searched for; [`data`]: data sets; [`model`]: networks as graphs, which `mpic-kernels` knows too.
 //! * [`space`]: widths to choose from and the assignment a search ends with; [`cost`]: what an assignment costs.
 //! * [`quant`]: fake quantisers whose codes fit the hardware; [`train`]: warm-up, search, fine-tuning.
 //! * [`refine`]: what a search found, improved under the exact costs.
@@ -13,7 +13,6 @@ pub mod cost;
 pub mod data;
 pub mod export;
 pub mod import;
-pub mod model;
 pub mod pareto;
 pub mod process;
 mod progress;
@@ -24,3 +23,5 @@ pub mod run;
 pub mod space;
 pub mod task;
 pub mod train;
+
+pub use mpic_kernels::graph as model;

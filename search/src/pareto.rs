@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::space::Assignment;
+use crate::task::Metric;
 
 /// A found network and everything measured of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,13 @@ pub struct Point {
     /// Score of the integer network on the whole test set, by the metric of the task: percent classified rightly, or
     /// 100 times the area under the curve.
     pub accuracy: f64,
+    /// What that counts; `null` in reports of before tasks could say.
+    #[serde(default)]
+    pub metric: Option<Metric>,
+    /// For each class of the test set, how many of its samples the integer network took for each class; `null` where there are no
+    /// classes.
+    #[serde(default)]
+    pub confusion: Option<Vec<Vec<u32>>>,
     /// The same on the validation set; `null` where there is none, or no anomalies to find in it.
     #[serde(default)]
     pub accuracy_validation: Option<f64>,

@@ -41,23 +41,6 @@ fn random_assignment(rng: &mut ChaCha8Rng) -> Assignment {
     a
 }
 
-/// A table of a network that `mpic-kernels` knows by name serves the network of that name.
-#[test]
-fn both_programs_mean_the_same_by_a_network() {
-    for (name, build) in random::NETWORKS {
-        let graph = model::built_in(name).expect("known here too");
-        let ours = measure::targets(&skeleton(&graph, &Assignment::uniform(&graph, 8, 8)));
-        let net = build(&mut ChaCha8Rng::seed_from_u64(0), 8, &mut |_, n| vec![8; n]);
-        let set = |targets: Vec<measure::Target>| {
-            let mut shapes: Vec<String> = targets.iter().map(|t| format!("{t:?}")).collect();
-            shapes.sort_unstable();
-            shapes.dedup();
-            shapes
-        };
-        assert_eq!(set(ours), set(measure::targets(&net)), "{name}");
-    }
-}
-
 /// Soft choices that stand for an assignment.
 fn one_hot(a: &Assignment) -> Choices {
     let graph = fashion();
@@ -131,11 +114,15 @@ fn the_gradient_points_to_narrow_widths() {
     }
 }
 
-/// `mpic-kernels lut` without arguments measures what the default task asks for.
+/// `mpic-kernels lut --network` measures what a search asks for.
 #[test]
-fn the_default_table_serves_the_default_task() {
-    let ours = skeleton(&fashion(), &Assignment::uniform(&fashion(), 8, 8));
-    let theirs = random::fashion(&mut ChaCha8Rng::seed_from_u64(0), 8, &mut |_, n| vec![8; n]);
-    let shapes = |net| queries(net).into_iter().map(|q| (q.kind, q.geometry, q.groups)).collect::<Vec<_>>();
-    assert_eq!(shapes(&ours), shapes(&theirs));
+fn a_table_serves_the_network_it_was_measured_for() {
+    for (name, _) in model::BUILT_IN {
+        let graph = model::built_in(name).expect("listed");
+        let ours = skeleton(&graph, &Assignment::uniform(&graph, 8, 8));
+        let theirs = random::of(&graph, &mut random::seeded(0), 8, &mut |_, n| vec![8; n]);
+        let shapes =
+            |net| queries(net).into_iter().map(|q| (q.kind, q.geometry, q.groups)).collect::<Vec<_>>();
+        assert_eq!(shapes(&ours), shapes(&theirs), "{name}");
+    }
 }

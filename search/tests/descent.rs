@@ -82,7 +82,10 @@ fn budgets_of_cycles_are_met_layer_by_layer() {
 
 #[test]
 fn several_budgets_are_met_at_once() {
-    check(true, &[(&Size, vec![15e3, 9e3]), (&Ram, vec![8e3, 8e3]), (&Published::CYCLES, vec![600e3, 400e3])]);
+    check(
+        true,
+        &[(&Size, vec![15e3, 9e3]), (&Ram, vec![8e3, 8e3]), (&Published::CYCLES, vec![600e3, 400e3])],
+    );
 }
 
 /// Interrupted at an epoch and at a stop, a descent ends with what it would have ended with.

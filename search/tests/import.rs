@@ -89,7 +89,7 @@ fn reference(graph: &Graph, layers: &[Option<Made>], x: &[f32]) -> Vec<f32> {
         let [rows, columns, inputs] = graph.kernel(id);
         let (stride, pad, relu) = match node.op {
             Op::Conv { window, relu, .. } | Op::Depthwise { window, relu, .. } => {
-                (window.stride, window.pad, relu)
+                (window.stride, window.pad, relu.rectifies())
             }
             _ => ([1, 1], [0; 4], false),
         };
@@ -344,7 +344,7 @@ fn other_networks_and_damage_are_refused() {
     says(&npz_path, &resnet, "does not fit network 'resnet8': the convolution for 'stem' has [3, 3, 2, 2]");
     says(&lite, &resnet, "does not fit network 'resnet8'");
     says(&dir.path().join("none.npz"), &graph, "cannot read");
-    says(&dir.path().join("net.toml"), &graph, "neither .npz");
+    says(&dir.path().join("net.toml"), &graph, "neither .safetensors nor .npz");
     std::fs::write(&npz_path, "PK").expect("written");
     says(&npz_path, &graph, "is damaged");
     std::fs::write(&lite, "TFL").expect("written");

@@ -27,7 +27,7 @@ name = "depthwise"
 op = "depthwise"
 kernel = 3
 stride = 2
-relu = true
+relu = 1.5
 [[node]]
 name = "pointwise"
 op = "conv"

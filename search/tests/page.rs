@@ -86,6 +86,8 @@ fn point(id: &str, seed: u64, accuracy: f64, cycles: u64, size: usize) -> Point 
         accuracy_float: 91.5,
         accuracy_search: Some(90.5),
         accuracy_decided: Some(89.25),
+        metric: None,
+        confusion: None,
         accuracy_validation: None,
         weight_bytes: size,
         flash_bytes: size + 1000,

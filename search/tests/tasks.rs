@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use mpic_kernels::{deploy, golden, simulate};
+use nas_search::data::Wanted;
 use nas_search::space::{Assignment, Space};
 use nas_search::task::{self, Task};
 use nas_search::train::{Arithmetic, Goal, Network, Phase, Statistics, Trainer};
@@ -111,11 +112,12 @@ fn check(name: &str, make: fn(&Path, &mut ChaCha8Rng), sizes: [usize; 3]) {
     let dir = tempfile::tempdir().expect("tempdir");
     make(dir.path(), &mut ChaCha8Rng::seed_from_u64(7));
     let task: &Task = task::find(name).expect("a task");
-    let data = (task.data)(Some(dir.path())).expect("complete data");
+    let wanted = || Wanted { folder: Some(dir.path()), ..Wanted::default() };
+    let data = (task.data)(&mut wanted()).expect("complete data");
     assert_eq!([&data.train, &data.validation, &data.test].map(data::Samples::len), sizes);
-    assert_eq!((task.data)(Some(dir.path())).as_ref(), Ok(&data), "the second start finds the same");
+    assert_eq!((task.data)(&mut wanted()).as_ref(), Ok(&data), "the second start finds the same");
 
-    let graph = task.graph(None, &data).expect("the task's network fits its data");
+    let graph = task.load(Some(dir.path()), None).expect("the task's network fits its data").graph;
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let space = Space { weights: vec![2, 4, 8], activations: vec![8], per_channel: true };
     let mut net = Network::new(graph.clone(), space, &mut rng);

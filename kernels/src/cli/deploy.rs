@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
-use crate::deploy::{STACK, c_sources, deploy};
+use crate::deploy::{Of, STACK, Source, c_sources, deploy};
+use crate::files;
 use crate::net::IntNet;
 
 /// What to write.
@@ -33,6 +34,9 @@ pub(super) struct Args {
     /// Memory of the target, KiB; more is a warning
     #[arg(long, value_name = "KIB", default_value_t = 512)]
     memory: usize,
+    /// Replace files even if this program did not write them, or they were changed since
+    #[arg(long)]
+    force: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
@@ -44,14 +48,11 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     };
     let deployed = deploy(&net, &sample)?;
     match args.emit {
-        Form::Elf => write(&args.output, &deployed.elf)?,
-        Form::C => {
-            std::fs::create_dir_all(&args.output)
-                .with_context(|| format!("cannot make the folder {}", args.output.display()))?;
-            for source in c_sources(&net, &sample)? {
-                write(&args.output.join(source.name), source.text.as_bytes())?;
-            }
+        Form::Elf => {
+            files::guard(&args.output, args.force, files::is_elf)?;
+            write(&args.output, &deployed.elf)?;
         }
+        Form::C => sources(args, &c_sources(&net, &sample)?)?,
     }
     let m = deployed.memory;
     eprintln!("{}: {} bytes of {} KiB", args.output.display(), m.total(), args.memory);
@@ -76,6 +77,36 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     Ok(0)
 }
 
+/// Writes the sources. What a board has of its own stays; what should be as it was written must be.
+fn sources(args: &Args, sources: &[Source]) -> Result<()> {
+    std::fs::create_dir_all(&args.output)
+        .with_context(|| format!("cannot make the folder {}", args.output.display()))?;
+    let mut write_these = Vec::new();
+    for source in sources {
+        let path = args.output.join(source.name);
+        let there = if args.force { None } else { std::fs::read(&path).ok() };
+        match (there, source.of) {
+            (Some(text), Of::Host) if text != source.text.as_bytes() => {
+                eprintln!("{} is not as this program writes it: kept (--force replaces it)", path.display());
+                continue;
+            }
+            (Some(text), Of::Kernels) if text != source.text.as_bytes() => bail!(
+                "{} is not as this program writes it; name another folder, or replace it with --force",
+                path.display()
+            ),
+            (Some(text), Of::Network) => {
+                let head = source.text.lines().next().unwrap_or_default();
+                // The name of the network stands in the first line.
+                let same = |text: &[u8]| text.starts_with(&head.as_bytes()[..head.len().min(10)]);
+                files::guard(&path, !text.is_empty() && same(&text), same)?;
+            }
+            (..) => {}
+        }
+        write_these.push((path, source));
+    }
+    write_these.into_iter().try_for_each(|(path, source)| write(&path, source.text.as_bytes()))
+}
+
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    crate::files::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+    files::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -7,6 +7,17 @@ use super::{DeployError, check_input, tables};
 use crate::net::IntNet;
 use crate::plan::Plan;
 
+/// What a file to write belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// The kernels: the same for every network.
+    Kernels,
+    /// The simulator; a board has its own.
+    Host,
+    /// The network.
+    Network,
+}
+
 /// A file to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
@@ -14,6 +25,8 @@ pub struct Source {
     pub name: &'static str,
     /// What is in it.
     pub text: String,
+    /// What it belongs to.
+    pub of: Of,
 }
 
 /// Files that are the same for every network.
@@ -49,10 +62,12 @@ pub fn c_sources(net: &IntNet, sample: &[i32]) -> Result<Vec<Source>, DeployErro
     check_input(net, sample)?;
     let plan = Plan::new(net);
     let (words, _) = tables::tables(&plan, true, &[]);
+    let same =
+        |of: Of| move |&(name, text): &(&'static str, &str)| Source { name, text: text.to_owned(), of };
     let mut out: Vec<Source> =
-        COMMON.iter().chain(&HOST).map(|&(name, text)| Source { name, text: text.to_owned() }).collect();
-    out.push(Source { name: "network.c", text: network_c(net, &plan, &words) });
-    out.push(Source { name: "sample.h", text: sample_h(sample) });
+        COMMON.iter().map(same(Of::Kernels)).chain(HOST.iter().map(same(Of::Host))).collect();
+    out.push(Source { name: "network.c", text: network_c(net, &plan, &words), of: Of::Network });
+    out.push(Source { name: "sample.h", text: sample_h(sample), of: Of::Network });
     Ok(out)
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-use crate::data::{Samples, unpack};
+use crate::data::{Samples, Wanted, unpack};
 use crate::task::{self, Task};
 
 #[derive(clap::Args)]
@@ -47,7 +47,8 @@ pub(super) fn run(args: &Args) -> Result<u8> {
             folder.display()
         );
     }
-    let data = match (task.data)(Some(folder)) {
+    let mut wanted = Wanted { folder: Some(folder), ..Wanted::default() };
+    let data = match (task.data)(&mut wanted) {
         Ok(data) => data,
         Err(e) if args.archive.is_empty() => {
             instructions(task);
@@ -55,6 +56,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         }
         Err(e) => return Err(e.into()),
     };
+    for note in &wanted.notes {
+        println!("{note}");
+    }
     let official = task.official.unwrap_or_default();
     let splits = [("training", &data.train), ("validation", &data.validation), ("test", &data.test)];
     for ((what, samples), official) in splits.into_iter().zip(official) {
@@ -75,7 +79,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
 
 fn instructions(task: &Task) {
     println!("{}: {}", task.name, task.about);
-    match ((task.data)(None), task.archives) {
+    match ((task.data)(&mut Wanted::default()), task.archives) {
         (Ok(_), _) => println!("its data are in the program; nothing to download"),
         (Err(e), []) => println!("{e}"),
         (Err(_), _) => {}

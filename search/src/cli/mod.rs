@@ -1,9 +1,9 @@
 //! The command line of `nas-search`.
 
 mod data;
+mod model;
 mod report;
 mod search;
-mod shapes;
 
 use std::process::ExitCode;
 
@@ -35,8 +35,8 @@ enum Command {
     Report(report::Args),
     /// Say what to download for a task; unpack and check it
     Data(data::Args),
-    /// Write the shapes of a network, for `mpic-kernels lut --shapes` to measure
-    Shapes(shapes::Args),
+    /// Show a network as a table, and write it as TOML
+    Model(model::Args),
     /// List the tasks
     Tasks,
     /// Print a completion script
@@ -60,7 +60,7 @@ pub fn main() -> ExitCode {
         None => search::run(&cli.search),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Data(args)) => data::run(&args),
-        Some(Command::Shapes(args)) => shapes::run(&args),
+        Some(Command::Model(args)) => model::run(&args),
         Some(Command::Tasks) => {
             for task in crate::task::TASKS {
                 let target =

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::report::{Report, fronts, ranking, table};
+use crate::report::{Report, fronts, in_the_way, ranking, table};
 use crate::run::Run;
 
 /// Arguments of `nas-search report`.
@@ -16,6 +16,9 @@ pub(super) struct Args {
     /// Folder to write the report to [default: only the table is printed]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Write the report even over files that are of none
+    #[arg(long)]
+    force: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
@@ -25,6 +28,12 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let parts = [table(&report), fronts(&report), ranking(&report)];
     print!("{}", parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n"));
     if let Some(out) = &args.out {
+        if let Some(path) = in_the_way(out).filter(|_| !args.force) {
+            bail!(
+                "{} is of no report of this program; name another folder, or replace it with --force",
+                path.display()
+            );
+        }
         std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
         report.write(out)?;
         eprintln!("written: {}/report.html, pareto.json, pareto.csv, pareto.svg", out.display());

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum as _;
+use mpic_kernels::lut::LutError;
+use mpic_kernels::source::Source;
 
 use super::INTERRUPTED;
-use crate::cost::Objective;
+use crate::cost::{CostError, Objective};
 use crate::data::Augment;
 use crate::quant::Quantisers;
 use crate::report::{Report, table};
@@ -15,7 +17,7 @@ use crate::run::{
     Budgets, Config, FLOAT, Granularity, Inputs, Method, Processor, Route, Run, Target, Weights,
 };
 use crate::train::{ChoiceOptimiser, Distill, Epochs, Pace, Rates, Recipe, Sampling, TrainError};
-use crate::{import, model, process, task};
+use crate::{import, process, task};
 
 /// Recipes by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -38,7 +40,8 @@ pub(super) struct Args {
     /// Data folder, for tasks whose data are not embedded
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Network, by name (fashion, resnet8, dscnn, mobilenet, autoencoder) or as a TOML file [default: the task's]
+    /// Network, by name (fashion, resnet8, dscnn, mobilenet, autoencoder), as a TOML file, or as an ONNX file, whose weights
+    /// then take the place of the warm-up [default: the task's]
     #[arg(long, value_name = "NAME|FILE")]
     model: Option<String>,
     /// Folder of the run [default: runs/TASK-GRANULARITY-SEED]
@@ -127,7 +130,11 @@ pub(super) struct Args {
     /// Start from the warm-up of this run (same task) in place of one of our own
     #[arg(long, value_name = "RUN")]
     warm_start: Option<PathBuf>,
-    /// Start from weights trained elsewhere: Keras weights (.npz) or a TensorFlow Lite model (.tflite) of the same network
+    /// Train the network of an ONNX file from random weights, in place of its own
+    #[arg(long, conflicts_with_all = ["warm_start", "import"])]
+    from_scratch: bool,
+    /// Start from weights trained elsewhere: weights by the names of the nodes
+    /// (.safetensors, .npz), Keras weights (.npz) or a TensorFlow Lite model (.tflite) of the same network
     #[arg(long, value_name = "FILE", conflicts_with = "warm_start")]
     import: Option<PathBuf>,
     /// Continue a run that was interrupted; everything else is as it was asked for then
@@ -291,6 +298,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     process::wait_briefly().context("cannot start again with GOMP_SPINCOUNT=2000; set it by hand")?;
     let (run, inputs) = match &args.resume {
         Some(folder) => {
+            alone(std::env::args_os().skip(1))?;
             let run = Run::open(folder)?;
             let inputs = run.inputs()?;
             (run, inputs)
@@ -326,6 +334,22 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         }
         Err(e) => Err(e),
     }
+}
+
+/// Refuses options beside `--resume`: a run goes on as it was asked for.
+fn alone(words: impl Iterator<Item = std::ffi::OsString>) -> Result<()> {
+    let options: Vec<String> = words
+        .map(|w| w.to_string_lossy().into_owned())
+        .filter(|w| w.starts_with("--") && w != "--resume" && !w.starts_with("--resume="))
+        .map(|w| w.split('=').next().unwrap_or_default().to_owned())
+        .collect();
+    ensure!(
+        options.is_empty(),
+        "--resume goes on with a run as it was asked for; {} cannot change that. For more points of the same warm-up start a run \
+         with --warm-start in place of --resume",
+        options.join(", ")
+    );
+    Ok(())
 }
 
 /// The recipe that the options ask for.
@@ -405,7 +429,12 @@ const COOLED: f64 = 0.056;
 
 fn start(args: &Args) -> Result<(Run, Inputs)> {
     let task = task::named(&args.task)?;
-    let network = model::load(args.model.as_deref().unwrap_or(task.network))?;
+    let source = Source::load(args.model.as_deref().unwrap_or(task.network))?;
+    if let Source::Onnx(imported) = &source {
+        for note in &imported.notes {
+            eprintln!("{note}");
+        }
+    }
     check(args)?;
     let mut objectives = args.objective.clone();
     objectives.sort_unstable();
@@ -429,7 +458,8 @@ fn start(args: &Args) -> Result<(Run, Inputs)> {
         format: Config::FORMAT.into(),
         version: Config::VERSION,
         task: task.name.into(),
-        data: args.data.clone(),
+        // A run goes on from wherever it is called.
+        data: args.data.as_ref().map(|d| std::path::absolute(d).unwrap_or_else(|_| d.clone())),
         model: args.model.clone(),
         granularity: args.granularity,
         method,
@@ -455,15 +485,22 @@ fn start(args: &Args) -> Result<(Run, Inputs)> {
         threads: args.threads.map_or(cores, usize::from),
         device: args.device,
         simulate: args.simulate,
-        warm_start: args.warm_start.is_some() || args.import.is_some(),
+        warm_start: args.warm_start.is_some()
+            || args.import.is_some()
+            || (matches!(source, Source::Onnx(_)) && !args.from_scratch),
         command: typed(std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned())),
     };
     let default = || PathBuf::from(format!("runs/{}-{}-{}", task.name, args.granularity.name(), args.seed));
     let folder = args.out.clone().unwrap_or_else(default);
     let warm_up;
     let weights = match (&args.warm_start, &args.import) {
-        (None, None) => Weights::None,
-        (None, Some(file)) => Weights::Imported(import::load(file, &network, task.reference_input)?),
+        (None, None) => match &source {
+            Source::Onnx(imported) if !args.from_scratch => {
+                Weights::Imported(import::of_onnx(&imported.values))
+            }
+            _ => Weights::None,
+        },
+        (None, Some(file)) => Weights::Imported(import::load(file, source.graph(), task.reference_input)?),
         (Some(from), _) => {
             let other = Run::open(from)?;
             warm_up = other.folder.join(FLOAT);
@@ -481,12 +518,29 @@ fn start(args: &Args) -> Result<(Run, Inputs)> {
             Weights::File(&warm_up)
         }
     };
-    let inputs = Inputs::load(&config, args.model.as_deref(), args.cost.as_deref())?;
-    config.recipe.epochs = args.epochs.unwrap_or(config.recipe.epochs_for(inputs.samples()));
-    if method == Method::Descent && !fixed {
-        config.descents = descents(args, &config, &inputs)?;
-        inputs.check(&config)?;
-    }
+    let ready = Inputs::load(&config, args.model.as_deref(), args.cost.as_deref()).and_then(|inputs| {
+        config.recipe.epochs = args.epochs.unwrap_or(config.recipe.epochs_for(inputs.samples()));
+        if method == Method::Descent && !fixed {
+            config.descents = descents(args, &config, &inputs)?;
+            inputs.check(&config)?;
+        }
+        Ok(inputs)
+    });
+    let inputs = ready.map_err(|e| {
+        let missing = |c: &(dyn std::error::Error + 'static)| {
+            matches!(c.downcast_ref::<CostError>(), Some(CostError::Table(LutError::Missing { .. })))
+        };
+        if !e.chain().any(missing) {
+            return e;
+        }
+        let (model, table) = (args.model.as_deref().unwrap_or(task.network), args.cost.as_deref());
+        let table = table.map_or_else(|| "lut.json".into(), |t| t.display().to_string());
+        e.context(format!(
+            "the table does not cover network {model}; measure it with\n  mpic-kernels lut --network {model} -o {table}\n\
+             and search again with\n  {}\n",
+            config.command
+        ))
+    })?;
     Ok((Run::create(&folder, config, args.cost.as_deref(), &weights)?, inputs))
 }
 

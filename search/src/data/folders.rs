@@ -28,6 +28,16 @@ pub(super) fn files(folder: &Path, extensions: &[&str], needs: &str) -> Result<V
     Ok(entries(folder, needs)?.into_iter().filter(|p| wanted(p) && p.is_file()).collect())
 }
 
+/// The files of a folder with none of these extensions, by name; hidden ones are nobody's business.
+pub(super) fn others(folder: &Path, extensions: &[&str], needs: &str) -> Result<Vec<PathBuf>, DataError> {
+    let wanted = files(folder, extensions, needs)?;
+    let hidden = |p: &PathBuf| name(p).starts_with('.');
+    Ok(entries(folder, needs)?
+        .into_iter()
+        .filter(|p| p.is_file() && !hidden(p) && !wanted.contains(p))
+        .collect())
+}
+
 /// Name of the last part of a path.
 pub(super) fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()

@@ -1,15 +1,16 @@
 //! Data sets as bytes, a file for each, and what is made of them: batches, features, scores.
 
 mod archive;
+mod arrays;
 mod augment;
 mod cache;
 mod cifar10;
-mod codes;
 mod error;
 mod fashion;
 mod features;
 mod folders;
 mod images;
+pub(crate) mod npy;
 mod samples;
 mod score;
 mod sound;
@@ -17,18 +18,23 @@ mod speech;
 mod toycar;
 mod vww;
 
+use std::path::Path;
+
 pub use archive::{Archive, Unpacked, unpack};
+pub use arrays::arrays;
 pub use augment::Augment;
 pub use cifar10::cifar10;
-pub use codes::Codes;
 pub use error::DataError;
 pub use fashion::fashion14;
 pub use features::{LogMel, Mfcc};
 pub use images::class_folders;
 pub use samples::Samples;
+pub use score::first_largest;
 pub use speech::{TEST as SPEECH_TEST, speech_commands};
 pub use toycar::toycar;
 pub use vww::visual_wake_words;
+
+pub use mpic_kernels::graph::Codes;
 
 /// What is learned of samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +42,22 @@ pub enum Learn {
     /// Which of so many classes a sample is of; scored by the percentage of right answers.
     Classes(usize),
     /// To reproduce the sample. Clips are scored by their mean squared error, machine by machine: the score is 100 times
-    /// the area under the curve of anomalies found against false alarms, averaged over machines.
+    /// the area under the curve of anomalies found against false alarms, averaged over machines. Without anomalies to find, it
+    /// is the share of the variance of the samples that is reproduced, in percent.
     Reconstruction,
+    /// So many numbers of a sample; scored by the share of their variance that is explained, in percent.
+    Values(usize),
+}
+
+/// What is asked for when data are loaded.
+#[derive(Debug, Default)]
+pub struct Wanted<'a> {
+    /// Where they lie; none for embedded data.
+    pub folder: Option<&'a Path>,
+    /// Height, width and channels of the network's input, where they can be brought to it; none where there is no network yet.
+    pub shape: Option<[usize; 3]>,
+    /// What the user should know, in whole sentences: what was left out.
+    pub notes: Vec<String>,
 }
 
 /// A data set: training, validation and test samples, height x width x channels.
@@ -62,7 +82,7 @@ impl Dataset {
     #[must_use]
     pub fn outputs(&self) -> usize {
         match self.learn {
-            Learn::Classes(n) => n,
+            Learn::Classes(n) | Learn::Values(n) => n,
             Learn::Reconstruction => self.shape.iter().product(),
         }
     }

@@ -5,7 +5,7 @@ use rand::seq::SliceRandom as _;
 
 /// Codes of samples. Images are stored one after another. Sounds are stored as clips of overlapping samples, a clip
 /// perhaps in several variants; whatever is known of a clip holds for its samples.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Samples {
     size: usize,
     /// Codes of a clip.
@@ -18,6 +18,8 @@ pub struct Samples {
     labels: Vec<u8>,
     /// Machine by clip; of classes 0.
     machines: Vec<u8>,
+    /// Numbers to learn, the same number for every clip; empty where there are none.
+    targets: Vec<f32>,
 }
 
 impl Samples {
@@ -38,7 +40,7 @@ impl Samples {
     pub fn variants(size: usize, variants: usize, codes: Vec<i8>, labels: Vec<u8>) -> Self {
         assert_eq!(codes.len(), size * variants * labels.len(), "every label has its codes");
         let machines = vec![0; labels.len()];
-        Self { size, clip: size, windows: (1, 0), variants, codes, labels, machines }
+        Self { size, clip: size, windows: (1, 0), variants, codes, labels, machines, targets: Vec::new() }
     }
 
     /// Clips of `clip` codes; samples of `size` codes begin every `hop` codes.
@@ -60,7 +62,25 @@ impl Samples {
             "every label has its codes"
         );
         let windows = ((clip - size) / hop + 1, hop);
-        Self { size, clip, windows, variants: 1, codes, labels, machines }
+        Self { size, clip, windows, variants: 1, codes, labels, machines, targets: Vec::new() }
+    }
+
+    /// Samples of `size` codes, each with numbers to learn.
+    ///
+    /// # Panics
+    /// If the codes are no whole number of samples, or the numbers do not go round.
+    #[must_use]
+    pub fn with_targets(size: usize, codes: Vec<i8>, targets: Vec<f32>) -> Self {
+        let count = codes.len() / size;
+        assert_eq!(targets.len() % count.max(1), 0, "every sample has as many numbers");
+        Self { targets, ..Self::single(size, codes, vec![0; count]) }
+    }
+
+    /// The numbers to learn of a sample.
+    #[must_use]
+    pub fn target(&self, index: usize) -> &[f32] {
+        let each = self.targets.len() / self.labels.len().max(1);
+        &self.targets[index / self.windows.0 * each..][..each]
     }
 
     /// Numbers of a sample.
@@ -122,6 +142,7 @@ impl Samples {
             of.truncate((of.len() as f64 * share).round() as usize);
             of.into_iter().for_each(|i| held[i] = true);
         }
+        let wanted_each = self.targets.len() / self.labels.len().max(1);
         let part = |wanted: bool| {
             let of = |i: &usize| held[*i] == wanted;
             let indices: Vec<usize> = (0..held.len()).filter(of).collect();
@@ -131,6 +152,11 @@ impl Samples {
                 codes: indices.iter().flat_map(each).copied().collect(),
                 labels: indices.iter().map(|&i| self.labels[i]).collect(),
                 machines: indices.iter().map(|&i| self.machines[i]).collect(),
+                targets: indices
+                    .iter()
+                    .flat_map(|&i| &self.targets[i * wanted_each..][..wanted_each])
+                    .copied()
+                    .collect(),
                 ..*self
             }
         };

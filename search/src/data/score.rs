@@ -1,31 +1,36 @@
 //! How good outputs are.
 
 use super::{Dataset, Learn, Samples};
+use crate::task::Metric;
 
 impl Dataset {
     /// How well an output fits its sample, in the way this data set is scored: 1 or 0 for the right or a wrong class, the
-    /// mean squared error of a reconstruction. `output` in real units up to a common factor for classes.
+    /// mean squared error of numbers. `output` in real units, up to a common factor for classes.
     #[must_use]
     pub fn verdict(&self, samples: &Samples, index: usize, output: &[f64]) -> f64 {
+        let error = |pairs: &mut dyn Iterator<Item = (f64, f64)>| {
+            pairs.map(|(y, want)| (y - want).powi(2)).sum::<f64>() / output.len() as f64
+        };
+        let outputs = output.iter().copied();
         match self.learn {
             Learn::Classes(_) => {
                 f64::from(u8::from(first_largest(output) == usize::from(samples.label(index))))
             }
             Learn::Reconstruction => {
                 let table = self.table();
-                let error = |(y, c): (&f64, &i8)| (y - f64::from(table[usize::from(*c as u8)])).powi(2);
-                output.iter().zip(samples.codes(index, 0)).map(error).sum::<f64>() / output.len() as f64
+                let real = samples.codes(index, 0).iter().map(|c| f64::from(table[usize::from(*c as u8)]));
+                error(&mut outputs.zip(real))
             }
+            Learn::Values(_) => error(&mut outputs.zip(samples.target(index).iter().map(|&v| f64::from(v)))),
         }
     }
 
-    /// The score, 0 ..= 100, from the verdicts of all samples; see [`Learn`].
+    /// The score, at most 100, from the verdicts of all samples; see [`Learn`].
     #[must_use]
     pub fn score(&self, samples: &Samples, verdicts: &[f64]) -> f64 {
-        let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
         match self.learn {
             Learn::Classes(_) => 100.0 * mean(verdicts),
-            Learn::Reconstruction => {
+            Learn::Reconstruction if samples.clip_labels().any(|l| l.0 == 1) => {
                 let errors: Vec<f64> = verdicts.chunks(samples.per_clip()).map(mean).collect();
                 let mut machines: Vec<u8> = samples.clip_labels().map(|l| l.1).collect();
                 machines.sort_unstable();
@@ -36,12 +41,63 @@ impl Dataset {
                 };
                 100.0 * mean(&machines.iter().map(of).collect::<Vec<_>>())
             }
+            Learn::Reconstruction | Learn::Values(_) => {
+                100.0 * (1.0 - mean(verdicts) / self.variance(samples).max(f64::MIN_POSITIVE))
+            }
         }
+    }
+
+    /// Mean squared distance of what is to be learned of samples from its mean, output by output.
+    fn variance(&self, samples: &Samples) -> f64 {
+        let table = self.table();
+        let wanted = |i: usize| -> Vec<f64> {
+            match self.learn {
+                Learn::Values(_) => samples.target(i).iter().map(|&v| f64::from(v)).collect(),
+                Learn::Reconstruction | Learn::Classes(_) => {
+                    samples.codes(i, 0).iter().map(|c| f64::from(table[usize::from(*c as u8)])).collect()
+                }
+            }
+        };
+        let n = samples.len() as f64;
+        let (mut sums, mut squares) = (vec![0.0; self.outputs()], 0.0);
+        for i in 0..samples.len() {
+            for (sum, v) in sums.iter_mut().zip(wanted(i)) {
+                *sum += v;
+                squares += v * v;
+            }
+        }
+        (squares / n - sums.iter().map(|s| (s / n).powi(2)).sum::<f64>()) / sums.len() as f64
+    }
+
+    /// What the score counts.
+    #[must_use]
+    pub fn metric(&self) -> Metric {
+        match self.learn {
+            Learn::Classes(_) => Metric::Accuracy,
+            Learn::Reconstruction if self.test.clip_labels().any(|l| l.0 == 1) => Metric::Auc,
+            Learn::Reconstruction | Learn::Values(_) => Metric::Explained,
+        }
+    }
+
+    /// For each class, how many of its samples were taken for each class; `taken` by sample.
+    #[must_use]
+    pub fn confusion(&self, samples: &Samples, taken: &[usize]) -> Option<Vec<Vec<u32>>> {
+        let Learn::Classes(classes) = self.learn else { return None };
+        let mut out = vec![vec![0; classes]; classes];
+        for (i, &taken) in taken.iter().enumerate() {
+            out[usize::from(samples.label(i))][taken] += 1;
+        }
+        Some(out)
     }
 }
 
-/// Index of the first largest value.
-fn first_largest(values: &[f64]) -> usize {
+fn mean(v: &[f64]) -> f64 {
+    v.iter().sum::<f64>() / v.len() as f64
+}
+
+/// Index of the first largest value: the class that outputs stand for.
+#[must_use]
+pub fn first_largest(values: &[f64]) -> usize {
     values.iter().enumerate().rev().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(i, _)| i)
 }
 

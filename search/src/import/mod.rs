@@ -1,14 +1,18 @@
-//! Weights of networks that were trained elsewhere: Keras weights as `.npz`, `TensorFlow` Lite models.
+//! Weights of networks that were trained elsewhere: Keras weights as `.npz`, `TensorFlow` Lite models, ONNX models.
 //!
 //! A graph is filled in its order: its first convolution takes the first convolution of the file, and so on, each kind of
-//! layer for itself. Shapes must agree, so a file of another network is refused.
+//! layer for itself. Shapes must agree, so a file of another network is refused. Files by the names of the nodes: see
+//! [`named`].
 
+mod named;
 mod npz;
 mod tflite;
 
 use std::path::Path;
 
-use crate::model::{Graph, Op};
+use mpic_kernels::onnx;
+
+use crate::model::{Graph, Node, Op};
 use crate::train::NORM_EPS;
 
 /// Why weights cannot be taken over.
@@ -18,7 +22,7 @@ pub enum ImportError {
     #[error("cannot read {0}: {1}")]
     Read(String, String),
     /// Not a file of a known form.
-    #[error("{0} is neither .npz (Keras weights) nor .tflite")]
+    #[error("{0} is neither .safetensors nor .npz nor .tflite; an .onnx file is named by --model")]
     Kind(String),
     /// Not what its name says.
     #[error("{0} is damaged or of another form: {1}")]
@@ -77,17 +81,64 @@ pub type Values = Vec<(String, Vec<f32>)>;
 pub fn load(path: &Path, graph: &Graph, input: f64) -> Result<Values, ImportError> {
     let name = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|e| ImportError::Read(name.clone(), e.to_string()))?;
-    let layers = match path.extension().and_then(|e| e.to_str()) {
-        Some("npz") => npz::layers(&bytes),
-        Some("tflite") => tflite::layers(&bytes),
+    let (damaged, input) = (|why: String| ImportError::Damaged(name.clone(), why), input as f32);
+    let filled = match path.extension().and_then(|e| e.to_str()) {
+        Some("safetensors") => named::fill(graph, named::safetensors(&bytes).map_err(damaged)?, input),
+        Some("npz") => {
+            let arrays = npz::arrays(&bytes).map_err(damaged)?;
+            // Keras counts layers up in paths; names of ours are those of nodes.
+            if arrays.keys().any(|name| name.contains('/')) {
+                fill(graph, npz::layers(arrays).map_err(damaged)?, input)
+            } else {
+                named::fill(graph, arrays, input)
+            }
+        }
+        Some("tflite") => fill(graph, tflite::layers(&bytes).map_err(damaged)?, input),
         _ => return Err(ImportError::Kind(name)),
     };
-    let layers = layers.map_err(|why| ImportError::Damaged(name.clone(), why))?;
-    fill(graph, layers, input as f32).map_err(|why| ImportError::Unfit {
-        file: name,
-        network: graph.name.clone(),
-        why,
-    })
+    filled.map_err(|why| ImportError::Unfit { file: name.clone(), network: graph.name.clone(), why })
+}
+
+/// The tensors of a network that was read from an ONNX file.
+#[must_use]
+pub fn of_onnx(values: &onnx::Values) -> Values {
+    let ours = |(name, values): &(String, Vec<f32>)| {
+        let eps = if name.ends_with(".variance") { NORM_EPS as f32 } else { 0.0 };
+        (name.clone(), values.iter().map(|v| v - eps).collect())
+    };
+    values.iter().map(ours).collect()
+}
+
+/// The tensors of a node. One that is to be normalised and is not gets the identity.
+fn emit(
+    node: &Node,
+    mut weights: Vec<f32>,
+    bias: Vec<f32>,
+    norm: Option<Norm>,
+    input: f32,
+    out: &mut Values,
+) {
+    if node.inputs == [0] {
+        for w in &mut weights {
+            *w *= input;
+        }
+    }
+    let mut push = |part: &str, values: Vec<f32>| out.push((format!("{}.{part}", node.name), values));
+    push("weight", weights);
+    if !node.has_norm() {
+        return push("bias", bias);
+    }
+    let norm = if let Some(norm) = norm {
+        // There is no bias before it.
+        Norm { mean: norm.mean.iter().zip(&bias).map(|(m, b)| m - b).collect(), ..norm }
+    } else {
+        let all = |v: f32| vec![v; bias.len()];
+        Norm { gain: all(1.0), mean: all(0.0), variance: all(1.0), bias }
+    };
+    push("bias", norm.bias);
+    push("gain", norm.gain);
+    push("mean", norm.mean);
+    push("variance", norm.variance.iter().map(|v| v - NORM_EPS as f32).collect());
 }
 
 fn fill(graph: &Graph, layers: Layers, input: f32) -> Result<Values, String> {
@@ -103,7 +154,7 @@ fn fill(graph: &Graph, layers: Layers, input: f32) -> Result<Values, String> {
             Op::Input | Op::Add { .. } | Op::AvgPool { .. } | Op::MaxPool { .. } => continue,
         };
         let name = &node.name;
-        let Layer { shape, mut weights, bias } =
+        let Layer { shape, weights, bias } =
             sources[kind].next().ok_or_else(|| format!("it has no {what} for '{name}'"))?;
         let [rows, columns, inputs] = graph.kernel(id);
         let channels = node.shape[2];
@@ -120,20 +171,8 @@ fn fill(graph: &Graph, layers: Layers, input: f32) -> Result<Values, String> {
                 "the {what} for '{name}' has {shape:?} weights (outputs, rows, columns, inputs), not {wanted:?}"
             ));
         }
-        if node.inputs == [0] {
-            for w in &mut weights {
-                *w *= input;
-            }
-        }
-        let mut push = |part: &str, values: Vec<f32>| out.push((format!("{name}.{part}"), values));
-        push("weight", weights);
-        if !node.has_norm() {
-            push("bias", bias);
-            continue;
-        }
-        let norm = if folded {
-            let all = |v: f32| vec![v; channels];
-            Norm { gain: all(1.0), bias, mean: all(0.0), variance: all(1.0) }
+        let norm = if folded || !node.has_norm() {
+            None
         } else {
             let norm = norms.next().ok_or_else(|| format!("it has no normalisation for '{name}'"))?;
             if norm.gain.len() != channels {
@@ -142,13 +181,9 @@ fn fill(graph: &Graph, layers: Layers, input: f32) -> Result<Values, String> {
                     norm.gain.len()
                 ));
             }
-            // Ours has no bias before it.
-            Norm { mean: norm.mean.iter().zip(&bias).map(|(m, b)| m - b).collect(), ..norm }
+            Some(norm)
         };
-        push("bias", norm.bias);
-        push("gain", norm.gain);
-        push("mean", norm.mean);
-        push("variance", norm.variance.iter().map(|v| v - NORM_EPS as f32).collect());
+        emit(node, weights, bias, norm, input, &mut out);
     }
     let left = sources.iter().map(ExactSizeIterator::len).sum::<usize>() + norms.len();
     if left > 0 {

@@ -5,6 +5,42 @@ use maud::{Markup, html};
 use super::{Report, error, grouped, name, signed};
 use crate::pareto::{LayerPoint, Point};
 
+/// Classes up to which the whole matrix is shown; of more, only those that are taken for others most.
+const WHOLE: usize = 12;
+
+/// Of each class, how many samples were taken for which.
+fn classes(confusion: &[Vec<u32>]) -> Markup {
+    let share = |class: usize| {
+        let all: u32 = confusion[class].iter().sum();
+        if all == 0 {
+            "-".into()
+        } else {
+            format!("{:.1} %", 100.0 * f64::from(confusion[class][class]) / f64::from(all))
+        }
+    };
+    html! {
+        details {
+            summary { "classes: accuracy of each, and what its test samples are taken for" }
+            table.confusion {
+                tr {
+                    th { "class" } th { "right" }
+                    @if confusion.len() <= WHOLE { @for other in 0..confusion.len() { th { (other) } } }
+                    @else { th { "most often taken for" } }
+                }
+                @for (class, row) in confusion.iter().enumerate() {
+                    tr {
+                        th { (class) } td { (share(class)) }
+                        @if confusion.len() <= WHOLE { @for (other, n) in row.iter().enumerate() { td.own[other == class] { (n) } } }
+                        @else if let Some((other, n)) = row.iter().enumerate().filter(|r| r.0 != class && *r.1 > 0).max_by_key(|r| r.1) {
+                            td { "class " (other) ", " (n) " times" }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// The section of the point with index `i`.
 pub(super) fn point(report: &Report, i: usize) -> Markup {
     let p = &report.points[i];
@@ -64,6 +100,7 @@ pub(super) fn point(report: &Report, i: usize) -> Markup {
                 }
             }
             (layers(p))
+            @if let Some(confusion) = &p.confusion { (classes(confusion)) }
             @if let Some(run) = report.runs.iter().find(|r| r.name == p.run) {
                 p.repeat { "Search it again (with all of its run), and simulate it again:" }
                 pre { (run.config.command) "\nmpic-sim run " (run.folder) "/points/" (p.id) "/network.elf" }

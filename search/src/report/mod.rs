@@ -6,9 +6,10 @@ mod plot;
 mod ranking;
 mod table;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use mpic_kernels::files;
 use serde::Serialize;
 
 use crate::pareto::{self, Point};
@@ -72,6 +73,7 @@ impl Report {
             points.extend(found.into_iter().map(|p| Point { run: name.clone(), ..p }));
             sources.push(Source { name, folder, config: run.config.clone() });
         }
+        let metric = points.iter().find_map(|p| p.metric).unwrap_or(metric);
         let ranking = ranking::rankings(&points);
         Ok(Self { format: "nas-pareto", version: 1, metric, runs: sources, points, ranking })
     }
@@ -89,6 +91,19 @@ impl Report {
         write_atomically(&folder.join("pareto.svg"), picture.as_bytes())?;
         write_atomically(&folder.join("report.html"), page::html(self)?.as_bytes())
     }
+}
+
+/// The files of a report.
+const FILES: [&str; 4] = ["pareto.json", "pareto.csv", "pareto.svg", "report.html"];
+
+/// A file of a folder that a report would replace and that is of none: there is no `pareto.json` of ours beside it.
+#[must_use]
+pub fn in_the_way(folder: &Path) -> Option<PathBuf> {
+    let head = std::fs::read(folder.join(FILES[0])).unwrap_or_default();
+    if files::is_json(&head[..head.len().min(64)], "nas-pareto") {
+        return None;
+    }
+    FILES.iter().map(|name| folder.join(name)).find(|path| path.exists())
 }
 
 /// Which of all points no other one beats in cycles and score: that of the validation set where every point has one, since a

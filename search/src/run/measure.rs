@@ -12,9 +12,10 @@ use rayon::prelude::*;
 use super::config::Plan;
 use super::{Config, Run, Shared, write_atomically};
 use crate::cost::{Measured, Objective};
-use crate::data::{Learn, Samples};
+use crate::data::{Samples, first_largest};
 use crate::pareto::{Estimate, LayerPoint, Point};
 use crate::space::Assignment;
+use crate::task::Metric;
 use crate::train::TrainError;
 
 impl Run {
@@ -37,14 +38,16 @@ impl Run {
         let score = |of: &Samples| {
             let verdict = |i: usize| {
                 let y: Vec<f64> = fast.run(&codes(of, i)).into_iter().map(|y| scale * f64::from(y)).collect();
-                data.verdict(of, i, &y)
+                (data.verdict(of, i, &y), first_largest(&y))
             };
-            data.score(of, &(0..of.len()).into_par_iter().map(verdict).collect::<Vec<f64>>())
+            let (verdicts, taken): (Vec<f64>, Vec<usize>) =
+                (0..of.len()).into_par_iter().map(verdict).unzip();
+            (data.score(of, &verdicts), data.confusion(of, &taken))
         };
-        let accuracy = score(&data.test);
+        let (accuracy, confusion) = score(&data.test);
         // Anomalies are in test sets only.
-        let validated = matches!(data.learn, Learn::Classes(_)) && !data.validation.is_empty();
-        let accuracy_validation = validated.then(|| score(&data.validation));
+        let validated = data.metric() != Metric::Auc && !data.validation.is_empty();
+        let accuracy_validation = validated.then(|| score(&data.validation).0);
         bar.inc(1);
         if shared.trainer.stop.load(Ordering::Relaxed) {
             return Err(TrainError::Interrupted.into());
@@ -112,6 +115,8 @@ impl Run {
             lambda: plan.lambda,
             seed: self.config.seed,
             accuracy,
+            metric: Some(data.metric()),
+            confusion,
             accuracy_validation,
             accuracy_fake_quantised: fake,
             accuracy_float: shared.score,

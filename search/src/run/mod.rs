@@ -13,11 +13,13 @@ mod config;
 mod find;
 mod measure;
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use mpic_kernels::files;
+use mpic_kernels::source::Source;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -30,12 +32,16 @@ use crate::data::Dataset;
 use crate::import::Values;
 use crate::model::{self, Graph};
 use crate::pareto::Point;
+use crate::report;
 use crate::space::{Assignment, Space};
-use crate::task::{self, Task};
+use crate::task::{self, Loaded, Task};
 use crate::train::{self, Arithmetic, Goal, Network, Phase, Statistics, Trainer};
 
 /// The network in floating point after warm-up.
 pub const FLOAT: &str = "float.safetensors";
+
+/// Locked by the process that works on a run.
+const LOCK: &str = ".lock";
 
 /// The copy of the network file.
 const MODEL: &str = "model.toml";
@@ -79,11 +85,13 @@ impl Inputs {
     pub fn load(config: &Config, model: Option<&str>, lut: Option<&Path>) -> Result<Self> {
         let task = task::named(&config.task)?;
         let device = config.device.device()?;
-        let mut data = (task.data)(config.data.as_deref())?;
+        let Loaded { mut data, graph, notes } = task.load(config.data.as_deref(), model)?;
+        for note in notes {
+            eprintln!("{note}");
+        }
         if data.validation.is_empty() && config.validation > 0.0 {
             data.hold_out(config.validation, config.seed);
         }
-        let graph = task.graph(model, &data)?;
         let inputs = Self { task, data, graph, models: Models::load(lut)?, device };
         inputs.check(config)?;
         Ok(inputs)
@@ -187,8 +195,22 @@ impl Run {
                 "{name} already holds a run; continue it with --resume {name}, or name another folder with --out"
             );
         }
+        if let Some(path) = report::in_the_way(folder) {
+            bail!("{} is of no run of this program; name another folder with --out", path.display());
+        }
         std::fs::create_dir_all(folder.join("points")).with_context(|| format!("cannot create {name}"))?;
-        let model = config.model.as_deref().filter(|m| model::built_in(m).is_none()).map(Path::new);
+        if let Some(name) = &config.model {
+            let text = match Source::load(name)? {
+                Source::BuiltIn(_) => None,
+                Source::Toml(_) => {
+                    Some(std::fs::read_to_string(name).with_context(|| format!("cannot read {name}"))?)
+                }
+                Source::Onnx(imported) => Some(model::to_toml(&imported.graph)),
+            };
+            if let Some(text) = text {
+                write_atomically(&folder.join(MODEL), text.as_bytes())?;
+            }
+        }
         let other = match weights {
             Weights::None => None,
             Weights::File(path) => Some(*path),
@@ -197,7 +219,7 @@ impl Run {
                 None
             }
         };
-        for (from, to) in [(lut, "lut.json"), (model, MODEL), (other, FLOAT)] {
+        for (from, to) in [(lut, "lut.json"), (other, FLOAT)] {
             if let Some(from) = from {
                 std::fs::copy(from, folder.join(to))
                     .with_context(|| format!("cannot copy {} to {name}", from.display()))?;
@@ -237,6 +259,21 @@ impl Run {
         Inputs::load(&self.config, model.as_deref(), self.lut().as_deref())
     }
 
+    /// Keeps others from working in the folder for as long as the result lives.
+    fn lock(&self) -> Result<File> {
+        let path = self.folder.join(LOCK);
+        let file = File::options().create(true).append(true).open(&path);
+        let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                bail!("another process is working on {}; wait for it, or stop it", self.folder.display())
+            }
+            // Some network file systems cannot; then nobody else is kept away.
+            Err(TryLockError::Error(_)) => Ok(file),
+        }
+    }
+
     fn lut(&self) -> Option<PathBuf> {
         self.config.measured.then(|| self.folder.join("lut.json"))
     }
@@ -269,6 +306,7 @@ impl Run {
         stop: &AtomicBool,
         mut done: impl FnMut() -> Result<()>,
     ) -> Result<()> {
+        let _lock = self.lock()?;
         let Inputs { task, data, graph, models, device } = inputs;
         let (graph, plans, recipe) = (graph.clone(), self.config.plans(), &self.config.recipe);
         self.config.share_threads()?;

@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
+use mpic_kernels::source::Source;
 
-use crate::data::{self, Archive, Augment, DataError, Dataset};
-use crate::model::{self, Graph, ModelError};
+use crate::data::{self, Archive, Augment, DataError, Dataset, Wanted};
+use crate::model::Graph;
 use crate::train::{Epochs, Recipe};
 
 /// What a score counts; more is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Metric {
     /// Samples classified rightly, of all.
     #[serde(rename = "accuracy")]
@@ -17,6 +18,9 @@ pub enum Metric {
     /// Area under the curve of anomalies found against false alarms, times 100.
     #[serde(rename = "100 x AUC")]
     Auc,
+    /// Share of the variance of what is to be learned that the outputs explain, in percent.
+    #[serde(rename = "explained variance")]
+    Explained,
 }
 
 impl Metric {
@@ -24,7 +28,7 @@ impl Metric {
     #[must_use]
     pub fn unit(self) -> &'static str {
         match self {
-            Self::Accuracy => " %",
+            Self::Accuracy | Self::Explained => " %",
             Self::Auc => "",
         }
     }
@@ -41,6 +45,7 @@ impl std::fmt::Display for Metric {
         f.write_str(match self {
             Self::Accuracy => "accuracy",
             Self::Auc => "100 x AUC",
+            Self::Explained => "explained variance",
         })
     }
 }
@@ -55,8 +60,8 @@ pub struct Task {
     /// Its network, by built-in name.
     pub network: &'static str,
     /// Its data, from a folder or, where it is embedded, without one.
-    pub data: fn(Option<&Path>) -> Result<Dataset, DataError>,
-    /// What its score counts.
+    pub data: fn(&mut Wanted) -> Result<Dataset, DataError>,
+    /// What its score counts, unless its data say otherwise ([`Dataset::metric`]).
     pub metric: Metric,
     /// The score that `MLPerf` Tiny asks for, on the scale of [`data::Learn`].
     pub target: Option<f64>,
@@ -73,13 +78,24 @@ pub struct Task {
     pub validation: f64,
 }
 
+/// What a task is trained with.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The data.
+    pub data: Dataset,
+    /// The network, which fits them.
+    pub graph: Graph,
+    /// What the user should know of the data.
+    pub notes: Vec<String>,
+}
+
 /// Every task.
 pub const TASKS: &[Task] = &[
     Task {
         name: "fashion",
         about: "Fashion-MNIST at 14x14 (embedded), small residual network",
         network: "fashion",
-        data: data::fashion14,
+        data: |wanted| data::fashion14(wanted.folder),
         metric: Metric::Accuracy,
         target: None,
         archives: &[],
@@ -97,7 +113,7 @@ pub const TASKS: &[Task] = &[
         name: "ic",
         about: "image classification: CIFAR-10, ResNet-8 (MLPerf Tiny)",
         network: "resnet8",
-        data: data::cifar10,
+        data: |wanted| data::cifar10(wanted.folder),
         metric: Metric::Accuracy,
         target: Some(85.0),
         archives: &[Archive {
@@ -122,7 +138,7 @@ pub const TASKS: &[Task] = &[
         name: "kws",
         about: "keyword spotting: Speech Commands v2, DS-CNN on MFCC (MLPerf Tiny)",
         network: "dscnn",
-        data: data::speech_commands,
+        data: |wanted| data::speech_commands(wanted.folder),
         metric: Metric::Accuracy,
         target: Some(90.0),
         archives: &[
@@ -155,7 +171,7 @@ pub const TASKS: &[Task] = &[
         name: "vww",
         about: "visual wake words: person or not at 96x96, MobileNetV1 0.25 (MLPerf Tiny)",
         network: "mobilenet",
-        data: data::visual_wake_words,
+        data: |wanted| data::visual_wake_words(wanted.folder),
         metric: Metric::Accuracy,
         target: Some(80.0),
         archives: &[Archive {
@@ -179,7 +195,7 @@ pub const TASKS: &[Task] = &[
         name: "ad",
         about: "anomaly detection: ToyCar, autoencoder of log-mel energies (MLPerf Tiny)",
         network: "autoencoder",
-        data: data::toycar,
+        data: |wanted| data::toycar(wanted.folder),
         metric: Metric::Auc,
         target: Some(85.0),
         archives: &[
@@ -227,6 +243,24 @@ pub const TASKS: &[Task] = &[
         },
         validation: 0.1,
     },
+    Task {
+        name: "arrays",
+        about: "NumPy arrays of your own (x_train.npy, y_train.npy, x_test.npy, y_test.npy), with a network of your own (--model)",
+        // As for images.
+        network: "fashion",
+        data: data::arrays,
+        metric: Metric::Accuracy,
+        target: None,
+        archives: &[],
+        official: None,
+        reference_input: 1.0,
+        recipe: Recipe {
+            epochs: Epochs { warm_up: 40, search: 10, fine_tune: 10 },
+            least_steps: 600,
+            ..Recipe::BASE
+        },
+        validation: 0.1,
+    },
 ];
 
 /// The task of a name.
@@ -245,23 +279,25 @@ pub fn named(name: &str) -> anyhow::Result<&'static Task> {
 }
 
 impl Task {
-    /// The network to train on `data`: the task's own, or another by built-in name or file.
+    /// The data from a folder, and the network to train on them: the task's own, or another by built-in name or file.
     ///
     /// # Errors
-    /// If there is no such network, or it does not fit the data.
-    pub fn graph(&self, model: Option<&str>, data: &Dataset) -> Result<Graph, ModelError> {
+    /// If there are no such data or no such network, or they do not fit each other.
+    pub fn load(&self, folder: Option<&Path>, model: Option<&str>) -> anyhow::Result<Loaded> {
         let name = model.unwrap_or(self.network);
-        let mut graph = model::load(name)?;
+        let mut graph = Source::load(name)?.graph().clone();
+        let mut wanted = Wanted { folder, shape: model.map(|_| graph.nodes[0].shape), notes: vec![] };
+        let data = (self.data)(&mut wanted)?;
         let (input, output) = (graph.nodes[0].shape, graph.nodes[graph.output()].shape[2]);
-        if (input, output) != (data.shape, data.outputs()) {
-            return Err(ModelError::Unfit {
-                path: name.into(),
-                is: format!("{input:?} to {output}"),
-                task: self.name.into(),
-                needs: format!("{:?} to {}", data.shape, data.outputs()),
-            });
-        }
+        ensure!(
+            (input, output) == (data.shape, data.outputs()),
+            "network {name} makes {input:?} to {output} numbers (height, width, channels), but the data of task '{}' need \
+             {:?} to {}",
+            self.name,
+            data.shape,
+            data.outputs()
+        );
         graph.input = data.input;
-        Ok(graph)
+        Ok(Loaded { data, graph, notes: wanted.notes })
     }
 }

@@ -5,7 +5,7 @@ use tch::{Device, Kind, Tensor};
 use super::choose::{Choice, Choices};
 use super::network::{NORM_EPS, Network, column};
 use super::params::ParamId;
-use crate::model::{NodeId, Op, Window};
+use crate::model::{NodeId, Op, Rectifier, Window};
 use crate::quant::{self, Branch, Later, Quantisers, Row};
 
 /// What batch normalisation normalises with.
@@ -177,15 +177,12 @@ impl Network {
             return out;
         }
         let y = self.normalised(p, id, y, how);
-        let relu = self.graph.nodes[id].relu();
         match (how, &self.quantised[id]) {
-            (Arithmetic::Float(_), _) | (_, None) => {
-                if relu {
-                    y.relu()
-                } else {
-                    y
-                }
-            }
+            (Arithmetic::Float(_), _) | (_, None) => match self.graph.nodes[id].rectifier() {
+                Rectifier::None => y,
+                Rectifier::Relu => y.relu(),
+                Rectifier::UpTo(end) => y.clamp(0.0, end),
+            },
             // Quantising without sign rectifies.
             (Arithmetic::Fake(choices, _), Some(q)) => {
                 let unsigned = self.graph.nodes[id].unsigned(&self.graph);

@@ -169,10 +169,24 @@ impl Trainer<'_> {
 
     /// Augmented training samples and their labels.
     fn batch(&self, batch: &[usize], epoch: usize) -> (Tensor, Tensor) {
-        let labels: Vec<i64> = batch.iter().map(|&i| i64::from(self.data.train.label(i))).collect();
         let values = self.data.augmented(batch, &self.recipe.augment, self.seed, epoch);
         let x = tensor(&values, self.data.shape);
-        (x.to_device(self.device), Tensor::from_slice(&labels).to_device(self.device))
+        (x.to_device(self.device), self.wanted(&self.data.train, batch))
+    }
+
+    /// What is to be learned of samples: their classes, or `[n, outputs]` numbers.
+    fn wanted(&self, samples: &Samples, indices: &[usize]) -> Tensor {
+        let wanted = match self.data.learn {
+            Learn::Classes(_) | Learn::Reconstruction => {
+                let labels: Vec<i64> = indices.iter().map(|&i| i64::from(samples.label(i))).collect();
+                Tensor::from_slice(&labels)
+            }
+            Learn::Values(n) => {
+                let values: Vec<f32> = indices.iter().flat_map(|&i| samples.target(i)).copied().collect();
+                Tensor::from_slice(&values).view([-1, n as i64])
+            }
+        };
+        wanted.to_device(self.device)
     }
 
     /// Training samples as they are, for calibration.
@@ -190,8 +204,7 @@ impl Trainer<'_> {
     pub(super) fn some(&self, n: usize) -> (Tensor, Tensor) {
         let from = if self.data.validation.is_empty() { &self.data.train } else { &self.data.validation };
         let indices = from.spread(n);
-        let labels: Vec<i64> = indices.iter().map(|&i| i64::from(from.label(i))).collect();
-        (self.samples(from, &indices), Tensor::from_slice(&labels).to_device(self.device))
+        (self.samples(from, &indices), self.wanted(from, &indices))
     }
 
     /// Loss of an assignment on samples, in fake-quantised arithmetic, with the running statistics.
@@ -254,7 +267,7 @@ impl Trainer<'_> {
                 let kl = each.sum_dim_intlist([-1i64].as_slice(), false, Kind::Float);
                 kl.mean(Kind::Float) * (temperature * temperature)
             }
-            Learn::Reconstruction => outputs.mse_loss(teacher, tch::Reduction::Mean),
+            Learn::Values(_) | Learn::Reconstruction => outputs.mse_loss(teacher, tch::Reduction::Mean),
         };
         error * (1.0 - share) + apart * *share
     }
@@ -263,6 +276,7 @@ impl Trainer<'_> {
     fn error(&self, outputs: &Tensor, x: &Tensor, y: &Tensor) -> Tensor {
         match self.data.learn {
             Learn::Classes(_) => outputs.cross_entropy_for_logits(y),
+            Learn::Values(_) => outputs.mse_loss(y, tch::Reduction::Mean),
             Learn::Reconstruction => {
                 outputs.mse_loss(&x.permute([0, 2, 3, 1]).flatten(1, -1), tch::Reduction::Mean)
             }

@@ -1,4 +1,4 @@
-//! What the bytes of a data set stand for.
+//! What the bytes that a network reads stand for.
 
 /// Codes of 8 bits that stand for `scale * (code - zero_point)`: what a deployed network reads.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,6 +17,12 @@ impl Codes {
     #[must_use]
     pub fn unsigned(self) -> bool {
         self.zero_point == i32::from(i8::MIN)
+    }
+
+    /// The code nearest to a real value.
+    #[must_use]
+    pub fn code(self, real: f32) -> i8 {
+        (f64::from(real) / self.scale + f64::from(self.zero_point)).round().clamp(-128.0, 127.0) as i8
     }
 
     /// The real value of a code.

@@ -10,8 +10,9 @@
 //! channels = 16            # conv and linear: output channels
 //! kernel = [3, 3]          # height, width; one number means both
 //! stride = 1               # the same; 1 unless said, for pooling the kernel
-//! pad = "same"             # as TensorFlow (the default; pooling has none), a number for all sides, or [top, left, bottom, right]
-//! relu = true              # false unless said
+//! pad = "same"             # as TensorFlow (the default; pooling has none), a number for all sides, [rows, columns], or
+//!                          # [top, left, bottom, right]
+//! relu = true              # false unless said; a number clips at it too: relu = 6.0 is ReLU6
 //! norm = true              # batch normalisation: conv and depthwise have it unless said, linear has it only if said
 //!
 //! [[node]]
@@ -23,11 +24,10 @@
 use std::ops::Range;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::{Graph, Node, NodeId, Op, Window};
-use crate::data::Codes;
+use super::{Codes, Graph, MOST, Node, NodeId, Op, Rectifier, Window};
 
 /// Name and text of the networks that come with the program.
 pub const BUILT_IN: [(&str, &str); 5] = [
@@ -39,10 +39,7 @@ pub const BUILT_IN: [(&str, &str); 5] = [
 ];
 
 /// Largest height, width, channel count, kernel or stride; keeps every product of sizes inside the machine's integers.
-const LARGEST: usize = 4096;
-
-/// Most numbers of a tensor and most weights of a layer: more than any core this small has memory for.
-const MOST: usize = 1 << 24;
+pub(super) const LARGEST: usize = 4096;
 
 /// What is wrong with a network file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,20 +50,6 @@ pub enum ModelError {
     /// It is not TOML of this form.
     #[error("{0} is no network file: {1}")]
     Parse(String, String),
-    /// It is another one than a task's data need.
-    #[error(
-        "network {path} makes {is} numbers (height, width, channels), but the data of task '{task}' need {needs}"
-    )]
-    Unfit {
-        /// The network.
-        path: String,
-        /// Its input and output.
-        is: String,
-        /// The task.
-        task: String,
-        /// What its data need.
-        needs: String,
-    },
     /// A node makes no sense.
     #[error("{path}, line {line}, node '{node}': {why}")]
     Node {
@@ -81,7 +64,7 @@ pub enum ModelError {
     },
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
     Conv,
@@ -93,33 +76,64 @@ enum Kind {
     GlobalAvgPool,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(untagged)]
+// Numbers are read with a sign, so that a negative one is answered by a sentence about its range.
+
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(untagged, expecting = "expected a whole number, or two as [height, width]")]
 enum Pair {
-    Both(usize),
-    Each([usize; 2]),
+    Both(i64),
+    Each([i64; 2]),
 }
 
-#[derive(Clone, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(
+    untagged,
+    expecting = "expected \"same\", a whole number, [rows, columns] or [top, left, bottom, right]"
+)]
 enum Pad {
     Word(String),
-    All(usize),
-    Sides([usize; 4]),
+    All(i64),
+    Axes([i64; 2]),
+    Sides([i64; 4]),
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(untagged, expecting = "expected true, false, or a number at which the output is clipped, as 6.0")]
+enum Relu {
+    Switch(bool),
+    UpTo(f64),
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(
+    untagged,
+    expecting = "expected [height, width, channels], three whole numbers; a row of numbers is [1, 1, N], a signal \
+                 [1, length, channels]"
+)]
+enum Shape {
+    Image([i64; 3]),
+}
+
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
     name: String,
     op: Kind,
+    #[serde(skip_serializing_if = "Option::is_none")]
     input: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     inputs: Option<Vec<String>>,
-    channels: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channels: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     kernel: Option<Pair>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     stride: Option<Pair>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pad: Option<Pad>,
-    relu: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relu: Option<Relu>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     norm: Option<bool>,
 }
 
@@ -127,9 +141,61 @@ struct Entry {
 #[serde(deny_unknown_fields)]
 struct File {
     name: String,
-    input: [usize; 3],
+    input: Shape,
     #[serde(default)]
     node: Vec<Spanned<Entry>>,
+}
+
+#[derive(Serialize)]
+struct Written {
+    name: String,
+    input: [usize; 3],
+    node: Vec<Entry>,
+}
+
+/// The text of the file that describes a network.
+///
+/// # Panics
+/// Never: a graph has no number or name that TOML cannot hold.
+#[must_use]
+pub fn to_toml(graph: &Graph) -> String {
+    let entry = |id: NodeId| {
+        let node = &graph.nodes[id];
+        let names: Vec<String> = node.inputs.iter().map(|&i| graph.nodes[i].name.clone()).collect();
+        let before = node.inputs == [id - 1];
+        let (op, window, relu, norm) = match node.op {
+            Op::Conv { window, norm, relu } => (Kind::Conv, Some(window), relu, Some(norm)),
+            Op::Depthwise { window, norm, relu } => (Kind::Depthwise, Some(window), relu, Some(norm)),
+            Op::Linear { norm, relu } => (Kind::Linear, None, relu, Some(norm)),
+            Op::Add { relu } => (Kind::Add, None, relu, None),
+            Op::AvgPool { window } if window.kernel == [0, 1].map(|axis| graph.input_shape(id)[axis]) => {
+                (Kind::GlobalAvgPool, None, Rectifier::None, None)
+            }
+            Op::AvgPool { window } => (Kind::AvgPool, Some(window), Rectifier::None, None),
+            Op::MaxPool { window } => (Kind::MaxPool, Some(window), Rectifier::None, None),
+            Op::Input => unreachable!("node 0 is the only input"),
+        };
+        let signed = |v: [usize; 2]| Pair::Each(v.map(|n| n as i64));
+        Entry {
+            name: node.name.clone(),
+            op,
+            input: (op != Kind::Add && !before).then(|| names[0].clone()),
+            inputs: (op == Kind::Add).then_some(names),
+            channels: matches!(op, Kind::Conv | Kind::Linear).then_some(node.shape[2] as i64),
+            kernel: window.map(|w| signed(w.kernel)),
+            stride: window.filter(|w| w.stride != [1, 1] || op != Kind::Conv).map(|w| signed(w.stride)),
+            pad: window.filter(|_| op != Kind::AvgPool).map(|w| Pad::Sides(w.pad.map(|n| n as i64))),
+            relu: match relu {
+                Rectifier::None => None,
+                Rectifier::Relu => Some(Relu::Switch(true)),
+                Rectifier::UpTo(end) => Some(Relu::UpTo(end)),
+            },
+            norm,
+        }
+    };
+    let node = (1..graph.nodes.len()).map(entry).collect();
+    let file = Written { name: graph.name.clone(), input: graph.nodes[0].shape, node };
+    toml::to_string(&file).expect("plain tables become TOML")
 }
 
 /// A network by its built-in name.
@@ -162,16 +228,17 @@ fn parse(path: &str, text: &str) -> Result<Graph, ModelError> {
         node: node.to_owned(),
         why,
     };
-    if file.input.iter().any(|n| !(1..=LARGEST).contains(n)) || size(file.input) > MOST {
+    let Shape::Image(input) = file.input;
+    let shape = input.map(|n| usize::try_from(n).unwrap_or(0));
+    if shape.iter().any(|n| !(1..=LARGEST).contains(n)) || shape.iter().product::<usize>() > MOST {
         return Err(ModelError::Parse(
             path.to_owned(),
             format!(
-                "input = {:?} is not height, width and channels of 1 to {LARGEST}, at most {MOST} numbers",
-                file.input
+                "input = {input:?} is not height, width and channels of 1 to {LARGEST}, at most {MOST} numbers"
             ),
         ));
     }
-    let input = Node { name: "input".into(), op: Op::Input, inputs: vec![], shape: file.input };
+    let input = Node { name: "input".into(), op: Op::Input, inputs: vec![], shape };
     let mut graph = Graph { name: file.name, input: Codes::IMAGE, nodes: vec![input] };
     // Where each node is described; the input at the beginning.
     let mut spans: Vec<Range<usize>> = vec![Range::default()];
@@ -181,25 +248,10 @@ fn parse(path: &str, text: &str) -> Result<Graph, ModelError> {
         graph.nodes.push(node);
         spans.push(entry.span());
         let id = graph.output();
-        let (numbers, weights) = (size(graph.nodes[id].shape), graph.fan_in(id) * graph.nodes[id].shape[2]);
-        if numbers.max(weights) > MOST {
-            let why = format!("it has {numbers} numbers and {weights} weights; {MOST} is the most of either");
-            return Err(wrong(entry.span(), &entry.get_ref().name, why));
-        }
+        graph.fits(id).map_err(|why| wrong(entry.span(), &entry.get_ref().name, why))?;
     }
-    let last = graph.output();
-    let at = |id: NodeId, why: &str| wrong(spans[id].clone(), &graph.nodes[id].name, why.to_owned());
-    if !matches!(graph.nodes[last].op, Op::Linear { relu: false, .. }) {
-        return Err(at(last, "the last node makes the output and must be linear, without relu"));
-    }
-    if let Some(id) = (0..last).find(|id| graph.nodes.iter().all(|n| !n.inputs.contains(id))) {
-        return Err(at(id, "no other node reads it"));
-    }
+    graph.check().map_err(|(id, why)| wrong(spans[id].clone(), &graph.nodes[id].name, why))?;
     Ok(graph)
-}
-
-fn size(shape: [usize; 3]) -> usize {
-    shape.iter().product()
 }
 
 /// The node an entry describes, behind those of `graph`.
@@ -222,8 +274,14 @@ fn node(graph: &Graph, e: &Entry) -> Result<Node, String> {
         (None, None) => vec![graph.output()],
     };
     let [height, width, channels] = graph.nodes[inputs[0]].shape;
-    let (relu, norm) = (e.relu.unwrap_or(false), e.norm.unwrap_or(e.op != Kind::Linear));
-    let windowed = |op: fn(Window, bool, bool) -> Op, channels: usize| {
+    let relu = match e.relu {
+        None | Some(Relu::Switch(false)) => Rectifier::None,
+        Some(Relu::Switch(true)) => Rectifier::Relu,
+        Some(Relu::UpTo(end)) if end.is_finite() && end > 0.0 => Rectifier::UpTo(end),
+        Some(Relu::UpTo(end)) => return Err(format!("relu = {end} clips at no positive number")),
+    };
+    let norm = e.norm.unwrap_or(e.op != Kind::Linear);
+    let windowed = |op: fn(Window, bool, Rectifier) -> Op, channels: usize| {
         let window = window(e, [height, width])?;
         let [h, w] = window.output([height, width]).ok_or_else(|| {
             format!("kernel {:?} with padding {:?} does not fit {height}x{width}", window.kernel, window.pad)
@@ -231,7 +289,7 @@ fn node(graph: &Graph, e: &Entry) -> Result<Node, String> {
         Ok::<_, String>((op(window, norm, relu), [h, w, channels]))
     };
     let made = || match e.channels {
-        Some(n) if (1..=LARGEST).contains(&n) => Ok(n),
+        Some(n) if (1..=LARGEST as i64).contains(&n) => Ok(n as usize),
         Some(n) => Err(format!("channels = {n} is not 1 to {LARGEST}")),
         None => Err("it needs channels = NUMBER, its output channels".to_owned()),
     };
@@ -272,33 +330,38 @@ fn meaningful(e: &Entry) -> Result<(), String> {
 }
 
 fn window(e: &Entry, image: [usize; 2]) -> Result<Window, String> {
-    let pair = |p: Pair| match p {
-        Pair::Both(n) => [n, n],
-        Pair::Each(each) => each,
+    let pair = |name: &str, p: Pair| {
+        let each = match p {
+            Pair::Both(n) => [n, n],
+            Pair::Each(each) => each,
+        };
+        match each.map(usize::try_from) {
+            [Ok(h), Ok(w)] if [h, w].iter().all(|n| (1..=LARGEST).contains(n)) => Ok([h, w]),
+            _ => Err(format!("{name} {each:?} must be 1 to {LARGEST}")),
+        }
     };
     let pools = matches!(e.op, Kind::AvgPool | Kind::MaxPool);
     let kernel = match (e.op, e.kernel) {
         (Kind::GlobalAvgPool, _) => image,
-        (_, Some(kernel)) => pair(kernel),
+        (_, Some(kernel)) => pair("kernel", kernel)?,
         (_, None) => return Err("it needs kernel = NUMBER or [height, width]".into()),
     };
-    let stride = e.stride.map_or(if pools { kernel } else { [1, 1] }, pair);
-    if kernel.iter().chain(&stride).any(|n| !(1..=LARGEST).contains(n)) {
-        return Err(format!("kernel {kernel:?} and stride {stride:?} must be 1 to {LARGEST}"));
-    }
+    let stride = e.stride.map_or(Ok(if pools { kernel } else { [1, 1] }), |p| pair("stride", p))?;
     let pools = pools || e.op == Kind::GlobalAvgPool;
-    let pad = match &e.pad {
+    let sides = match &e.pad {
         None if pools => [0; 4],
-        None => Window::same(kernel, stride, image).pad,
-        Some(Pad::Word(word)) if word == "same" => Window::same(kernel, stride, image).pad,
+        None => return Ok(Window::same(kernel, stride, image)),
+        Some(Pad::Word(word)) if word == "same" => return Ok(Window::same(kernel, stride, image)),
         Some(Pad::Word(word)) => {
-            return Err(format!("pad = \"{word}\" is not \"same\", a number or four numbers"));
+            return Err(format!("pad = \"{word}\" is not \"same\", a number, two numbers or four"));
         }
         Some(Pad::All(n)) => [*n; 4],
+        Some(Pad::Axes([rows, columns])) => [*rows, *columns, *rows, *columns],
         Some(Pad::Sides(sides)) => *sides,
     };
+    let pad = sides.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
     if pad.iter().any(|n| *n > LARGEST) {
-        return Err(format!("padding {pad:?} is more than {LARGEST}"));
+        return Err(format!("padding {sides:?} is not 0 to {LARGEST}"));
     }
     Ok(Window { kernel, stride, pad })
 }
@@ -318,6 +381,31 @@ mod tests {
             let at = at.index(file.len());
             file.splice(at..(at + remove).min(file.len()), text.chars());
             let _ = parse("x.toml", &file.into_iter().collect::<String>());
+        }
+    }
+
+    /// What is written is what was read, for every kind of node and key.
+    #[test]
+    fn a_network_survives_being_written() {
+        let odd = "name = \"a \\\"name\\\"\"\ninput = [9, 8, 3]\n\
+            [[node]]\nname = \"c\"\nop = \"conv\"\nchannels = 5\nkernel = [3, 2]\nstride = [2, 1]\npad = [2, 1]\nrelu = 6\n\
+            [[node]]\nname = \"d\"\nop = \"depthwise\"\nkernel = 3\nnorm = false\nrelu = true\n\
+            [[node]]\nname = \"s\"\nop = \"add\"\ninputs = [\"c\", \"d\"]\nrelu = 2.5\n\
+            [[node]]\nname = \"m\"\nop = \"max_pool\"\ninput = \"s\"\nkernel = 2\nstride = 1\npad = [1, 0, 0, 1]\n\
+            [[node]]\nname = \"a\"\nop = \"avg_pool\"\nkernel = [2, 3]\n\
+            [[node]]\nname = \"l\"\nop = \"linear\"\nchannels = 4\nnorm = true\n";
+        let graph = parse("odd.toml", odd).expect("it is a network");
+        assert_eq!(
+            graph.nodes[1].op,
+            Op::Conv {
+                window: Window { kernel: [3, 2], stride: [2, 1], pad: [2, 1, 2, 1] },
+                norm: true,
+                relu: Rectifier::UpTo(6.0),
+            }
+        );
+        for graph in [graph].into_iter().chain(BUILT_IN.map(|(name, _)| built_in(name).expect("listed"))) {
+            let text = to_toml(&graph);
+            assert_eq!(parse("again.toml", &text).expect(&text), graph, "{text}");
         }
     }
 
@@ -361,6 +449,12 @@ mod tests {
         check(&format!("{conv}kernel = 11\npad = 0\n"), "line 3, node 'c': kernel [11, 11]");
         check(&format!("{conv}kernel = 0\n"), "node 'c': kernel [0, 0]");
         check(&format!("{conv}kernel = 3\nstride = 99999\n"), "stride [99999, 99999] must be 1 to 4096");
+        check(&format!("{conv}kernel = -3\n"), "kernel [-3, -3] must be 1 to 4096");
+        check(&format!("{conv}kernel = [3]\n"), "expected a whole number, or two as [height, width]");
+        check(&format!("{conv}kernel = 3\npad = [1, 2, 3]\n"), "or [top, left, bottom, right]");
+        check(&format!("{conv}kernel = 3\nrelu = -6\n"), "relu = -6 clips at no positive number");
+        check(&format!("{conv}kernel = 3\nrelu = \"yes\"\n"), "a number at which the output is clipped");
+        check(&conv.replace("= 4", "= -4").replace("n4", "n"), "channels = -4 is not 1 to 4096");
         check(&format!("{conv}kernel = 3\npad = \"valid\"\n"), "pad = \"valid\" is not");
         check(&format!("{conv}kernel = 3\ninput = \"d\"\n"), "it reads 'd'");
         check(&format!("{conv}kernel = 3\n"), "node 'c': the last node makes the output");
@@ -378,7 +472,14 @@ mod tests {
         let wide = format!("{conv}kernel = 3\n").replace("= 4", "= 4096");
         let wider = wide.replace("\"c\"", "\"d\"");
         check(&format!("{wide}{wider}"), "node 'd': it has 262144 numbers and 150994944 weights");
-        assert!(parse("x.toml", "name = \"x\"\ninput = [0, 8, 2]\n").is_err());
+        for (input, what) in [
+            ("[0, 8, 2]", "is not height, width and channels of 1 to 4096"),
+            ("[24, 24]", "expected [height, width, channels], three whole numbers"),
+        ] {
+            let said =
+                parse("x.toml", &format!("name = \"x\"\ninput = {input}\n")).expect_err(input).to_string();
+            assert!(said.contains(what), "{said}");
+        }
         let missing = load("none.toml").expect_err("no file").to_string();
         assert!(
             missing.contains("cannot read network none.toml") && missing.contains("resnet8"),

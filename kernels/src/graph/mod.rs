@@ -1,10 +1,13 @@
-//! Networks as graphs of layers, in plain Rust: what training, cost and lowering agree on.
+//! Networks as graphs of layers, before any width is chosen: what measuring, training, cost and lowering agree on.
 
+mod codes;
 mod file;
 
-pub use file::{BUILT_IN, ModelError, built_in, load};
+pub use codes::Codes;
+pub use file::{BUILT_IN, ModelError, built_in, load, to_toml};
 
-use crate::data::Codes;
+/// Most numbers of a tensor and most weights of a layer: more than any core this small has memory for.
+pub const MOST: usize = 1 << 24;
 
 /// Index of a node; node 0 is the input.
 pub type NodeId = usize;
@@ -20,8 +23,32 @@ pub struct Window {
     pub pad: [usize; 4],
 }
 
+/// What happens to the sums of a node before they leave it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Rectifier {
+    /// Nothing.
+    #[default]
+    None,
+    /// Negative numbers become 0.
+    Relu,
+    /// As [`Rectifier::Relu`], and larger numbers become this one (`ReLU6`: 6). Quantised, the range of the codes clips; it
+    /// begins here and is trained like any other.
+    UpTo(f64),
+}
+
+impl Rectifier {
+    /// Whether no negative number comes out.
+    #[must_use]
+    pub fn rectifies(self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Relu | Self::UpTo(_) => true,
+        }
+    }
+}
+
 /// What a node computes from earlier ones.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Op {
     /// The sample.
     Input,
@@ -31,8 +58,8 @@ pub enum Op {
         window: Window,
         /// Batch normalisation behind it, which is folded into it after warm-up.
         norm: bool,
-        /// Rectified output.
-        relu: bool,
+        /// What rectifies its output.
+        relu: Rectifier,
     },
     /// Convolution of every channel by itself, with bias.
     Depthwise {
@@ -40,20 +67,20 @@ pub enum Op {
         window: Window,
         /// As for [`Op::Conv`].
         norm: bool,
-        /// Rectified output.
-        relu: bool,
+        /// What rectifies its output.
+        relu: Rectifier,
     },
     /// Fully connected layer over height, width and channels, with bias.
     Linear {
         /// As for [`Op::Conv`].
         norm: bool,
-        /// Rectified output.
-        relu: bool,
+        /// What rectifies its output.
+        relu: Rectifier,
     },
     /// Sum of two nodes.
     Add {
-        /// Rectified output.
-        relu: bool,
+        /// What rectifies its output.
+        relu: Rectifier,
     },
     /// Mean over each window; without padding.
     AvgPool {
@@ -68,7 +95,7 @@ pub enum Op {
 }
 
 /// A node: an operation and the tensor it makes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// Name, unique.
     pub name: String,
@@ -81,6 +108,9 @@ pub struct Node {
 }
 
 impl Window {
+    /// One pixel at a time.
+    pub const ONE: Self = Self { kernel: [1; 2], stride: [1; 2], pad: [0; 4] };
+
     /// Output height and width for an image; `None` where the window does not fit.
     #[must_use]
     pub fn output(&self, [height, width]: [usize; 2]) -> Option<[usize; 2]> {
@@ -112,6 +142,12 @@ impl Node {
         matches!(self.op, Op::Conv { .. } | Op::Depthwise { .. } | Op::Linear { .. })
     }
 
+    /// Whether it is fully connected.
+    #[must_use]
+    pub fn is_linear(&self) -> bool {
+        matches!(self.op, Op::Linear { .. })
+    }
+
     /// Whether batch normalisation follows its weights.
     #[must_use]
     pub fn has_norm(&self) -> bool {
@@ -121,15 +157,15 @@ impl Node {
         }
     }
 
-    /// Whether it ends in a rectifier.
+    /// What it ends in.
     #[must_use]
-    pub fn relu(&self) -> bool {
+    pub fn rectifier(&self) -> Rectifier {
         match self.op {
             Op::Conv { relu, .. }
             | Op::Depthwise { relu, .. }
             | Op::Linear { relu, .. }
             | Op::Add { relu } => relu,
-            Op::Input | Op::AvgPool { .. } | Op::MaxPool { .. } => false,
+            Op::Input | Op::AvgPool { .. } | Op::MaxPool { .. } => Rectifier::None,
         }
     }
 
@@ -138,7 +174,9 @@ impl Node {
     pub fn unsigned(&self, graph: &Graph) -> bool {
         match self.op {
             Op::Input => graph.input.unsigned(),
-            Op::Conv { .. } | Op::Depthwise { .. } | Op::Linear { .. } | Op::Add { .. } => self.relu(),
+            Op::Conv { .. } | Op::Depthwise { .. } | Op::Linear { .. } | Op::Add { .. } => {
+                self.rectifier().rectifies()
+            }
             Op::AvgPool { .. } | Op::MaxPool { .. } => graph.nodes[self.inputs[0]].unsigned(graph),
         }
     }
@@ -173,6 +211,42 @@ impl Graph {
             }
         }
         out
+    }
+
+    /// Whether the core could have memory for a node.
+    pub(crate) fn fits(&self, id: NodeId) -> Result<(), String> {
+        let node = &self.nodes[id];
+        let size =
+            |parts: &[usize]| parts.iter().try_fold(1usize, |n, &s| n.checked_mul(s)).unwrap_or(usize::MAX);
+        let [rows, columns, inputs] = self.kernel(id);
+        let (numbers, weights) = (size(&node.shape), size(&[rows, columns, inputs, node.shape[2]]));
+        if numbers.max(weights) > MOST {
+            return Err(format!(
+                "it has {numbers} numbers and {weights} weights; {MOST} is the most of either"
+            ));
+        }
+        if let Some(n) = node.shape.iter().find(|n| !(1..=file::LARGEST).contains(n)) {
+            return Err(format!("it has {n} rows, columns or channels; {} is the most", file::LARGEST));
+        }
+        Ok(())
+    }
+
+    /// Whether the network can be searched and deployed.
+    ///
+    /// # Errors
+    /// The first node that is wrong, and what about it.
+    pub fn check(&self) -> Result<(), (NodeId, String)> {
+        for id in 0..self.nodes.len() {
+            self.fits(id).map_err(|why| (id, why))?;
+        }
+        let last = self.output();
+        if !matches!(self.nodes[last].op, Op::Linear { relu: Rectifier::None, .. }) {
+            return Err((last, "the last node makes the output and must be linear, without relu".into()));
+        }
+        match (0..last).find(|id| self.nodes.iter().all(|n| !n.inputs.contains(id))) {
+            Some(id) => Err((id, "no other node reads it".into())),
+            None => Ok(()),
+        }
     }
 
     /// Height, width and channels of the first input of a node; the input's own for node 0.
@@ -256,7 +330,7 @@ impl Graph {
     }
 }
 
-/// The network of the `fashion` task; its layers are those `mpic-kernels lut` measures by default.
+/// The network of the `fashion` task.
 #[must_use]
 pub fn fashion() -> Graph {
     built_in("fashion").expect("it is listed")

@@ -1,0 +1,52 @@
+//! A network by its built-in name, as a TOML file, or as an ONNX file.
+
+use std::path::Path;
+
+use crate::graph::{self, Graph, ModelError};
+use crate::onnx::{self, Imported, OnnxError};
+
+/// A network, and what came with it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// It came with the program.
+    BuiltIn(Graph),
+    /// From a TOML file: its shape alone.
+    Toml(Graph),
+    /// From an ONNX file, with trained numbers.
+    Onnx(Imported),
+}
+
+/// Why there is no network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// No name and no TOML file of one.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// No ONNX file of one.
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
+}
+
+impl Source {
+    /// The network by built-in name or file; a file whose name ends in `.onnx` is an ONNX file.
+    ///
+    /// # Errors
+    /// If there is no such network, or the file holds none that the core can run.
+    pub fn load(name: &str) -> Result<Self, SourceError> {
+        if let Some(graph) = graph::built_in(name) {
+            return Ok(Self::BuiltIn(graph));
+        }
+        if Path::new(name).extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx")) {
+            return Ok(Self::Onnx(onnx::load(Path::new(name))?));
+        }
+        Ok(Self::Toml(graph::load(name)?))
+    }
+
+    /// The graph.
+    #[must_use]
+    pub fn graph(&self) -> &Graph {
+        match self {
+            Self::BuiltIn(graph) | Self::Toml(graph) | Self::Onnx(Imported { graph, .. }) => graph,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Nothing of the user's is overwritten, no folder is worked on twice at once, and what is missing is said with the way to it.
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use assert_cmd::assert::Assert;
+use predicates::prelude::*;
+use predicates::str::contains;
+
+/// A run of one network that is not trained.
+const RUN: &str = "--granularity fixed --fixed w8a8 --epochs 0/0/0 --simulate 1 --threads 1 --out run";
+
+fn search(folder: &Path, line: &str) -> Assert {
+    let mut c = Command::cargo_bin("nas-search").expect("built");
+    c.current_dir(folder).args(line.split(' ')).assert()
+}
+
+#[test]
+fn a_run_is_worked_on_by_one_process() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    search(dir.path(), RUN).code(0);
+    let resume = "--resume run";
+    search(dir.path(), resume).code(0);
+    let lock = fs::File::options().append(true).open(dir.path().join("run/.lock")).expect("there");
+    lock.lock().expect("free");
+    search(dir.path(), resume).code(125).stderr(contains("another process is working on run"));
+    drop(lock);
+    search(dir.path(), resume).code(0);
+    // What was asked for stays as it was.
+    search(dir.path(), "--resume run --lambda 5")
+        .code(125)
+        .stderr(contains("--lambda cannot change that").and(contains("--warm-start")));
+    search(dir.path(), "--resume=run").code(0);
+}
+
+#[test]
+fn files_of_others_stay() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let at = |name: &str| dir.path().join(name);
+    for folder in ["run", "out"] {
+        fs::create_dir(at(folder)).expect("created");
+        fs::write(at(folder).join("report.html"), "mine").expect("written");
+    }
+    search(dir.path(), RUN).code(125).stderr(contains("run/report.html is of no run of this program"));
+    fs::remove_dir_all(at("run")).expect("removed");
+    search(dir.path(), RUN).code(0);
+    search(dir.path(), "report run --out out").code(125).stderr(contains("--force"));
+    assert_eq!(fs::read(at("out/report.html")).expect("there"), b"mine");
+    search(dir.path(), "report run --out out --force").code(0);
+    search(dir.path(), "report run --out out").code(0);
+    fs::write(at("own.toml"), "mine").expect("written");
+    search(dir.path(), "model resnet8 -o own.toml").code(125).stderr(contains("--force replaces it"));
+    search(dir.path(), "model resnet8 -o new.toml").code(0).stdout(contains("77360"));
+    search(dir.path(), "model new.toml").code(0);
+}
+
+#[test]
+fn a_table_that_lacks_layers_names_two_commands() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let own = "name = \"own\"\ninput = [1, 1, 4]\n[[node]]\nname = \"out\"\nop = \"linear\"\nchannels = 2\n";
+    fs::write(dir.path().join("own.toml"), own).expect("written");
+    let table = dir.path().join("tables.json");
+    let mut lut = mpic_kernels::lut::Lut::default();
+    let graph =
+        mpic_kernels::graph::load(&dir.path().join("own.toml").display().to_string()).expect("a network");
+    let net =
+        mpic_kernels::random::of(&graph, &mut mpic_kernels::random::seeded(0), 8, &mut |_, n| vec![8; n]);
+    mpic_kernels::measure::complete(&mut lut, &mpic_kernels::measure::targets(&net), &table)
+        .expect("measured");
+    search(dir.path(), &format!("{RUN} --cost tables.json")).code(125).stderr(
+        contains("mpic-kernels lut --network fashion -o tables.json")
+            .and(contains("nas-search --granularity fixed"))
+            .and(contains("layer 'stem' (3x3 convolution from 14x14x"))
+            .and(contains("Geometry").not()),
+    );
+    assert!(!dir.path().join("run").exists(), "nothing is begun");
+}
