@@ -22,6 +22,7 @@ macro_rules! row {
 }
 
 mod block;
+pub mod csr;
 mod mpic_dot;
 pub(crate) mod rv32i;
 pub(crate) mod rv32m;
@@ -106,6 +107,10 @@ pub struct Inst {
     pub rs2: u8,
     /// The immediate of the row's form, sign-extended where the form says so.
     pub imm: i32,
+    /// Registers the core waits for before it lets the instruction go on.
+    waits_for: [u8; 3],
+    /// Register written through the ALU port.
+    alu_dest: Option<u8>,
 }
 
 /// What an instruction did to the flow of control.
@@ -336,6 +341,18 @@ pub static ILLEGAL: Row =
         Flow::Trap(Cause::IllegalInstruction)
     });
 
+/// Lane widths in bits of both operands in a SIMD format, wide first; `None` if the code has none.
+#[must_use]
+pub fn widths(format: u8) -> Option<(u32, u32)> {
+    simd::widths(format)
+}
+
+/// Whether this replaces the SIMD format (`csrrw` and `csrrwi`): then it is forwarded to the next instruction.
+#[must_use]
+pub fn replaces_format(inst: &Inst) -> bool {
+    inst.word & 0x7F == 0x73 && inst.word >> 12 & 3 == 1 && inst.imm as u32 == csr::SIMD_FORMAT
+}
+
 /// Lane widths in bits of both operands of a dot product as `i` would run now; `None` if the format has none.
 #[must_use]
 pub fn dot_widths(c: &Cpu, i: &Inst) -> Option<(u32, u32)> {
@@ -355,7 +372,22 @@ impl Inst {
             rs1: field(15, 5) as u8,
             rs2: field(20, 5) as u8,
             imm: row.form.immediate(word),
+            waits_for: waits_for(row, word),
+            alu_dest: row.form.alu_dest(word),
         }
+    }
+
+    /// The same registers with another row and immediate.
+    #[must_use]
+    pub(crate) fn with(self, row: &'static Row, imm: i32) -> Self {
+        Self { row, imm, ..self }
+    }
+
+    /// Registers the core waits for before it lets the instruction go on, x0 for none.
+    #[inline]
+    #[must_use]
+    pub fn waits_for(&self) -> [u8; 3] {
+        self.waits_for
     }
 
     /// Registers read, x0 included where a field says so; third is the accumulator or stored offset register.
@@ -366,20 +398,10 @@ impl Inst {
     }
 
     /// Register written through the ALU port, even if it is x0.
+    #[inline]
     #[must_use]
     pub fn alu_dest(&self) -> Option<u8> {
-        use Form::{
-            B, BImm, Bits, BitsAcc, Csr, CsrI, I, Index, J, Jalr, Load, LoadPost, LoadReg, LoadRegPost,
-            LoopAddr, LoopCount, LoopCountI, LoopSetup, LoopSetupI, None as Nothing, Norm, NormAcc, R, R1,
-            RAcc, Sci, SciAcc, SciU, SciUAcc, Shamt, Store, StorePost, StoreReg, StoreRegPost, U,
-        };
-        match self.row.form {
-            R | R1 | RAcc | I | Shamt | U | J | Jalr | Csr | CsrI | Bits | BitsAcc | Norm | NormAcc | Sci
-            | SciU | SciAcc | SciUAcc | Index => Some(self.rd),
-            LoadPost | LoadRegPost | StorePost | StoreRegPost => Some(self.rs1),
-            B | BImm | Load | LoadReg | Store | StoreReg | Nothing | LoopAddr | LoopCount | LoopCountI
-            | LoopSetup | LoopSetupI => None,
-        }
+        self.alu_dest
     }
 
     /// Address of the data access this makes, before it runs, and what becomes of rs1 if the form changes it; `None` if it
@@ -419,15 +441,44 @@ impl Inst {
         let loaded = self.row.unit == Unit::Load && self.rd == SP;
         loaded || self.row.form != Form::U && self.alu_dest() == Some(SP)
     }
+}
 
-    /// Whether this is a `jal`, `jalr` or branch.
-    #[must_use]
-    pub fn is_jump(&self) -> bool {
-        matches!(self.row.unit, Unit::Branch | Unit::Jal | Unit::Jalr)
-    }
+/// The registers an instruction waits for: those it reads, and where the RTL's decoder says that rs2 is used though an immediate
+/// stands in its field, that one too (`riscv_decoder.sv`, `regb_used_o`).
+fn waits_for(row: &Row, word: u32) -> [u8; 3] {
+    let field = |lo: u32| (word >> lo & 31) as u8;
+    let [a, mut b, c] = row.form.reads();
+    b |= match (word & 0x7F, word >> 26) {
+        _ if row.unit == Unit::Trap => false,
+        // Shuffles and packs, whatever their form; everything else unless it takes an immediate lane.
+        (0x57, 0x30 | 0x3A | 0x3C | 0x3E | 0x32 | 0x34 | 0x36 | 0x38) => true,
+        (0x57, 0x17) => false,
+        (0x57, _) => word >> 13 & 3 != 3,
+        // p.abs
+        (0x33, 1) => word >> 12 & 7 == 0 && word >> 25 & 1 == 0,
+        _ => false,
+    };
+    [if a { field(15) } else { 0 }, if b { field(20) } else { 0 }, if c { field(7) } else { 0 }]
 }
 
 impl Form {
+    /// Register written through the ALU port, even if it is x0.
+    #[must_use]
+    fn alu_dest(self, word: u32) -> Option<u8> {
+        use Form::{
+            B, BImm, Bits, BitsAcc, Csr, CsrI, I, Index, J, Jalr, Load, LoadPost, LoadReg, LoadRegPost,
+            LoopAddr, LoopCount, LoopCountI, LoopSetup, LoopSetupI, None as Nothing, Norm, NormAcc, R, R1,
+            RAcc, Sci, SciAcc, SciU, SciUAcc, Shamt, Store, StorePost, StoreReg, StoreRegPost, U,
+        };
+        match self {
+            R | R1 | RAcc | I | Shamt | U | J | Jalr | Csr | CsrI | Bits | BitsAcc | Norm | NormAcc | Sci
+            | SciU | SciAcc | SciUAcc | Index => Some((word >> 7 & 31) as u8),
+            LoadPost | LoadRegPost | StorePost | StoreRegPost => Some((word >> 15 & 31) as u8),
+            B | BImm | Load | LoadReg | Store | StoreReg | Nothing | LoopAddr | LoopCount | LoopCountI
+            | LoopSetup | LoopSetupI => None,
+        }
+    }
+
     /// Which of rs1, rs2 and rd are read.
     #[must_use]
     pub fn reads(self) -> [bool; 3] {

@@ -177,7 +177,8 @@ fn bits_reg(c: &mut Cpu, i: &Inst, f: impl FnOnce(u32, Field) -> u32) -> Flow {
 
 /// Reverses groups of `radix + 1` bits (radix 0, 1, 2: single bits, pairs, triples) after a left shift.
 fn bitrev(a: u32, shift: u32, radix: u32) -> u32 {
-    let group = radix.min(2) + 1;
+    // The reserved radix 3 does what 0 does.
+    let group = radix % 3 + 1;
     let a = a << shift;
     (0..32 / group).fold(0, |out, k| out | (a >> (32 - group * (k + 1)) & ((1 << group) - 1)) << (group * k))
 }
@@ -193,14 +194,19 @@ fn clip_bound(i: &Inst) -> u32 {
 }
 
 /// Clips to `-(bound + 1)..=bound`, or to `0..=bound`. The order of the tests is the RTL's: greater than the bound
-/// first, then the lower side from the sign of `a + bound + 1`.
+/// first, then the lower side from the sign of `a + bound + 1`, which the RTL takes from bit 31 of a 32-bit sum.
 fn clip(c: &mut Cpu, i: &Inst, bound: u32, signed: bool) -> Flow {
     let a = c.hart.get(i.rs1);
+    let below = if c.hart.quirks {
+        (a.wrapping_add(bound).wrapping_add(1) as i32) < 0
+    } else {
+        i64::from(a as i32) + i64::from(bound as i32) + 1 < 0
+    };
     let value = if a as i32 > bound as i32 {
         bound
     } else if !signed && (a as i32) < 0 {
         0
-    } else if (i64::from(a as i32) + i64::from(bound as i32) + 1) < 0 {
+    } else if below {
         !bound
     } else {
         a
