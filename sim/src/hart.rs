@@ -108,11 +108,13 @@ pub enum Quirk {
     Overtaken,
     /// A store over an instruction that was fetched already.
     StaleCode,
+    /// The end of a loop, put together from a word of it and a word of the loop's start.
+    SplicedEnd,
 }
 
 impl Quirk {
     /// All, in the order of their bits.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::AluFormat,
         Self::MoveFormat,
         Self::NoFormat,
@@ -123,6 +125,7 @@ impl Quirk {
         Self::ComplexImaginary,
         Self::Overtaken,
         Self::StaleCode,
+        Self::SplicedEnd,
     ];
 
     /// What it means, for the report.
@@ -151,6 +154,9 @@ impl Quirk {
             Self::ComplexImaginary => "pv.cplxmul.h.i computes the real part on this core (RTL error)",
             Self::Overtaken => {
                 "a mixed dot product was held behind a load or store that memory answered late, and multiplied with the sub-group of the next one: kernels in mixed formats are not safe on memory that stalls"
+            }
+            Self::SplicedEnd => {
+                "a jump to the last instruction of a hardware loop, 32 bits at a half-word address, on instruction memory that stalls: its upper half was taken from the loop's start"
             }
             Self::StaleCode => {
                 "a store changed an instruction that was fetched already: the old one ran; a fence.i in between makes the new one run"

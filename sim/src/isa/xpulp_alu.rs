@@ -79,9 +79,13 @@ pub(super) static ROWS: &[Row] = &[
     }),
     row!("p.exthz", "0001000_-----_-----_101_-----_0110011", R1, Alu, |c, i| reg(c, i, |a, _| a & 0xFFFF)),
     row!("p.extbs", "0001000_-----_-----_110_-----_0110011", R1, Alu, |c, i| {
-        reg(c, i, |a, _| i32::from(a as i8) as u32)
+        let a = byte(c, i);
+        alu(c, i, i32::from(a as i8) as u32)
     }),
-    row!("p.extbz", "0001000_-----_-----_111_-----_0110011", R1, Alu, |c, i| reg(c, i, |a, _| a & 0xFF)),
+    row!("p.extbz", "0001000_-----_-----_111_-----_0110011", R1, Alu, |c, i| {
+        let a = byte(c, i);
+        alu(c, i, a & 0xFF)
+    }),
     row!("p.clip", "0001010_-----_-----_001_-----_0110011", Shamt, Alu, |c, i| {
         clip(c, i, clip_bound(i), true)
     }),
@@ -135,6 +139,12 @@ pub(super) static ROWS: &[Row] = &[
         norm_reg(c, i, u32::wrapping_sub)
     }),
 ];
+
+/// The byte that the byte extensions take: the lowest. The RTL's byte selector is not tied off: its upper bit is the lowest bit of
+/// the rs2 field, which is 0 in the encoding.
+fn byte(c: &Cpu, i: &Inst) -> u32 {
+    c.hart.get(i.rs1) >> if c.hart.quirks { 16 * u32::from(i.rs2 & 1) } else { 0 }
+}
 
 /// A bit field, as the ALU's `bmask_a` (width - 1) and `bmask_b` (lowest bit) give it.
 struct Field {

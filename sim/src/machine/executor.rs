@@ -180,6 +180,17 @@ impl Driver for Executor {
         if self.stale.is_empty() { self.fetch(pc).ok() } else { self.old_instruction(pc) }
     }
 
+    fn splice(&mut self, pc: u32, first: u32, second: u32) -> Option<Inst> {
+        self.cpu.hart.note_quirk(Quirk::SplicedEnd);
+        let mem = &self.cpu.mem;
+        let low = mem.fetch_half(first | pc & 2).ok()?;
+        if low & 3 != 3 {
+            return Some(crate::decode::decode_compressed(low, self.cpu.hart.quirks));
+        }
+        let high = mem.fetch_half(if pc & 2 == 0 { first | 2 } else { second }).ok()?;
+        Some(crate::decode::decode(u32::from(high) << 16 | u32::from(low)))
+    }
+
     #[inline]
     fn ends_loop(&self, pc: u32, pending: u8) -> Option<(u8, u32)> {
         self.cpu.hart.ends_loop_with(pc, pending)

@@ -149,7 +149,8 @@ impl Machine {
         self.pipeline.refill(&mut self.exec)?;
         let Some(pc) = self.pipeline.next() else { return Ok(None) };
         self.exec.cpu.hart.pc = pc;
-        if self.blocks.is_new(pc) {
+        // Whether the end of a loop jumps back was decided before it came into ID.
+        if self.blocks.is_new(pc) || self.exec.cpu.hart.loops.iter().any(|l| l.end == pc) {
             return Ok(None);
         }
         // A sub-group on its way to its CSR is there as far as blocks are concerned.
@@ -200,7 +201,9 @@ impl Machine {
                 }
             };
             self.exec.cpu.hart.pc = pc;
-            if linked.is_none() && self.blocks.is_loop_end(pc) {
+            // What lies behind a jump is at the output of the fetch side while the jump is in ID.
+            let ends = |pc| self.blocks.is_loop_end(pc);
+            if linked.is_none() && (ends(pc) || exit == Exit::Jump && ends(entry.after)) {
                 return self.into_loop_end(now, exit, pc, time);
             }
             if linked.is_none() {

@@ -85,6 +85,7 @@ impl Pipeline {
         let step = simd.map(|simd| self.state.precision.step(&simd, content, orders.decodes));
 
         let output = self.state.fetch.output();
+        let sources = self.state.fetch.sources();
         let starts = if plan.starts { self.state.fetch.jumping() } else { 0 };
         if d.counting() {
             d.count(self.events(&orders, &ready, &traffic, &plan, leaves));
@@ -122,7 +123,7 @@ impl Pipeline {
         s.jumped &= !ready.id;
         s.busy = !matches!(s.control, Control::FallAsleep | Control::Asleep) || plan.asks || !s.fetch.idle() || awaits;
         s.control = orders.follow(s.control, &ready);
-        self.take_in(d, moves, clears, output, starts);
+        self.take_in(d, moves, clears, output, sources, starts);
         self.now += 1;
         Ok(executed)
     }
@@ -546,15 +547,29 @@ impl Pipeline {
 
     /// What ID holds from the next cycle on.
     #[inline]
-    fn take_in<D: Driver>(&mut self, d: &mut D, moves: bool, clears: bool, output: u32, starts: u8) {
+    fn take_in<D: Driver>(
+        &mut self,
+        d: &mut D,
+        moves: bool,
+        clears: bool,
+        output: u32,
+        sources: (u32, u32),
+        starts: u8,
+    ) {
         if moves {
-            let inst = self.look(d, output);
+            let mut inst = self.look(d, output);
+            let word = output & !3;
+            let straddles = output & 2 != 0 && inst.is_some_and(|i| i.size == 4);
+            let odd = sources.0 != word || straddles && sources.1 != word.wrapping_add(4);
+            if odd {
+                inst = d.splice(output, sources.0, sources.1);
+            }
             let s = &mut self.state;
             if starts != 0 {
                 d.refetch(Some(output));
                 d.looped(starts);
             }
-            (s.pc, s.valid, s.starts, s.waited) = (output, true, starts, 0);
+            (s.pc, s.valid, s.starts, s.waited, s.odd) = (output, true, starts, 0, odd);
             self.inst = inst;
             d.entered(output);
         } else if clears {
@@ -592,7 +607,9 @@ impl Pipeline {
             }
         } else if s.ex.left > 1 && s.ex.unit == Stall::StaleDivision {
             Stall::StaleDivision
-        } else if t.code_late && matches!(s.control, Control::Decode | Control::FirstFetch) {
+        } else if matches!(s.control, Control::Decode | Control::FirstFetch)
+            && (t.code_late || s.reason == Stall::HardwareLoop && !s.fetch.loops())
+        {
             Stall::InstructionMemory
         } else {
             s.reason

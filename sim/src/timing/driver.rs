@@ -30,6 +30,12 @@ pub trait Driver {
     /// The instruction at an address; `None` if nothing answers there.
     fn decode(&mut self, pc: u32) -> Option<Inst>;
 
+    /// The instruction at `pc` as the fetch side put it together from two words that were read at other addresses than they
+    /// should have been.
+    fn splice(&mut self, _pc: u32, _first: u32, _second: u32) -> Option<Inst> {
+        None
+    }
+
     /// Whether the instruction at `pc` jumps back by the loop registers as they are: the loops as bits, and the start. In
     /// `pending` are the loops whose count in the core is still one more than that of the hart.
     fn ends_loop(&self, pc: u32, pending: u8) -> Option<(u8, u32)>;

@@ -41,12 +41,18 @@ pub(super) struct Fetch {
     looping: Looping,
     /// Address last asked for (`instr_addr_q`).
     asked: u32,
+    /// Address of the word under way, which is not that of `asked` where a loop's start is asked for early.
+    reading: u32,
     /// Address of the instruction at the output, if words are stored.
     head: u32,
     /// Where the second word comes from, if it is the start of a loop.
     second: u32,
     /// Words stored.
     stored: u8,
+    /// Where each of them was read.
+    words: [u32; 4],
+    /// Where the other half of the end instruction was read that the first word holds whole.
+    other: u32,
     /// The first word is the start of a loop.
     first_is_start: bool,
     /// The second word is the start of a loop; the first then holds the whole end instruction.
@@ -101,9 +107,12 @@ impl Fetch {
         request: Request::Idle,
         looping: Looping::None,
         asked: 0,
+        reading: 0,
         head: 0,
         second: 0,
         stored: 0,
+        words: [0; 4],
+        other: 0,
         first_is_start: false,
         second_is_start: false,
         jumping: 0,
@@ -115,10 +124,27 @@ impl Fetch {
         if self.stored > 0 { self.head } else { self.asked }
     }
 
+    /// Where the two words were read that the valid instruction at the output is made of, if it takes two.
+    #[inline]
+    pub(super) fn sources(&self) -> (u32, u32) {
+        let arriving = self.reading;
+        match self.stored {
+            0 => (arriving, arriving),
+            _ if self.second_is_start => (self.words[0], self.other),
+            1 => (self.words[0], arriving),
+            _ => (self.words[0], self.words[1]),
+        }
+    }
+
     /// Whether the size of what stands in the upper half of the first word matters in this cycle.
     #[inline]
     pub(super) fn asks_for_upper(&self) -> bool {
         self.looping == Looping::None && self.asked & 2 != 0
+    }
+
+    /// Whether a loop is jumping back.
+    pub(super) fn loops(&self) -> bool {
+        self.looping != Looping::None || self.first_is_start
     }
 
     /// Whether nothing is asked for or awaited.
@@ -133,14 +159,9 @@ impl Fetch {
 
     /// Whether a word is stored, or asked for and granted: it was read from memory already.
     pub(super) fn holds(&self, word: u32) -> bool {
-        let stored = u32::from(self.stored);
-        let sequential = |from: u32, n: u32| word.wrapping_sub(from & !3) < 4 * n;
-        let in_fifo = if self.second_is_start {
-            sequential(self.head, 2) || sequential(self.second, stored - 1)
-        } else {
-            stored > 0 && sequential(self.head, stored)
-        };
-        in_fifo || self.request == Request::WaitAnswer && word == self.asked & !3
+        let in_fifo = self.words[..usize::from(self.stored)].contains(&word)
+            || self.second_is_start && self.other == word;
+        in_fifo || self.request == Request::WaitAnswer && word == self.reading
     }
 
     /// The state with all addresses counted from `base`.
@@ -148,8 +169,11 @@ impl Fetch {
         let minus = |a: u32| a.wrapping_sub(base);
         Self {
             asked: minus(self.asked),
+            reading: if self.request == Request::WaitAnswer { minus(self.reading) } else { 0 },
             head: if self.stored > 0 { minus(self.head) } else { 0 },
             second: if self.second_is_start { minus(self.second) } else { 0 },
+            words: std::array::from_fn(|k| if k < usize::from(self.stored) { minus(self.words[k]) } else { 0 }),
+            other: if self.second_is_start { minus(self.other) } else { 0 },
             jumping: if self.looping == Looping::None && !self.first_is_start { 0 } else { self.jumping },
             ..*self
         }
@@ -158,7 +182,15 @@ impl Fetch {
     /// A relative state at an address.
     pub(super) fn at(&self, base: u32) -> Self {
         let plus = |a: u32| a.wrapping_add(base);
-        Self { asked: plus(self.asked), head: plus(self.head), second: plus(self.second), ..*self }
+        Self {
+            asked: plus(self.asked),
+            reading: plus(self.reading),
+            head: plus(self.head),
+            second: plus(self.second),
+            words: self.words.map(plus),
+            other: plus(self.other),
+            ..*self
+        }
     }
 
     #[inline]
@@ -336,6 +368,9 @@ impl Fetch {
         }
         self.looping = next;
         self.request = if p.asks && granted { Request::WaitAnswer } else { p.next };
+        if granted {
+            self.reading = p.address & !3;
+        }
         if p.moves {
             self.asked = if speculative && d.jump.is_none() { d.ends.map_or(0, |e| e.1) } else { p.address };
         }
@@ -348,8 +383,15 @@ impl Fetch {
             return;
         }
         let before = self.stored;
+        let word = self.reading;
         if before == 0 {
             self.head = self.asked;
+        }
+        if replaces && before > 0 {
+            self.other = self.sources().1;
+            self.words[1] = word;
+        } else if let Some(place) = self.words.get_mut(usize::from(before)) {
+            *place = word;
         }
         self.stored = (before + 1).min(4);
         if replaces {
@@ -367,6 +409,10 @@ impl Fetch {
     #[inline]
     fn pop(&mut self, compressed: bool) {
         self.first_is_start = self.second_is_start;
+        let stays = compressed && self.head & 2 == 0 && !self.second_is_start;
+        if !stays {
+            self.words.rotate_left(1);
+        }
         if self.second_is_start {
             self.second_is_start = false;
             self.head = self.second;

@@ -93,6 +93,8 @@ pub(super) struct State {
     pub(super) starts: u8,
     /// Cycles it has waited.
     pub(super) waited: u16,
+    /// It is not what stands in memory at its address.
+    pub(super) odd: bool,
     pub(super) ex: Execute,
     /// The register that WB loads.
     pub(super) wb: Option<u8>,
@@ -167,6 +169,7 @@ impl Pipeline {
             valid: false,
             starts: 0,
             waited: 0,
+            odd: false,
             ex,
             wb: None,
             awaits: false,
@@ -288,6 +291,7 @@ impl Pipeline {
         let s = &self.state;
         let plain = s.valid
             && s.waited == 0
+            && !s.odd
             && s.control == Control::Decode
             && s.ex.taken.is_none()
             && !s.ex.csr
