@@ -180,6 +180,10 @@ impl Driver for Executor {
         if self.stale.is_empty() { self.fetch(pc).ok() } else { self.old_instruction(pc) }
     }
 
+    fn parcel(&self, address: u32) -> u16 {
+        self.cpu.mem.fetch_half(address).unwrap_or(0)
+    }
+
     fn splice(&mut self, pc: u32, first: u32, second: u32) -> Option<Inst> {
         self.cpu.hart.note_quirk(Quirk::SplicedEnd);
         let mem = &self.cpu.mem;
@@ -352,8 +356,8 @@ impl Driver for Executor {
         }
     }
 
-    fn stored(&mut self) {
-        self.changing.clear();
+    fn stored(&mut self, word: u32, done: bool) {
+        self.changing.retain(|w| !done && w.0 != word);
     }
 
     fn refetch(&mut self, keep: Option<u32>) {

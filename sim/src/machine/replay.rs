@@ -53,6 +53,10 @@ impl Driver for Replay<'_> {
         self.exec.decode(pc)
     }
 
+    fn parcel(&self, address: u32) -> u16 {
+        self.exec.parcel(address)
+    }
+
     fn ends_loop(&self, pc: u32, pending: u8) -> Option<(u8, u32)> {
         if self.looped.is_some() && pc == self.last.pc {
             self.looped

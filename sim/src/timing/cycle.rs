@@ -106,7 +106,8 @@ impl Pipeline {
         let operand = if leaves && simd.is_some() { self.operand(d) } else { None };
         let mut executed = None;
         if issues || orders.at_once {
-            executed = Some(self.execute(d, output, simd.zip(step), held)?);
+            let read = if moves { [sources.0, sources.1] } else { [1; 2] };
+            executed = Some(self.execute(d, output, read, simd.zip(step), held)?);
         } else {
             self.book_loss(&orders, &ready, &traffic, &plan);
         }
@@ -294,7 +295,7 @@ impl Pipeline {
         let size = self.look(d, output).map_or(2, |i| i.size);
         let upper_compressed = ends.is_some()
             && self.state.fetch.asks_for_upper()
-            && (if output & 2 != 0 { size == 2 } else { d.decode(output | 2).is_none_or(|i| i.size == 2) });
+            && d.parcel(self.state.fetch.upper()) & 3 != 3;
         let demand = Demand { wanted: o.wanted, jump: o.jump, answer, ends, size, upper_compressed };
         let plan = self.state.fetch.plan(&demand);
         if o.jump.is_some() {
@@ -330,8 +331,8 @@ impl Pipeline {
             if code {
                 d.fetched(plan.address & !3);
             }
-            if data && !s.ex.first_of_two {
-                d.stored();
+            if data {
+                d.stored(s.ex.address & !3, !s.ex.first_of_two);
             }
         }
         Traffic {
@@ -389,12 +390,14 @@ impl Pipeline {
         }
     }
 
-    /// Executes the instruction in ID, which leaves it now.
+    /// Executes the instruction in ID, which leaves it now. `after` is the address at the output of the fetch side, `read` where the
+    /// words were read of an instruction that moves on from there.
     #[inline]
     fn execute<D: Driver>(
         &mut self,
         d: &mut D,
         after: u32,
+        read: [u32; 2],
         precision: Option<(Simd, Step)>,
         held: bool,
     ) -> Result<Executed, D::Stop> {
@@ -419,7 +422,7 @@ impl Pipeline {
         if inst.row.unit == Unit::Store {
             for word in d.changed_code().into_iter().flatten() {
                 self.seen = None;
-                if self.state.fetch.holds(word) {
+                if self.state.fetch.holds(word) || read.contains(&word) {
                     d.fetched(word);
                 }
             }

@@ -36,6 +36,11 @@ pub trait Driver {
         None
     }
 
+    /// The 16 bits of code at an address.
+    fn parcel(&self, _address: u32) -> u16 {
+        3
+    }
+
     /// Whether the instruction at `pc` jumps back by the loop registers as they are: the loops as bits, and the start. In
     /// `pending` are the loops whose count in the core is still one more than that of the hart.
     fn ends_loop(&self, pc: u32, pending: u8) -> Option<(u8, u32)>;
@@ -125,8 +130,8 @@ pub trait Driver {
     /// A word of code is read while a store is on its way to memory, or was read before it.
     fn fetched(&mut self, _word: u32) {}
 
-    /// The store has reached memory.
-    fn stored(&mut self) {}
+    /// The store has reached the word; with `done` it has reached memory whole.
+    fn stored(&mut self, _word: u32, _done: bool) {}
 
     /// Words of code that were read are dropped, but for those of the instruction at `keep`.
     fn refetch(&mut self, _keep: Option<u32>) {}

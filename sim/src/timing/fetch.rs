@@ -152,6 +152,12 @@ impl Fetch {
         self.request == Request::Idle
     }
 
+    /// Where the upper half of the first word was read; it holds an end instruction whole if a loop's start comes behind it.
+    #[inline]
+    pub(super) fn upper(&self) -> u32 {
+        if self.second_is_start && self.head & 2 != 0 { self.other } else { self.output() | 2 }
+    }
+
     /// Loops, one bit each, that the instruction at the output jumped back for.
     pub(super) fn jumping(&self) -> u8 {
         self.jumping
