@@ -192,7 +192,11 @@ impl<W: Write> Trace<W> {
         let i = &r.executed.inst;
         let known = &mut self.known[(r.executed.pc >> 1) as usize % KNOWN];
         if known.text.is_empty() || (known.pc, known.word) != (r.executed.pc, i.word) {
-            *known = Known { pc: r.executed.pc, word: i.word, text: Self::fixed(self.format, r.executed.pc, i).into_bytes() };
+            *known = Known {
+                pc: r.executed.pc,
+                word: i.word,
+                text: Self::fixed(self.format, r.executed.pc, i).into_bytes(),
+            };
         }
         let written = [i.alu_dest(), (i.row.unit == crate::isa::Unit::Load).then_some(i.rd)];
         let written = written.into_iter().flatten().filter(|rd| *rd != 0);

@@ -125,7 +125,11 @@ impl MachineArgs {
                 CoreName::Ri5cy => Core::Ri5cy,
             },
             quirks: self.rtl_quirks == Switch::On,
-            ram: if self.ram.is_empty() { vec![DEFAULT_RAM] } else { self.ram.iter().map(|r| (r.base, r.bytes)).collect() },
+            ram: if self.ram.is_empty() {
+                vec![DEFAULT_RAM]
+            } else {
+                self.ram.iter().map(|r| (r.base, r.bytes)).collect()
+            },
             memory: MemoryTiming {
                 regions: self.ram.iter().filter_map(memory::Ram::region).collect(),
                 ..self.wait_states.clone()

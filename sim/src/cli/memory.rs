@@ -24,7 +24,9 @@ const MOST: u64 = 1000;
 
 pub(super) fn parse_ram(text: &str) -> Result<Ram, String> {
     let wrong = || {
-        format!("'{text}' is not BASE:SIZE or BASE:SIZE:G:R; write for example 0x1C000000:512K or 0x1C000000:512K:0:1")
+        format!(
+            "'{text}' is not BASE:SIZE or BASE:SIZE:G:R; write for example 0x1C000000:512K or 0x1C000000:512K:0:1"
+        )
     };
     let parts: Vec<_> = text.splitn(3, ':').collect();
     let (base, size) = match parts[..] {

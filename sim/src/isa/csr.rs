@@ -63,11 +63,16 @@ static CSRS: [Csr; 31] = [
     ),
     // RV32IMC with non-standard extensions.
     csr(0x301, "misa", |_| 1 << 30 | 1 << 23 | 1 << 12 | 1 << 8 | 1 << 2, nothing),
-    csr(0x305, "mtvec", |h| h.trap.mtvec, |h, v| {
-        if h.trap.mtvec_writable {
-            h.trap.mtvec = v;
-        }
-    }),
+    csr(
+        0x305,
+        "mtvec",
+        |h| h.trap.mtvec,
+        |h, v| {
+            if h.trap.mtvec_writable {
+                h.trap.mtvec = v;
+            }
+        },
+    ),
     csr(0x340, "mscratch", |h| h.trap.mscratch, |h, v| h.trap.mscratch = v),
     csr(0x341, "mepc", |h| h.trap.mepc, |h, v| h.trap.mepc = v & !1),
     // Interrupt flag and five bits of code.

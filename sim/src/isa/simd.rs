@@ -203,7 +203,9 @@ pub(super) fn scalar(c: &Cpu, i: &Inst) -> bool {
 /// form of it.
 pub(super) fn single_b(c: &Cpu, i: &Inst) -> u32 {
     match (i.word >> 13 & 3, i.row.form) {
-        (3, Form::R | Form::RAcc) => ((i.word << 7 & 0xF800_0000 | i.word << 1 & 0x0400_0000) as i32 >> 26) as u32,
+        (3, Form::R | Form::RAcc) => {
+            ((i.word << 7 & 0xF800_0000 | i.word << 1 & 0x0400_0000) as i32 >> 26) as u32
+        }
         (3, _) => i.imm as u32,
         _ => c.hart.get(i.rs2),
     }

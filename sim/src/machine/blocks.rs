@@ -122,7 +122,16 @@ impl Entry {
     }
 
     /// Notes a new price.
-    pub(super) fn priced(&mut self, exit: Exit, kind: u8, cycles: u32, state: u32, line: Line, macs: u64, lines: Box<[Line]>) {
+    pub(super) fn priced(
+        &mut self,
+        exit: Exit,
+        kind: u8,
+        cycles: u32,
+        state: u32,
+        line: Line,
+        macs: u64,
+        lines: Box<[Line]>,
+    ) {
         let Line { stalls, counts, .. } = line;
         self.prices.push(Price { exit, kind, runs: 1, cycles, state, stalls, counts, macs, lines });
     }

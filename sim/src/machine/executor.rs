@@ -34,6 +34,8 @@ pub(super) struct Executor {
     pub(super) first_trap: Option<Trapped>,
     /// Return addresses of the calls the program is in.
     pub(super) calls: Vec<u32>,
+    /// Address of the instruction executed last.
+    pub(super) last: u32,
     /// The program has asked the host to end it.
     pub(super) ended: Option<u32>,
 }
@@ -51,6 +53,7 @@ impl Executor {
             resume: 0,
             first_trap: None,
             calls: Vec::new(),
+            last: 0,
             ended: None,
         }
     }
@@ -211,6 +214,7 @@ impl Driver for Executor {
     fn execute(&mut self, inst: &Inst, issue: &Issue) -> Result<Executed, Status> {
         let h = &mut self.cpu.hart;
         h.pc = issue.pc;
+        self.last = issue.pc;
         h.given = issue.given;
         h.fetched = h.quirks.then_some(issue.after);
         let divisor = h.get(inst.rs2);
@@ -223,7 +227,9 @@ impl Driver for Executor {
         // What made an access irregular is seen elsewhere; control goes on as ever.
         let flow = if flow == Flow::Irregular { Flow::Next } else { flow };
         self.follow(inst, issue, flow)?;
-        if self.cpu.hart.quirks && let Some(words) = &self.cpu.mem.overwritten_code {
+        if self.cpu.hart.quirks
+            && let Some(words) = &self.cpu.mem.overwritten_code
+        {
             self.changing.clone_from(words);
         }
         let access = address.map(|address| Access { address, split: self.cpu.mem.split });
@@ -234,6 +240,7 @@ impl Driver for Executor {
     }
 
     fn nothing_at(&mut self, pc: u32) -> Status {
+        self.cpu.hart.pc = pc;
         let access = crate::memory::Access::Fetch;
         let fault = self.fetch(pc).err().unwrap_or(Fault { access, address: pc, bytes: 2 });
         Status::Fault { pc, fault, inst: None }
@@ -323,6 +330,7 @@ impl Driver for Executor {
         let (_, id) = self.pins.pop_front().expect("an interrupt waits");
         let h = &mut self.cpu.hart;
         let vector = (h.trap.mtvec & !0xFF).wrapping_add(4 * u32::from(id));
+        h.pc = vector;
         h.trap.mepc = pc;
         h.trap.mcause = 1 << 31 | u32::from(id);
         h.trap.mpie = h.trap.mie;

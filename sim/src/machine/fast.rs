@@ -117,6 +117,7 @@ impl Machine {
     pub(super) fn run_blocks(&mut self, limits: Limits) -> Status {
         loop {
             if self.at_limit(limits) {
+                self.rest();
                 return Status::Limit;
             }
             let stop = match self.state_for_blocks() {
@@ -126,7 +127,7 @@ impl Machine {
             };
             let done = match stop {
                 // The blocks before it may have used up what was left.
-                Stop::Single | Stop::Failed if self.at_limit(limits) => return Status::Limit,
+                Stop::Single | Stop::Failed if self.at_limit(limits) => continue,
                 Stop::Single | Stop::Failed => self.one(&mut ()),
                 Stop::Irregular => Ok(self.consequences()),
                 Stop::Stepped(done) => done,
@@ -165,8 +166,7 @@ impl Machine {
         if !self.blocks.learn_loop_ends(&self.exec.cpu.hart) {
             self.forget_code();
         }
-        let mut time =
-            Time { state, booked: self.pipeline.booked(), instructions: self.tally.instructions };
+        let mut time = Time { state, booked: self.pipeline.booked(), instructions: self.tally.instructions };
         let mut now = match self.find(self.exec.cpu.hart.pc, time, limits) {
             Ok(entry) => entry,
             Err(stop) => return stop,
@@ -174,8 +174,7 @@ impl Machine {
         loop {
             let until = Self::room(limits, time);
             let told = self.record.told;
-            let left =
-                chain(&mut self.exec.cpu, &mut self.blocks.entries, &mut now, &mut time, until, told);
+            let left = chain(&mut self.exec.cpu, &mut self.blocks.entries, &mut now, &mut time, until, told);
             let entry = &self.blocks.entries[now as usize];
             let (uses, length) = (entry.uses, entry.length);
             let (exit, pc, linked) = match left {
@@ -370,6 +369,8 @@ impl Machine {
         if past.refills {
             let Ok(()) = pipeline.refill(&mut replay);
         }
+        // The replay had sub-groups of its own.
+        pipeline.settle_group(replay.exec.cpu.hart.simd.group);
         (lines.into(), replay.entered)
     }
 
@@ -397,7 +398,7 @@ impl Machine {
         let (stalls, tally) = (self.pipeline.stalls, self.tally.clone());
         let (lines, _) = self.replay(at, past);
         let group = self.exec.cpu.hart.simd.group;
-        let situation = self.pipeline.situation_after(group).expect("blocks leave nothing on its way");
+        let situation = self.pipeline.situation(group).expect("blocks leave nothing on its way");
         let state = self.blocks.state(situation);
         let cycles = (self.pipeline.booked() - time.booked) as u32;
         let stalls = std::array::from_fn(|s| self.pipeline.stalls[s] - stalls[s]);
@@ -460,12 +461,14 @@ impl Machine {
             return Stop::Failed;
         }
         past.length = k + 1;
+        self.exec.last = address;
         let mem = &self.exec.cpu.mem;
         past.access = Some(Access { address: mem.last, split: mem.split });
         if loop_end && last {
             past.looped = self.exec.ends_loop(address, 0);
         }
-        if let Some(words) = self.exec.cpu.mem.overwritten_code.clone().filter(|_| self.exec.cpu.hart.quirks) {
+        if let Some(words) = self.exec.cpu.mem.overwritten_code.clone().filter(|_| self.exec.cpu.hart.quirks)
+        {
             self.exec.changed(words);
         }
         self.settle_at(first, time);

@@ -5,6 +5,8 @@ use super::replay::Replay;
 use crate::decode;
 use crate::exec::Executed;
 use crate::memory::device::Signal;
+use crate::profile::Line;
+use crate::timing::Stall;
 
 impl Machine {
     /// What an access set off beyond memory: code overwritten, a marker, the end.
@@ -17,6 +19,11 @@ impl Machine {
             Some(Signal::Exit(code)) => {
                 let late = self.until_granted();
                 self.pipeline.end(late);
+                if let Some(profile) = &mut self.profile {
+                    let mut line = Line::default();
+                    line.stalls[Stall::DataMemory as usize] = late;
+                    profile.add(self.exec.last, &line, 1);
+                }
                 Some(code)
             }
             Some(Signal::Marker(id)) => {

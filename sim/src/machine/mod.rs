@@ -178,6 +178,7 @@ impl Machine {
         }
         loop {
             if self.at_limit(limits) {
+                self.rest();
                 return self.outcome(Status::Limit);
             }
             match self.one(observer) {
@@ -202,6 +203,18 @@ impl Machine {
         self.outcome(status)
     }
 
+    /// At a limit: the next instruction comes into ID, and what the last has still to write is written.
+    fn rest(&mut self) {
+        // What stops it is met again when the run goes on.
+        let _ = self.pipeline.refill(&mut self.exec);
+        if let Some(group) = self.pipeline.group_on_its_way() {
+            self.exec.cpu.hart.simd.group = group;
+        }
+        if let Some(pc) = self.pipeline.next() {
+            self.exec.cpu.hart.pc = pc;
+        }
+    }
+
     fn at_limit(&self, limits: Limits) -> bool {
         self.tally.instructions >= limits.instructions || self.pipeline.cycles() >= limits.cycles
     }
@@ -212,6 +225,7 @@ impl Machine {
         let (waits, counted) =
             if wanted { (self.pipeline.stalls, self.tally.counts) } else { Default::default() };
         let executed = self.pipeline.step(&mut self.exec)?;
+        self.tally.counts.sleep = self.pipeline.asleep();
         self.tally.add(&self.exec.cpu, &executed);
         self.tally.instructions += 1;
         if self.profile.is_some() {

@@ -51,7 +51,11 @@ impl Machine {
             return;
         }
         self.settle_costs();
-        self.record.events.push(Event { id, cycle: self.pipeline.cycles() + late, instructions: self.tally.instructions });
+        self.record.events.push(Event {
+            id,
+            cycle: self.pipeline.cycles() + late,
+            instructions: self.tally.instructions,
+        });
         let snapshot = self.event_counts();
         self.record.marks.push(snapshot);
         self.record.mark_macs.push(self.tally.macs);
@@ -60,7 +64,7 @@ impl Machine {
     /// Event counts so far, cycles and stalls filled in.
     pub(super) fn event_counts(&self) -> EventCounts {
         let cycles = self.pipeline.cycles();
-        EventCounts { cycles, stalls: cycles - self.tally.instructions.min(cycles), sleep: self.pipeline.asleep(), ..self.tally.counts }
+        EventCounts { cycles, stalls: cycles - self.tally.instructions.min(cycles), ..self.tally.counts }
     }
 
     pub(super) fn outcome(&mut self, status: Status) -> Outcome {
@@ -113,7 +117,8 @@ impl Machine {
         begins
             .map(|((at, begin), end): (_, Option<usize>)| {
                 let end_id = begin.id.wrapping_add(1);
-                let energy = end.map(|end| Energy::nominal(&self.record.marks[end].since(&self.record.marks[at])));
+                let energy =
+                    end.map(|end| Energy::nominal(&self.record.marks[end].since(&self.record.marks[at])));
                 Region {
                     begin_id: begin.id,
                     end_id,

@@ -29,8 +29,9 @@ pub(super) struct Replay<'a> {
 impl<'a> Replay<'a> {
     /// `insts`, of which the last did what `last` says.
     pub(super) fn new(exec: &'a mut Executor, insts: &'a [(u32, Inst)], last: Executed) -> Self {
-        // Where in its sub-groups a program is makes no difference to time.
-        let simd = Simd { format: exec.cpu.hart.simd.format, ..Simd::default() };
+        // Where in its sub-groups a program is makes no difference to time; every dot product moves on to the next.
+        let now = exec.cpu.hart.simd;
+        let simd = Simd { format: now.format, group: now.group, ..Simd::default() };
         Self {
             exec,
             insts,
@@ -51,6 +52,10 @@ impl Driver for Replay<'_> {
 
     fn decode(&mut self, pc: u32) -> Option<Inst> {
         self.exec.decode(pc)
+    }
+
+    fn splice(&mut self, pc: u32, first: u32, second: u32) -> Option<Inst> {
+        self.exec.splice(pc, first, second)
     }
 
     fn parcel(&self, address: u32) -> u16 {

@@ -238,7 +238,11 @@ impl Memory {
         let last = address.wrapping_add(bytes - 1);
         let words = [address & !3, last & !3];
         let distinct = &words[..1 + usize::from(words[0] != words[1])];
-        distinct.iter().filter(|w| self.uses(**w) & CODE != 0).filter_map(|&w| self.word(w).map(|v| (w, v))).collect()
+        distinct
+            .iter()
+            .filter(|w| self.uses(**w) & CODE != 0)
+            .filter_map(|&w| self.word(w).map(|v| (w, v)))
+            .collect()
     }
 
     fn word(&self, address: u32) -> Option<u32> {

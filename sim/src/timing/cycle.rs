@@ -112,7 +112,11 @@ impl Pipeline {
             self.book_loss(&orders, &ready, &traffic, &plan);
         }
         let ex = self.state.ex;
-        let wb = if ready.done { ex.loads.then_some(ex.load_rd) } else { self.state.wb.filter(|_| !traffic.wb_ready) };
+        let wb = if ready.done {
+            ex.loads.then_some(ex.load_rd)
+        } else {
+            self.state.wb.filter(|_| !traffic.wb_ready)
+        };
         self.hand_on(d, &ready, leaves, executed.as_ref().filter(|_| issues));
         if let Some(step) = step.filter(|_| leaves) {
             self.state.precision.latch(&step, content, operand);
@@ -122,7 +126,10 @@ impl Pipeline {
         s.awaits = awaits;
         s.handed_on = leaves;
         s.jumped &= !ready.id;
-        s.busy = !matches!(s.control, Control::FallAsleep | Control::Asleep) || plan.asks || !s.fetch.idle() || awaits;
+        s.busy = !matches!(s.control, Control::FallAsleep | Control::Asleep)
+            || plan.asks
+            || !s.fetch.idle()
+            || awaits;
         s.control = orders.follow(s.control, &ready);
         self.take_in(d, moves, clears, output, sources, starts);
         self.now += 1;
@@ -263,7 +270,8 @@ impl Pipeline {
             Unit::Trap | Unit::Mret | Unit::Fence | Unit::Wfi => {
                 (o.halts_if, o.halts_id, o.at_once) = (true, true, true);
                 o.next = Control::FlushEx;
-                s.reason = if matches!(inst.row.unit, Unit::Trap | Unit::Mret) { Stall::Trap } else { Stall::Fence };
+                s.reason =
+                    if matches!(inst.row.unit, Unit::Trap | Unit::Mret) { Stall::Trap } else { Stall::Fence };
             }
             Unit::Csr if rules::csr_flushes(&inst) => {
                 o.halts_if = true;
@@ -329,7 +337,9 @@ impl Pipeline {
         s.data.settle(asks_data, data, data_timing);
         if s.ex.request && s.ex.store {
             if code {
+                // It may be an older word than the one that was seen there.
                 d.fetched(plan.address & !3);
+                self.seen = None;
             }
             if data {
                 d.stored(s.ex.address & !3, !s.ex.first_of_two);
@@ -365,7 +375,14 @@ impl Pipeline {
 
     /// Writes of CSRs in EX, at the end of the cycle.
     #[inline]
-    fn write_csrs<D: Driver>(&mut self, d: &mut D, ready: &Readiness, leaves: bool, clears: bool, issues: bool) {
+    fn write_csrs<D: Driver>(
+        &mut self,
+        d: &mut D,
+        ready: &Readiness,
+        leaves: bool,
+        clears: bool,
+        issues: bool,
+    ) {
         if self.state.ex.csr {
             let pending = if self.state.valid { self.state.starts } else { 0 };
             let still = if clears { 0 } else { pending };
@@ -383,7 +400,9 @@ impl Pipeline {
         let s = &mut self.state;
         match s.interrupt {
             Interrupt::Idle if enabled && d.pin(self.now) => s.interrupt = Interrupt::Pending,
-            Interrupt::Done if s.control != Control::InterruptTaken && s.control != Control::InterruptTakenAsleep => {
+            Interrupt::Done
+                if s.control != Control::InterruptTaken && s.control != Control::InterruptTakenAsleep =>
+            {
                 s.interrupt = Interrupt::Idle;
             }
             Interrupt::Idle | Interrupt::Pending | Interrupt::Done => {}
@@ -432,8 +451,10 @@ impl Pipeline {
         }
         self.booked = self.now;
         // A jump and what flushes have said why ID will be empty; behind anything else only a loop can make it so.
-        if !matches!(inst.row.unit, Unit::Jal | Unit::Jalr | Unit::Trap | Unit::Mret | Unit::Fence | Unit::Wfi)
-            && !rules::csr_flushes(&inst)
+        if !matches!(
+            inst.row.unit,
+            Unit::Jal | Unit::Jalr | Unit::Trap | Unit::Mret | Unit::Fence | Unit::Wfi
+        ) && !rules::csr_flushes(&inst)
         {
             self.state.reason = Stall::HardwareLoop;
         }
@@ -510,7 +531,13 @@ impl Orders {
 impl Pipeline {
     /// What EX holds from the next cycle on (`riscv_id_stage.sv`, `ID_EX_PIPE_REGISTERS`).
     #[inline]
-    fn hand_on<D: Driver>(&mut self, d: &mut D, ready: &Readiness, leaves: bool, executed: Option<&Executed>) {
+    fn hand_on<D: Driver>(
+        &mut self,
+        d: &mut D,
+        ready: &Readiness,
+        leaves: bool,
+        executed: Option<&Executed>,
+    ) {
         let killed = self.state.ex.taken.is_some();
         let ex = &mut self.state.ex;
         if ready.misaligned {
@@ -588,11 +615,7 @@ impl Pipeline {
         let s = &self.state;
         let reason = if o.decodes && !o.halts_id {
             if !ready.ex {
-                if !t.wb_ready || s.ex.request && !t.data_granted {
-                    Stall::DataMemory
-                } else {
-                    s.ex.unit
-                }
+                if !t.wb_ready || s.ex.request && !t.data_granted { Stall::DataMemory } else { s.ex.unit }
             } else if ready.misaligned {
                 Stall::MisalignedAccess
             } else if ready.load_stall {
@@ -611,7 +634,7 @@ impl Pipeline {
         } else if s.ex.left > 1 && s.ex.unit == Stall::StaleDivision {
             Stall::StaleDivision
         } else if matches!(s.control, Control::Decode | Control::FirstFetch)
-            && (t.code_late || s.reason == Stall::HardwareLoop && !s.fetch.loops())
+            && (t.code_late || !self.ideal && s.reason == Stall::HardwareLoop && !s.fetch.loops())
         {
             Stall::InstructionMemory
         } else {

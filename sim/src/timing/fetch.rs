@@ -178,7 +178,9 @@ impl Fetch {
             reading: if self.request == Request::WaitAnswer { minus(self.reading) } else { 0 },
             head: if self.stored > 0 { minus(self.head) } else { 0 },
             second: if self.second_is_start { minus(self.second) } else { 0 },
-            words: std::array::from_fn(|k| if k < usize::from(self.stored) { minus(self.words[k]) } else { 0 }),
+            words: std::array::from_fn(
+                |k| if k < usize::from(self.stored) { minus(self.words[k]) } else { 0 },
+            ),
             other: if self.second_is_start { minus(self.other) } else { 0 },
             jumping: if self.looping == Looping::None && !self.first_is_start { 0 } else { self.jumping },
             ..*self

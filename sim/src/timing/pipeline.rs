@@ -122,6 +122,8 @@ pub struct Situation(State, Vec<(Stall, u64)>);
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     pub(super) timing: MemoryTiming,
+    /// Memory never lets the core wait.
+    pub(super) ideal: bool,
     /// The RTL's corners are reproduced.
     pub(super) quirks: bool,
     /// The cycle to come.
@@ -183,6 +185,7 @@ impl Pipeline {
             busy: true,
         };
         Self {
+            ideal: timing.is_ideal(),
             timing,
             quirks,
             now: BOOT,
@@ -246,7 +249,7 @@ impl Pipeline {
 
     /// Cycles beyond the next until memory has granted the store just executed.
     pub fn until_granted<D: Driver>(&self, driver: &mut D) -> u64 {
-        if self.timing.is_ideal() {
+        if self.ideal {
             return 0;
         }
         let mut ahead = self.clone();
@@ -278,11 +281,9 @@ impl Pipeline {
         self.state.precision.on_its_way()
     }
 
-    /// As [`Pipeline::situation`], behind instructions whose SIMD state is in the CSRs already.
-    #[must_use]
-    pub fn situation_after(&mut self, group: u8) -> Option<Situation> {
+    /// Everything before has written its sub-group, which is `group`.
+    pub fn settle_group(&mut self, group: u8) {
         self.state.precision = self.state.precision.with_group(group);
-        self.situation(group)
     }
 
     /// The state, if nothing in it is on its way that only the driver of a whole program can see through.

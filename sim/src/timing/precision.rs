@@ -84,7 +84,8 @@ impl Precision {
             Content::FormatWrite => self.operand & 7,
             Content::Dot => self.next,
         };
-        let mut step = Step { skip_count: simd.skip_count, next: current, writes: false, format, from: current };
+        let mut step =
+            Step { skip_count: simd.skip_count, next: current, writes: false, format, from: current };
         if content == Content::Dot && decodes {
             if simd.skip_count + 1 < simd.skip {
                 step.skip_count += 1;
@@ -131,7 +132,7 @@ impl Precision {
 
     /// Whether all of it follows from the SIMD CSRs.
     pub(super) fn settled(&self, group: u8) -> bool {
-        !self.forwards && self.last != Content::FormatWrite && (self.last == Content::Other || self.next == group)
+        !self.forwards && self.last != Content::FormatWrite && self.next == group
     }
 
     /// What is left of it where it is settled: not the values, which follow from the CSRs.

@@ -46,7 +46,14 @@ fn simd_write(rng: &mut StdRng, out: &mut Code, mixed: u32) {
 fn delay(rng: &mut StdRng, out: &mut Code) {
     match rng.random_range(0..6) {
         0 => out.word(lw(any_register(rng), rng.random_range(-900..900), 3)),
-        1 => out.word(r(1, any_register(rng), any_register(rng), rng.random_range(1..8), any_register(rng), 0x33)),
+        1 => out.word(r(
+            1,
+            any_register(rng),
+            any_register(rng),
+            rng.random_range(1..8),
+            any_register(rng),
+            0x33,
+        )),
         2 => out.word(sw(any_register(rng), 4 * rng.random_range(-200..200), 3)),
         3 => out.0.push(HALF_NOP),
         4 => out.word(NOP),
@@ -78,7 +85,12 @@ fn odd_end(rng: &mut StdRng, out: &mut Code, number: u32) {
         0 => out.word(one_of(rng, [0x0000_000F, 0x0000_100F])),
         // Loop registers of either loop.
         1 => out.word(rng.random_range(0..3) << 20 | 3 << 12 | one_of(rng, [0, 1]) << 7 | 0x7B),
-        2 => out.word(branch(one_of(rng, [0, 1, 4, 5]), any_register(rng), any_register(rng), one_of(rng, [4, 8]) as i32)),
+        2 => out.word(branch(
+            one_of(rng, [0, 1, 4, 5]),
+            any_register(rng),
+            any_register(rng),
+            one_of(rng, [4, 8]) as i32,
+        )),
         3 => out.word(branch(0, 0, 0, one_of(rng, [4, 8]) as i32)),
         4 => out.word(jal(one_of(rng, [0, 9]), one_of(rng, [4, 8]) as i32)),
         5 => out.word(csrr(any_register(rng), one_of(rng, [0x7C2, 0x7C6, 0x300, 0x340]))),
@@ -213,4 +225,16 @@ pub(crate) fn program(rng: &mut StdRng) -> Vec<u8> {
         }
         code.word(addi(PASSES, 0, 0));
     })
+}
+
+/// As [`program`], and interrupts that come while it runs, if it enables them: (cycle, number).
+pub(crate) fn interrupted(rng: &mut StdRng) -> (Vec<u8>, Vec<(u64, u8)>) {
+    let elf = program(rng);
+    let mut at = 60;
+    let pins = (0..rng.random_range(1..8)).map(|_| {
+        at += rng.random_range(1..90u64);
+        (at, rng.random_range(4..32))
+    });
+    let pins = pins.collect();
+    (elf, pins)
 }
