@@ -6,6 +6,7 @@ mod decoded;
 mod executor;
 mod fast;
 mod host;
+mod pricing;
 mod record;
 mod replay;
 mod tally;

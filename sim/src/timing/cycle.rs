@@ -2,62 +2,62 @@
 
 use super::driver::{Driver, Issue};
 use super::fetch::{Demand, Plan};
-use super::pipeline::{Control, Execute, Interrupt, Pipeline, State};
+use super::pipeline::{Control, Interrupt, Pipeline, State};
 use super::ports::Priority;
 use super::precision::{Content, Step};
 use super::{Stall, rules};
 use crate::exec::Executed;
 use crate::hart::{Given, Simd};
-use crate::isa::{Flow, Inst, Unit};
+use crate::isa::{Inst, Unit};
 
 /// What the controller decides in a cycle (`riscv_controller.sv`, the big `always_comb`).
-struct Orders {
+pub(super) struct Orders {
     /// ID holds an instruction that is to be done.
-    decodes: bool,
+    pub(super) decodes: bool,
     /// Nothing moves from IF to ID.
-    halts_if: bool,
+    pub(super) halts_if: bool,
     /// Nothing moves from ID to EX.
-    halts_id: bool,
+    pub(super) halts_id: bool,
     /// It is done with the instruction in ID at once: a trap, a return, a fence or a sleep.
-    at_once: bool,
+    pub(super) at_once: bool,
     /// A jump.
-    jump: Option<u32>,
+    pub(super) jump: Option<u32>,
     /// Words of code are asked for at all.
-    wanted: bool,
-    next: Control,
+    pub(super) wanted: bool,
+    pub(super) next: Control,
 }
 
 /// Why ID or EX is not ready, and whether it is.
 #[derive(Clone, Copy)]
-struct Readiness {
+pub(super) struct Readiness {
     /// EX and WB are done with what they hold.
-    done: bool,
+    pub(super) done: bool,
     /// EX can take something.
-    ex: bool,
+    pub(super) ex: bool,
     /// ID can hand something on.
-    id: bool,
-    load_stall: bool,
-    jump_stall: bool,
-    misaligned: bool,
+    pub(super) id: bool,
+    pub(super) load_stall: bool,
+    pub(super) jump_stall: bool,
+    pub(super) misaligned: bool,
 }
 
 /// The ports in a cycle.
 #[derive(Clone, Copy)]
-struct Traffic {
+pub(super) struct Traffic {
     /// Data memory answers.
-    data_answers: bool,
+    pub(super) data_answers: bool,
     /// WB can take something.
-    wb_ready: bool,
+    pub(super) wb_ready: bool,
     /// The request for a word of code is granted.
-    code_granted: bool,
+    pub(super) code_granted: bool,
     /// The request for data is granted.
-    data_granted: bool,
+    pub(super) data_granted: bool,
     /// A word of code comes later than it could.
-    code_late: bool,
+    pub(super) code_late: bool,
 }
 
 #[inline]
-fn among(sources: [u8; 3], r: u8) -> bool {
+pub(super) fn among(sources: [u8; 3], r: u8) -> bool {
     r != 0 && (sources[0] == r || sources[1] == r || sources[2] == r)
 }
 
@@ -473,6 +473,8 @@ impl Pipeline {
             Unit::Div | Unit::Divu => register(inst.rs2),
             Unit::Jal | Unit::Jalr => Some((self.state.pc & 15) as u8),
             Unit::Csr if inst.waits_for()[0] != inst.rs1 => Some(inst.rs1 & 15),
+            Unit::Alu if inst.row.name == "lui" => Some(0),
+            Unit::Alu if inst.row.name == "auipc" => Some((self.state.pc & 15) as u8),
             Unit::Alu
             | Unit::Load
             | Unit::Store
@@ -482,11 +484,7 @@ impl Pipeline {
             | Unit::Fence
             | Unit::Trap
             | Unit::Mret
-            | Unit::Wfi => match inst.row.name {
-                "lui" => Some(0),
-                "auipc" => Some((self.state.pc & 15) as u8),
-                _ => register(inst.rs1),
-            },
+            | Unit::Wfi => register(inst.rs1),
         }
     }
 }
@@ -524,214 +522,6 @@ impl Orders {
             | Control::InterruptTakenAsleep
             | Control::FallAsleep
             | Control::Asleep => self.next,
-        }
-    }
-}
-
-impl Pipeline {
-    /// What EX holds from the next cycle on (`riscv_id_stage.sv`, `ID_EX_PIPE_REGISTERS`).
-    #[inline]
-    fn hand_on<D: Driver>(
-        &mut self,
-        d: &mut D,
-        ready: &Readiness,
-        leaves: bool,
-        executed: Option<&Executed>,
-    ) {
-        let killed = self.state.ex.taken.is_some();
-        let ex = &mut self.state.ex;
-        if ready.misaligned {
-            if ready.ex {
-                ex.first_of_two = false;
-                ex.writes = false;
-                ex.address = (ex.address | 3).wrapping_add(1);
-            }
-        } else if leaves || ready.ex {
-            *ex = Execute {
-                left: 0,
-                request: false,
-                store: false,
-                first_of_two: false,
-                loads: false,
-                writes: false,
-                branch: false,
-                taken: None,
-                csr: false,
-                ..*ex
-            };
-            if let Some(executed) = executed {
-                ex.take(executed);
-            } else if leaves && !killed && self.quirks {
-                // A division that stays in ID is issued again, whether it was done or killed.
-                if let Some(inst) = self.inst.filter(|i| matches!(i.row.unit, Unit::Div | Unit::Divu)) {
-                    ex.left = rules::division(inst.row.unit == Unit::Div, d.register(inst.rs2)) as u8;
-                    ex.unit = Stall::StaleDivision;
-                }
-            }
-        } else {
-            ex.left = ex.left.saturating_sub(1);
-            // A CSR is read once.
-            ex.writes &= !ex.csr;
-        }
-    }
-
-    /// What ID holds from the next cycle on.
-    #[inline]
-    fn take_in<D: Driver>(
-        &mut self,
-        d: &mut D,
-        moves: bool,
-        clears: bool,
-        output: u32,
-        sources: (u32, u32),
-        starts: u8,
-    ) {
-        if moves {
-            let mut inst = self.look(d, output);
-            let word = output & !3;
-            let straddles = output & 2 != 0 && inst.is_some_and(|i| i.size == 4);
-            let odd = sources.0 != word || straddles && sources.1 != word.wrapping_add(4);
-            if odd {
-                inst = d.splice(output, sources.0, sources.1);
-            }
-            let s = &mut self.state;
-            if starts != 0 {
-                d.refetch(Some(output));
-                d.looped(starts);
-            }
-            (s.pc, s.valid, s.starts, s.waited, s.odd) = (output, true, starts, 0, odd);
-            self.inst = inst;
-            d.entered(output);
-        } else if clears {
-            let s = &mut self.state;
-            (s.valid, s.starts) = (false, 0);
-        } else {
-            self.state.waited = self.state.waited.saturating_add(1);
-        }
-    }
-
-    /// Books a cycle in which nothing was done in ID.
-    fn book_loss(&mut self, o: &Orders, ready: &Readiness, t: &Traffic, _: &Plan) {
-        let s = &self.state;
-        let reason = if o.decodes && !o.halts_id {
-            if !ready.ex {
-                if !t.wb_ready || s.ex.request && !t.data_granted { Stall::DataMemory } else { s.ex.unit }
-            } else if ready.misaligned {
-                Stall::MisalignedAccess
-            } else if ready.load_stall {
-                let inst = self.inst.as_ref();
-                let used = inst.is_some_and(|i| among(i.waits_for(), s.ex.load_rd));
-                if !t.wb_ready {
-                    Stall::DataMemory
-                } else if used {
-                    Stall::LoadUse
-                } else {
-                    Stall::LoadWriteAfterWrite
-                }
-            } else {
-                Stall::JumpRegister
-            }
-        } else if s.ex.left > 1 && s.ex.unit == Stall::StaleDivision {
-            Stall::StaleDivision
-        } else if matches!(s.control, Control::Decode | Control::FirstFetch)
-            && (t.code_late || !self.ideal && s.reason == Stall::HardwareLoop && !s.fetch.loops())
-        {
-            Stall::InstructionMemory
-        } else {
-            s.reason
-        };
-        self.lose(reason, 1);
-    }
-
-    fn lose(&mut self, reason: Stall, cycles: u64) {
-        if self.now < rules::FIRST_ISSUE {
-            return;
-        }
-        match self.open.last_mut() {
-            Some(last) if last.0 == reason => last.1 += cycles,
-            Some(_) | None => self.open.push((reason, cycles)),
-        }
-    }
-
-    /// The instruction at the output of the fetch side.
-    #[inline]
-    fn look<D: Driver>(&mut self, d: &mut D, pc: u32) -> Option<Inst> {
-        match self.seen {
-            Some((at, inst)) if at == pc => inst,
-            Some(_) | None => {
-                let inst = d.decode(pc);
-                self.seen = Some((pc, inst));
-                inst
-            }
-        }
-    }
-
-    /// What the performance counters see of the cycle (`riscv_cs_registers.sv`, `PCCR_in`).
-    fn events(&self, o: &Orders, ready: &Readiness, t: &Traffic, plan: &Plan, leaves: bool) -> u16 {
-        let s = &self.state;
-        let inst = self.inst.as_ref();
-        let done = leaves && o.decodes;
-        let jump = o.decodes
-            && !o.at_once
-            && !ready.load_stall
-            && !ready.jump_stall
-            && inst.is_some_and(|i| matches!(i.row.unit, Unit::Jal | Unit::Jalr));
-        let event = |n: u32, happens: bool| u16::from(happens) << n;
-        event(0, true)
-            | event(1, done)
-            | event(2, ready.load_stall && s.handed_on)
-            | event(3, ready.jump_stall && s.handed_on)
-            | event(4, !plan.valid && o.jump.is_none())
-            | event(5, t.data_granted && !s.ex.store)
-            | event(6, t.data_granted && s.ex.store)
-            | event(7, jump && s.handed_on)
-            | event(8, s.ex.branch && s.handed_on)
-            | event(9, s.ex.taken.is_some() && s.handed_on)
-            | event(10, done && inst.is_some_and(|i| i.size == 2))
-    }
-}
-
-impl Execute {
-    /// An instruction enters.
-    #[inline]
-    fn take(&mut self, executed: &Executed) {
-        let inst = &executed.inst;
-        (self.left, self.unit) = rules::occupancy(inst, executed.divisor);
-        if let Some(rd) = inst.alu_dest() {
-            (self.writes, self.alu_rd) = (true, rd);
-        }
-        match inst.row.unit {
-            Unit::Load | Unit::Store => {
-                self.request = true;
-                self.store = inst.row.unit == Unit::Store;
-                if !self.store {
-                    (self.loads, self.load_rd) = (true, inst.rd);
-                }
-                if let Some(access) = executed.access {
-                    (self.first_of_two, self.address) = (access.split, access.address);
-                }
-            }
-            Unit::Branch => {
-                self.branch = true;
-                if let Flow::Jump(target) = executed.flow {
-                    self.taken = Some(target);
-                }
-            }
-            Unit::Csr => self.csr = true,
-            Unit::Alu
-            | Unit::Mul
-            | Unit::Mac
-            | Unit::Mulh
-            | Unit::Div
-            | Unit::Divu
-            | Unit::Jal
-            | Unit::Jalr
-            | Unit::Loop
-            | Unit::Dot
-            | Unit::Fence
-            | Unit::Trap
-            | Unit::Mret
-            | Unit::Wfi => {}
         }
     }
 }

@@ -130,9 +130,9 @@ impl Fetch {
         let arriving = self.reading;
         match self.stored {
             0 => (arriving, arriving),
-            _ if self.second_is_start => (self.words[0], self.other),
+            1.. if self.second_is_start => (self.words[0], self.other),
             1 => (self.words[0], arriving),
-            _ => (self.words[0], self.words[1]),
+            2.. => (self.words[0], self.words[1]),
         }
     }
 

@@ -11,6 +11,7 @@ mod pipeline;
 mod ports;
 mod precision;
 pub mod rules;
+mod stages;
 
 pub use driver::{Driver, Issue};
 pub use pipeline::{Pipeline, Situation};
