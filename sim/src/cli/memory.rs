@@ -29,10 +29,7 @@ pub(super) fn parse_ram(text: &str) -> Result<Ram, String> {
         )
     };
     let parts: Vec<_> = text.splitn(3, ':').collect();
-    let (base, size) = match parts[..] {
-        [base, size] | [base, size, _] => (base, size),
-        _ => return Err(wrong()),
-    };
+    let ([base, size] | [base, size, _]) = parts[..] else { return Err(wrong()) };
     let base = parse_number(base).and_then(|b| u32::try_from(b).ok()).ok_or_else(wrong)?;
     let bytes = parse_size(size)?;
     if bytes == 0 || bytes > 256 << 20 {

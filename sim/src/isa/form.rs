@@ -89,7 +89,7 @@ pub(super) fn waits_for(row: &Row, word: u32) -> [u8; 3] {
         (0x57, 0x17) => false,
         (0x57, _) => word >> 13 & 3 != 3,
         // p.abs
-        (0x33, 1) => word >> 12 & 7 == 0 && word >> 25 & 1 == 0,
+        (0x33, 1) => word & (7 << 12 | 1 << 25) == 0,
         _ => false,
     };
     [if a { field(15) } else { 0 }, if b { field(20) } else { 0 }, if c { field(7) } else { 0 }]

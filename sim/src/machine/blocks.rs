@@ -36,9 +36,9 @@ pub(super) enum Exit {
 /// What running a block costs, from one state of the pipeline, with one exit to one kind of instruction.
 #[derive(Clone)]
 pub(super) struct Price {
-    exit: Exit,
+    pub(super) exit: Exit,
     /// What is there: see [`Blocks::kind`].
-    kind: u8,
+    pub(super) kind: u8,
     /// Times it was paid since the last settling.
     pub(super) runs: u64,
     /// Cycles.
@@ -119,21 +119,6 @@ impl Entry {
     /// The price of an exit to an instruction of some kind, if it was paid before.
     pub(super) fn price(&self, exit: Exit, kind: u8) -> Option<usize> {
         self.prices.iter().position(|p| (p.exit, p.kind) == (exit, kind))
-    }
-
-    /// Notes a new price.
-    pub(super) fn priced(
-        &mut self,
-        exit: Exit,
-        kind: u8,
-        cycles: u32,
-        state: u32,
-        line: Line,
-        macs: u64,
-        lines: Box<[Line]>,
-    ) {
-        let Line { stalls, counts, .. } = line;
-        self.prices.push(Price { exit, kind, runs: 1, cycles, state, stalls, counts, macs, lines });
     }
 
     /// Pays what the way out has counted, so that it can lead elsewhere.

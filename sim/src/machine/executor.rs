@@ -152,7 +152,8 @@ impl Executor {
     fn follow(&mut self, inst: &Inst, issue: &Issue, flow: Flow) -> Result<(), Status> {
         let after = issue.pc.wrapping_add(u32::from(inst.size));
         match flow {
-            Flow::Next | Flow::Irregular | Flow::Again | Flow::Return => Ok(()),
+            Flow::Sleep if self.pins.is_empty() => Err(Status::Asleep { pc: issue.pc }),
+            Flow::Next | Flow::Irregular | Flow::Again | Flow::Return | Flow::Sleep => Ok(()),
             Flow::Jump(_) => {
                 self.note_call(inst, after);
                 Ok(())
@@ -165,8 +166,6 @@ impl Executor {
                     self.trap(issue.pc, inst, cause)
                 }
             }
-            Flow::Sleep if self.pins.is_empty() => Err(Status::Asleep { pc: issue.pc }),
-            Flow::Sleep => Ok(()),
             Flow::Fault => {
                 let fault = self.cpu.mem.fault.take().expect("a fault is noted where it happens");
                 Err(Status::Fault { pc: issue.pc, fault, inst: Some(*inst) })

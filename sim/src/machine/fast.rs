@@ -200,7 +200,7 @@ impl Machine {
             // What lies behind a jump is at the output of the fetch side while the jump is in ID.
             let ends = |pc| self.blocks.is_loop_end(pc);
             if linked.is_none() && (ends(pc) || exit == Exit::Jump && ends(entry.after)) {
-                return self.into_loop_end(now, exit, pc, time);
+                return self.lead_into_loop_end(now, exit, pc, time);
             }
             if linked.is_none() {
                 time = self.pay(now, exit, pc, time);

@@ -1,7 +1,7 @@
 //! What blocks cost, by the pipeline itself (see [`super::replay`]), and what becomes of those that are left in their middle.
 
 use super::Machine;
-use super::blocks::{CALLS, DOT_WAITS, Exit, LOOP_END, OVERTAKEN};
+use super::blocks::{CALLS, DOT_WAITS, Exit, LOOP_END, OVERTAKEN, Price};
 use super::fast::{Stop, Time};
 use super::replay::Replay;
 use crate::exec::{Access, Executed};
@@ -89,19 +89,18 @@ impl Machine {
         let cycles = (self.pipeline.booked() - time.booked) as u32;
         let stalls = std::array::from_fn(|s| self.pipeline.stalls[s] - stalls[s]);
         let counts = self.tally.counts.since(&tally.counts);
-        let line = Line { runs: 1, stalls, counts };
         // What it cost is paid when prices are settled.
         self.pipeline.stalls = std::array::from_fn(|s| self.pipeline.stalls[s] - stalls[s]);
         let macs = self.tally.macs - tally.macs;
         self.tally = tally;
         let entry = &mut self.blocks.entries[now as usize];
-        entry.priced(exit, kind, cycles, state, line, macs, lines);
+        entry.prices.push(Price { exit, kind, runs: 1, cycles, state, stalls, counts, macs, lines });
         entry.prices.len() - 1
     }
 
     /// A block that has run whole leads to the end of a loop. Whether that jumps back is seen before the instruction is in ID, so
     /// the pipeline itself goes there.
-    pub(super) fn into_loop_end(&mut self, now: u32, exit: Exit, pc: u32, time: Time) -> Stop {
+    pub(super) fn lead_into_loop_end(&mut self, now: u32, exit: Exit, pc: u32, time: Time) -> Stop {
         let entry = &self.blocks.entries[now as usize];
         let (at, first, uses, length) = (entry.block, entry.first, entry.uses, entry.length);
         let past = Past { live: true, ..self.past(now, exit, pc) };

@@ -237,7 +237,7 @@ impl Memory {
     pub(crate) fn code_words(&self, address: u32, bytes: u32) -> Vec<(u32, u32)> {
         let last = address.wrapping_add(bytes - 1);
         let words = [address & !3, last & !3];
-        let distinct = &words[..1 + usize::from(words[0] != words[1])];
+        let distinct = &words[..=usize::from(words[0] != words[1])];
         distinct
             .iter()
             .filter(|w| self.uses(**w) & CODE != 0)

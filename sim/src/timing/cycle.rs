@@ -74,7 +74,7 @@ impl Pipeline {
         let orders = self.orders(d, enabled)?;
         let (demand, plan) = self.plan(d, &orders, code_answers);
         let traffic = self.traffic(d, &plan, data_answers);
-        let ready = self.readiness(&orders, &traffic);
+        let ready = self.readiness(&orders, traffic);
         let leaves = ready.id && !orders.halts_id;
         let moves = plan.valid && orders.jump.is_none() && !plan.drops && ready.id && !orders.halts_if;
         let issues = leaves && orders.decodes;
@@ -82,18 +82,18 @@ impl Pipeline {
 
         let simd = d.simd();
         let content = self.inst.as_ref().map_or(Content::Other, Content::of);
-        let step = simd.map(|simd| self.state.precision.step(&simd, content, orders.decodes));
+        let step = simd.map(|simd| self.state.precision.step(simd, content, orders.decodes));
 
         let output = self.state.fetch.output();
         let sources = self.state.fetch.sources();
         let starts = if plan.starts { self.state.fetch.jumping() } else { 0 };
         if d.counting() {
-            d.count(self.events(&orders, &ready, &traffic, &plan, leaves));
+            d.count(self.events(&orders, ready, traffic, &plan, leaves));
         }
         self.state.fetch.finish(&demand, &plan, traffic.code_granted, moves && orders.wanted, !self.quirks);
-        self.write_csrs(d, &ready, leaves, clears, issues);
+        self.write_csrs(d, ready, leaves, clears, issues);
         if let (Some(simd), Some(step)) = (simd, step) {
-            let (skip, group) = self.state.precision.finish(&step, content, &simd);
+            let (skip, group) = self.state.precision.finish(step, content, simd);
             d.set_simd(skip, group);
         }
         self.see_interrupts(d, enabled);
@@ -109,7 +109,7 @@ impl Pipeline {
             let read = if moves { [sources.0, sources.1] } else { [1; 2] };
             executed = Some(self.execute(d, output, read, simd.zip(step), held)?);
         } else {
-            self.book_loss(&orders, &ready, &traffic, &plan);
+            self.book_loss(&orders, ready, traffic);
         }
         let ex = self.state.ex;
         let wb = if ready.done {
@@ -117,9 +117,9 @@ impl Pipeline {
         } else {
             self.state.wb.filter(|_| !traffic.wb_ready)
         };
-        self.hand_on(d, &ready, leaves, executed.as_ref().filter(|_| issues));
+        self.hand_on(d, ready, leaves, executed.as_ref().filter(|_| issues));
         if let Some(step) = step.filter(|_| leaves) {
-            self.state.precision.latch(&step, content, operand);
+            self.state.precision.latch(step, content, operand);
         }
         let s = &mut self.state;
         s.wb = wb;
@@ -130,7 +130,7 @@ impl Pipeline {
             || plan.asks
             || !s.fetch.idle()
             || awaits;
-        s.control = orders.follow(s.control, &ready);
+        s.control = orders.follow(s.control, ready);
         self.take_in(d, moves, clears, output, sources, starts);
         self.now += 1;
         Ok(executed)
@@ -356,7 +356,7 @@ impl Pipeline {
 
     /// Who is ready (`riscv_controller.sv`, stalls; `riscv_id_stage.sv`, `id_ready_o`; `riscv_ex_stage.sv`, `ex_ready_o`).
     #[inline]
-    fn readiness(&self, o: &Orders, t: &Traffic) -> Readiness {
+    fn readiness(&self, o: &Orders, t: Traffic) -> Readiness {
         let s = &self.state;
         let done = s.ex.left <= 1 && t.wb_ready && (!s.ex.request || t.data_granted);
         let ex = done || s.ex.branch;
@@ -378,7 +378,7 @@ impl Pipeline {
     fn write_csrs<D: Driver>(
         &mut self,
         d: &mut D,
-        ready: &Readiness,
+        ready: Readiness,
         leaves: bool,
         clears: bool,
         issues: bool,
@@ -425,7 +425,7 @@ impl Pipeline {
         let given = precision.and_then(|(before, step)| {
             let now = d.simd()?;
             let mut latched = self.state.precision;
-            latched.latch(&step, Content::of(&inst), None);
+            latched.latch(step, Content::of(&inst), None);
             let group = latched.group(now.group, held);
             Some(Given {
                 format: step.format,
@@ -505,7 +505,7 @@ impl State {
 impl Orders {
     /// Where the controller goes on.
     #[inline]
-    fn follow(&self, from: Control, ready: &Readiness) -> Control {
+    fn follow(&self, from: Control, ready: Readiness) -> Control {
         match from {
             Control::FlushEx if !ready.done => Control::FlushEx,
             Control::FirstFetch if !ready.id && self.next == Control::Decode => Control::FirstFetch,

@@ -212,7 +212,7 @@ impl Fetch {
     #[inline]
     fn valid_stored(&self, d: &Demand) -> bool {
         let straddles = self.output() & 2 != 0 && !self.second_is_start && d.size == 4;
-        self.stored >= 1 + u8::from(straddles)
+        self.stored > u8::from(straddles)
     }
 
     /// What happens in this cycle up to the grant.

@@ -77,7 +77,7 @@ impl Precision {
 
     /// What happens with `content` in ID; `decodes` says that it is being decoded.
     #[inline]
-    pub(super) fn step(&self, simd: &Simd, content: Content, decodes: bool) -> Step {
+    pub(super) fn step(self, simd: Simd, content: Content, decodes: bool) -> Step {
         let format = if self.forwards { self.operand & 15 } else { simd.format };
         let current = match self.last {
             Content::Other => simd.group,
@@ -102,7 +102,7 @@ impl Precision {
 
     /// The end of a cycle: the skip count from now on, and the sub-group that EX writes, if it does.
     #[inline]
-    pub(super) fn finish(&mut self, step: &Step, content: Content, simd: &Simd) -> (u8, Option<u8>) {
+    pub(super) fn finish(&mut self, step: Step, content: Content, simd: Simd) -> (u8, Option<u8>) {
         self.last = content;
         let skip_count = if content == Content::Dot { step.skip_count } else { simd.skip_count };
         (skip_count, self.writes.then_some(self.next))
@@ -110,7 +110,7 @@ impl Precision {
 
     /// ID hands what it holds to EX.
     #[inline]
-    pub(super) fn latch(&mut self, step: &Step, content: Content, operand: Option<u8>) {
+    pub(super) fn latch(&mut self, step: Step, content: Content, operand: Option<u8>) {
         self.next = step.next;
         self.writes = step.writes;
         self.forwards = content == Content::FormatWrite;
@@ -121,27 +121,27 @@ impl Precision {
 
     /// The sub-group a dot product in EX multiplies with, if CSR 0x00E holds `group` when it gets there.
     #[inline]
-    pub(super) fn group(&self, group: u8, held: bool) -> u8 {
+    pub(super) fn group(self, group: u8, held: bool) -> u8 {
         if held && self.writes { self.next } else { group }
     }
 
     /// The sub-group that EX is about to write.
-    pub(super) fn on_its_way(&self) -> Option<u8> {
+    pub(super) fn on_its_way(self) -> Option<u8> {
         self.writes.then_some(self.next)
     }
 
     /// Whether all of it follows from the SIMD CSRs.
-    pub(super) fn settled(&self, group: u8) -> bool {
+    pub(super) fn settled(self, group: u8) -> bool {
         !self.forwards && self.last != Content::FormatWrite && self.next == group
     }
 
     /// What is left of it where it is settled: not the values, which follow from the CSRs.
-    pub(super) fn canonical(&self) -> Self {
-        Self { next: 0, writes: false, operand: 0, ..*self }
+    pub(super) fn canonical(self) -> Self {
+        Self { next: 0, writes: false, operand: 0, ..self }
     }
 
     /// With the sub-group put in again.
-    pub(super) fn with_group(&self, group: u8) -> Self {
-        Self { next: group, ..*self }
+    pub(super) fn with_group(self, group: u8) -> Self {
+        Self { next: group, ..self }
     }
 }

@@ -14,7 +14,7 @@ impl Pipeline {
     pub(super) fn hand_on<D: Driver>(
         &mut self,
         d: &mut D,
-        ready: &Readiness,
+        ready: Readiness,
         leaves: bool,
         executed: Option<&Executed>,
     ) {
@@ -91,7 +91,7 @@ impl Pipeline {
     }
 
     /// Books a cycle in which nothing was done in ID.
-    pub(super) fn book_loss(&mut self, o: &Orders, ready: &Readiness, t: &Traffic, _: &Plan) {
+    pub(super) fn book_loss(&mut self, o: &Orders, ready: Readiness, t: Traffic) {
         let s = &self.state;
         let reason = if o.decodes && !o.halts_id {
             if !ready.ex {
@@ -147,14 +147,7 @@ impl Pipeline {
     }
 
     /// What the performance counters see of the cycle (`riscv_cs_registers.sv`, `PCCR_in`).
-    pub(super) fn events(
-        &self,
-        o: &Orders,
-        ready: &Readiness,
-        t: &Traffic,
-        plan: &Plan,
-        leaves: bool,
-    ) -> u16 {
+    pub(super) fn events(&self, o: &Orders, ready: Readiness, t: Traffic, plan: &Plan, leaves: bool) -> u16 {
         let s = &self.state;
         let inst = self.inst.as_ref();
         let done = leaves && o.decodes;

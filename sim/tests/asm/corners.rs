@@ -118,7 +118,7 @@ fn odd_loop(rng: &mut StdRng, out: &mut Code) {
     let count = one_of(rng, [0, 1, 2, 3, 5]);
     let loop_word = |imm: u32, funct3: u32| imm << 20 | funct3 << 12 | number << 7 | 0x7B;
     match rng.random_range(0..3) {
-        0 if gap.0.is_empty() && inside + 4 < 64 => out.word(loop_word(count, 5) | (inside + 4) / 2 << 15),
+        0 if gap.0.is_empty() && inside + 4 < 64 => out.word(loop_word(count, 5) | (inside / 2 + 2) << 15),
         1 => {
             // auipc x9, then both addresses from it, through CSRs.
             out.word(0x0000_0497);
@@ -129,8 +129,8 @@ fn odd_loop(rng: &mut StdRng, out: &mut Code) {
             out.word(csrwi(0x7C2 + 4 * number, count));
         }
         _ => {
-            out.word(loop_word((12 + before) / 2, 0));
-            out.word(loop_word((8 + before + inside) / 2, 1));
+            out.word(loop_word(6 + before / 2, 0));
+            out.word(loop_word(4 + before / 2 + inside / 2, 1));
             out.word(loop_word(count, 3));
         }
     }
