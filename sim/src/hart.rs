@@ -44,15 +44,44 @@ impl Simd {
     }
 }
 
-/// Corner behaviour of the RTL that changes values (see `--rtl-quirks`): what the instruction before left behind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Forward {
-    /// The instruction before was a `csrrw` to 0x00D: the controller counts from these low format bits.
-    pub group_from: Option<u8>,
-    /// The instruction before wrote 0x00D by set or clear: the format it replaced.
-    pub old_format: Option<u8>,
-    /// The instruction before wrote 0x00F: the skip it replaced.
-    pub old_skip: Option<u8>,
+/// What the mixed-precision controller of the RTL hands an instruction that leaves ID, where it is reproduced: all of it can
+/// differ from the CSRs (see `--rtl-quirks`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// SIMD format.
+    pub format: u8,
+    /// Sub-group of the narrow operand.
+    pub group: u8,
+    /// What SKIP was.
+    pub skip: u8,
+    /// What the sub-group is counted on from.
+    pub from: u8,
+    /// The sub-group moves on before the multiplier is done, because a load or store before it was not answered.
+    pub overtaken: bool,
+    /// It waited.
+    pub waited: bool,
+}
+
+/// How a CSR instruction changes a CSR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CsrOp {
+    /// `csrrw`
+    Write,
+    /// `csrrs`
+    Set,
+    /// `csrrc`
+    Clear,
+}
+
+/// A write of a CSR that has left ID and not reached the CSR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CsrWrite {
+    /// Number of the CSR.
+    pub csr: u32,
+    /// How it changes.
+    pub op: CsrOp,
+    /// By what.
+    pub operand: u32,
 }
 
 /// Doubtful things a program can meet: corners of the RTL that change a value, and what the instruction set leaves open.
@@ -75,11 +104,17 @@ pub enum Quirk {
     SkipWhileWaiting,
     /// The imaginary part of a complex product.
     ComplexImaginary,
+    /// A mixed dot product behind a load or store that memory answers late.
+    Overtaken,
+    /// A store over an instruction that was fetched already.
+    StaleCode,
+    /// The end of a loop, put together from a word of it and a word of the loop's start.
+    SplicedEnd,
 }
 
 impl Quirk {
     /// All, in the order of their bits.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::AluFormat,
         Self::MoveFormat,
         Self::NoFormat,
@@ -88,6 +123,9 @@ impl Quirk {
         Self::StaleGroup,
         Self::SkipWhileWaiting,
         Self::ComplexImaginary,
+        Self::Overtaken,
+        Self::StaleCode,
+        Self::SplicedEnd,
     ];
 
     /// What it means, for the report.
@@ -114,6 +152,15 @@ impl Quirk {
                 "a dot product waited for an operand with SKIP > 1, which moves the skip count an extra time"
             }
             Self::ComplexImaginary => "pv.cplxmul.h.i computes the real part on this core (RTL error)",
+            Self::Overtaken => {
+                "a mixed dot product was held behind a load or store that memory answered late, and multiplied with the sub-group of the next one: kernels in mixed formats are not safe on memory that stalls"
+            }
+            Self::SplicedEnd => {
+                "a jump to the last instruction of a hardware loop, 32 bits at a half-word address, on instruction memory that stalls: its upper half was taken from the loop's start"
+            }
+            Self::StaleCode => {
+                "a store changed an instruction that was fetched already: the old one ran; a fence.i in between makes the new one run"
+            }
         }
     }
 }
@@ -176,10 +223,12 @@ pub struct Hart {
     pub loops: [HwLoop; 2],
     /// SIMD state.
     pub simd: Simd,
-    /// Leftovers of the instruction before.
-    pub forward: Forward,
-    /// Cycles the instruction about to execute waited in ID (a quirk's input, set by the machine).
-    pub waited: u32,
+    /// What the mixed-precision controller gives the instruction about to execute, where it is reproduced.
+    pub given: Option<Given>,
+    /// A CSR write on its way, where that is reproduced.
+    pub csr_write: Option<CsrWrite>,
+    /// Address at the output of the fetch side, which `lp.setup` of the RTL takes for the start of its loop.
+    pub fetched: Option<u32>,
     /// What the multiplier was last used for (a quirk's input).
     pub multiplier: Multiplier,
     /// Trap CSRs.
@@ -203,8 +252,9 @@ impl Hart {
             pc: entry,
             loops: [HwLoop::default(); 2],
             simd: Simd::default(),
-            forward: Forward::default(),
-            waited: 0,
+            given: None,
+            csr_write: None,
+            fetched: None,
             multiplier: Multiplier::default(),
             // The boot address with its low 8 bits cleared; bit 0 says "vectored".
             trap: TrapCsrs { mtvec: entry & !0xFF | 1, debug: [3, 0, 0, 0], ..TrapCsrs::default() },
@@ -219,8 +269,23 @@ impl Hart {
     #[inline]
     #[must_use]
     pub fn ends_loop(&self, pc: u32) -> Option<usize> {
-        // A body of one instruction runs once (measured; the manual forbids it).
-        (0..2).find(|&l| self.loops[l].end == pc && self.loops[l].count > 1 && self.loops[l].start != pc)
+        (0..2).find(|&l| self.loops[l].end == pc && self.loops[l].count > 1)
+    }
+
+    /// As [`Hart::ends_loop`], where the core's counts of the `pending` loops (bits) are still one higher: the loop as a bit, and
+    /// its start (`riscv_hwloop_controller.sv`).
+    #[inline]
+    #[must_use]
+    pub fn ends_loop_with(&self, pc: u32, pending: u8) -> Option<(u8, u32)> {
+        (0..2).find_map(|l| {
+            let hw = &self.loops[l];
+            if hw.end != pc {
+                return None;
+            }
+            let waits = u32::from(pending >> l & 1);
+            let count = hw.count.wrapping_add(waits);
+            (count > 2 || count == 2 && waits == 0).then_some((1 << l, hw.start))
+        })
     }
 
     /// The integer registers.

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod decode;
 pub mod elf;
 pub mod energy;
+pub mod exec;
 pub mod hart;
 pub mod isa;
 pub mod machine;

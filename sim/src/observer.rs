@@ -1,21 +1,15 @@
 //! Who may watch a run. An observer changes nothing but its own output.
 
-use crate::isa::Inst;
+use crate::exec::Executed;
 use crate::timing::Stalls;
 
 /// One retired instruction.
 #[derive(Clone, Copy, Debug)]
 pub struct Retired<'a> {
-    /// Cycle it left ID, counted as the golden traces do: the first instruction is in cycle 4.
-    pub cycle: u64,
-    /// Its address.
-    pub pc: u32,
-    /// The instruction.
-    pub inst: &'a Inst,
+    /// What it did. Its cycle counts as the golden traces do: the first instruction is in cycle 4.
+    pub executed: &'a Executed,
     /// Registers after it.
     pub x: &'a [u32; 32],
-    /// Address of its data access, if it made one.
-    pub address: Option<u32>,
     /// Cycles it waited, by reason.
     pub waited: &'a Stalls,
 }

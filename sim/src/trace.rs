@@ -119,7 +119,7 @@ impl Window {
     }
 
     fn holds(&self, r: &Retired<'_>) -> bool {
-        self.cycles.contains(&r.cycle) && self.addresses.contains(&u64::from(r.pc))
+        self.cycles.contains(&r.executed.cycle) && self.addresses.contains(&u64::from(r.executed.pc))
     }
 }
 
@@ -189,26 +189,30 @@ impl<W: Write> Trace<W> {
     }
 
     fn line(&mut self, r: &Retired<'_>) -> std::io::Result<()> {
-        let i = r.inst;
-        let known = &mut self.known[(r.pc >> 1) as usize % KNOWN];
-        if known.text.is_empty() || (known.pc, known.word) != (r.pc, i.word) {
-            *known = Known { pc: r.pc, word: i.word, text: Self::fixed(self.format, r.pc, i).into_bytes() };
+        let i = &r.executed.inst;
+        let known = &mut self.known[(r.executed.pc >> 1) as usize % KNOWN];
+        if known.text.is_empty() || (known.pc, known.word) != (r.executed.pc, i.word) {
+            *known = Known {
+                pc: r.executed.pc,
+                word: i.word,
+                text: Self::fixed(self.format, r.executed.pc, i).into_bytes(),
+            };
         }
         let written = [i.alu_dest(), (i.row.unit == crate::isa::Unit::Load).then_some(i.rd)];
         let written = written.into_iter().flatten().filter(|rd| *rd != 0);
         let out = &mut self.out;
         match self.format {
             TraceFormat::Csv => {
-                out.write_all(itoa::Buffer::new().format(r.cycle).as_bytes())?;
+                out.write_all(itoa::Buffer::new().format(r.executed.cycle).as_bytes())?;
                 out.write_all(&known.text)
             }
             TraceFormat::Text => {
-                write!(out, "{:>10}", r.cycle)?;
+                write!(out, "{:>10}", r.executed.cycle)?;
                 out.write_all(&known.text)?;
                 for rd in written {
                     write!(out, " {}={:08x}", REGISTERS[usize::from(rd)], r.x[usize::from(rd)])?;
                 }
-                if let Some(address) = r.address {
+                if let Some(address) = r.executed.access.map(|a| a.address) {
                     write!(out, " [{address:08x}]")?;
                 }
                 for stall in Stall::ALL {
@@ -220,7 +224,7 @@ impl<W: Write> Trace<W> {
                 out.write_all(b"\n")
             }
             TraceFormat::Ri5cy => {
-                write!(out, "{:>20} {:>15}", r.cycle * CYCLE_PS, r.cycle)?;
+                write!(out, "{:>20} {:>15}", r.executed.cycle * CYCLE_PS, r.executed.cycle)?;
                 out.write_all(&known.text)?;
                 for rd in written {
                     write!(out, " {:>3}={:08x}", NUMBERS[usize::from(rd)], r.x[usize::from(rd)])?;
@@ -228,7 +232,7 @@ impl<W: Write> Trace<W> {
                 for rs in i.sources().into_iter().filter(|rs| *rs != 0) {
                     write!(out, " {:>3}:{:08x}", NUMBERS[usize::from(rs)], self.before[usize::from(rs)])?;
                 }
-                if let Some(address) = r.address {
+                if let Some(address) = r.executed.access.map(|a| a.address) {
                     write!(out, "  PA:{address:08x}")?;
                 }
                 out.write_all(b"\n")

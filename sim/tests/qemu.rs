@@ -70,7 +70,7 @@ fn listing(elf: &[u8], from: usize, to: usize) -> String {
         let inst = if half & 3 == 3 {
             decode::decode(u32::from_le_bytes(code[at..at + 4].try_into().expect("four bytes")))
         } else {
-            decode::decode_compressed(half)
+            decode::decode_compressed(half, true)
         };
         let _ = writeln!(out, "{}", mpic_sim::trace::disassemble(&inst, CODE + at as u32));
         at += usize::from(inst.size);

@@ -14,7 +14,7 @@ struct Log(Vec<(u64, u32)>);
 
 impl Observer for Log {
     fn retired(&mut self, r: &Retired) {
-        self.0.push((r.cycle, r.pc));
+        self.0.push((r.executed.cycle, r.executed.pc));
     }
 }
 

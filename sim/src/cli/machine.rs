@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use super::{Program, parse_assignment, parse_size};
+use super::{Program, memory, parse_assignment};
 use crate::hart::Core;
 use crate::machine::{Config, Engine, Limits, Machine};
 use crate::memory::DEFAULT_RAM;
 use crate::observer::Observer;
 use crate::report::{Outcome, Status};
+use crate::timing::MemoryTiming;
 use crate::trace::parse_number;
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -34,9 +35,19 @@ pub(super) struct MachineArgs {
     /// Reproduce the RTL's corner behaviour, or what the instruction set means
     #[arg(long, default_value = "on", value_name = "on|off")]
     rtl_quirks: Switch,
-    /// Memory in place of the default 2 MiB at 0x1C000000; repeatable
-    #[arg(long, value_name = "BASE:SIZE", value_parser = parse_ram)]
-    ram: Vec<(u32, u32)>,
+    /// Memory in place of the default 2 MiB at 0x1C000000, with a timing of its own if G:R follow (see --wait-states);
+    /// repeatable
+    #[arg(long, value_name = "BASE:SIZE[:G:R]", value_parser = memory::parse_ram)]
+    ram: Vec<memory::Ram>,
+    /// Cycles until memory grants a request (G), and how many its answer comes later than in the next cycle (R), on both ports;
+    /// with `shared`, both ports lead to one memory and this one goes first
+    #[arg(
+        long,
+        value_name = "instr=G:R,data=G:R[,shared=data-first|instr-first]",
+        value_parser = memory::parse_wait_states,
+        default_value = "instr=0:0,data=0:0"
+    )]
+    wait_states: MemoryTiming,
     /// Stop after N cycles
     #[arg(long, value_name = "N")]
     max_cycles: Option<u64>,
@@ -114,7 +125,15 @@ impl MachineArgs {
                 CoreName::Ri5cy => Core::Ri5cy,
             },
             quirks: self.rtl_quirks == Switch::On,
-            ram: if self.ram.is_empty() { vec![DEFAULT_RAM] } else { self.ram.clone() },
+            ram: if self.ram.is_empty() {
+                vec![DEFAULT_RAM]
+            } else {
+                self.ram.iter().map(|r| (r.base, r.bytes)).collect()
+            },
+            memory: MemoryTiming {
+                regions: self.ram.iter().filter_map(memory::Ram::region).collect(),
+                ..self.wait_states.clone()
+            },
             semihosting: self.semihosting,
             engine: Engine::default(),
             profile,
@@ -145,20 +164,6 @@ impl Program {
     pub(super) fn address_of(&self, symbol: &str) -> Result<u32> {
         self.image.symbol(symbol).ok_or_else(|| anyhow!("the ELF has no symbol '{symbol}'"))
     }
-}
-
-fn parse_ram(text: &str) -> Result<(u32, u32), String> {
-    let wrong = || format!("'{text}' is not BASE:SIZE; write for example 0x1C000000:512K");
-    let (base, size) = text.split_once(':').ok_or_else(wrong)?;
-    let base = parse_number(base).and_then(|b| u32::try_from(b).ok()).ok_or_else(wrong)?;
-    let size = parse_size(size)?;
-    if size == 0 || size > 256 << 20 {
-        return Err(format!("'{text}': a RAM has 1 byte to 256 MiB"));
-    }
-    if base & 3 != 0 || u64::from(base) + u64::from(size) > 1 << 32 {
-        return Err(format!("'{text}': a RAM starts at a multiple of 4 and ends below 4 GiB"));
-    }
-    Ok((base, size))
 }
 
 fn parse_interrupt(text: &str) -> Result<(u64, u8), String> {

@@ -3,6 +3,7 @@
 mod batch;
 mod disasm;
 mod machine;
+mod memory;
 mod profile;
 mod run;
 

@@ -12,13 +12,13 @@ use crate::memory::{Fault, Memory};
 ///
 /// # Errors
 /// If no memory answers the fetch.
-pub fn fetch(mem: &Memory, pc: u32) -> Result<Inst, Fault> {
+pub fn fetch(mem: &Memory, pc: u32, quirks: bool) -> Result<Inst, Fault> {
     let low = mem.fetch_half(pc)?;
     if low & 3 == 3 {
         let high = mem.fetch_half(pc.wrapping_add(2))?;
         Ok(decode(u32::from(high) << 16 | u32::from(low)))
     } else {
-        Ok(decode_compressed(low))
+        Ok(decode_compressed(low, quirks))
     }
 }
 
@@ -28,10 +28,10 @@ pub fn decode(word: u32) -> Inst {
     Inst::new(row_of(word), word, 4)
 }
 
-/// Decodes a 16-bit instruction; `word` of the result is its expansion.
+/// Decodes a 16-bit instruction; `word` of the result is its expansion. With `quirks` most hints are undefined, as the RTL has it.
 #[must_use]
-pub fn decode_compressed(half: u16) -> Inst {
-    match rvc::expand(half) {
+pub fn decode_compressed(half: u16, quirks: bool) -> Inst {
+    match rvc::expand(half).filter(|_| !quirks || !rvc::is_refused_hint(half)) {
         Some(word) => Inst::new(row_of(word), word, 2),
         None => Inst::new(&ILLEGAL, u32::from(half), 2),
     }

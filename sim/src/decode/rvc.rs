@@ -17,6 +17,24 @@ pub(super) fn expand(half: u16) -> Option<u32> {
     }
 }
 
+/// Whether this is a hint that the RTL does not know: an instruction that writes x0, or shifts by 0, where another encoding of it
+/// does something. `c.mv x0` and `c.addi` by 0 it knows.
+pub(super) fn is_refused_hint(half: u16) -> bool {
+    let h = u32::from(half);
+    let (rd, low) = (bits(h, 7, 5), bits(h, 2, 5));
+    match (h & 3, h >> 13) {
+        // c.li, c.lui
+        (1, 2 | 3) => rd == 0,
+        // c.srli, c.srai
+        (1, 4) => bits(h, 10, 2) < 2 && low == 0,
+        // c.slli
+        (2, 0) => rd == 0 || low == 0,
+        // c.add
+        (2, 4) => bits(h, 12, 1) == 1 && rd == 0 && low != 0,
+        _ => false,
+    }
+}
+
 fn bits(h: u32, lo: u32, n: u32) -> u32 {
     (h >> lo) & ((1 << n) - 1)
 }
@@ -142,7 +160,6 @@ fn quadrant2(h: u32, funct3: u32) -> Option<u32> {
             (rd != 0).then(|| itype(offset, 2, 2, rd, LOAD))
         }
         4 => match (bits(h, 12, 1), rd, rs2) {
-            (0, 0, 0) => None,
             (0, _, 0) => Some(itype(0, rd, 0, 0, JALR)),
             (0, _, _) => Some(rtype(0, rs2, 0, 0, rd)),
             (_, 0, 0) => Some(0x0010_0073),

@@ -22,6 +22,8 @@ macro_rules! row {
 }
 
 mod block;
+pub mod csr;
+mod form;
 mod mpic_dot;
 pub(crate) mod rv32i;
 pub(crate) mod rv32m;
@@ -35,6 +37,8 @@ pub(crate) mod zicsr;
 
 pub(crate) use block::Op;
 use block::{Run, run};
+pub use form::Form;
+use form::waits_for;
 
 use crate::hart::Hart;
 use crate::memory::Memory;
@@ -106,6 +110,10 @@ pub struct Inst {
     pub rs2: u8,
     /// The immediate of the row's form, sign-extended where the form says so.
     pub imm: i32,
+    /// Registers the core waits for before it lets the instruction go on.
+    waits_for: [u8; 3],
+    /// Register written through the ALU port.
+    alu_dest: Option<u8>,
 }
 
 /// What an instruction did to the flow of control.
@@ -180,81 +188,6 @@ pub enum Unit {
     Mret,
     /// `wfi`.
     Wfi,
-}
-
-/// Operand form: how fields and immediate are taken from the word, which registers are used, how it is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// `rd, rs1, rs2`
-    R,
-    /// `rd, rs1`
-    R1,
-    /// `rd, rs1, rs2`, rd is also read.
-    RAcc,
-    /// `rd, rs1, imm12`
-    I,
-    /// `rd, rs1, shamt`
-    Shamt,
-    /// `rd, imm20`
-    U,
-    /// `rd, offset`
-    J,
-    /// `rd, imm(rs1)` of `jalr`
-    Jalr,
-    /// `rs1, rs2, offset`
-    B,
-    /// `rs1, imm5, offset`
-    BImm,
-    /// `rd, imm(rs1)`
-    Load,
-    /// `rd, imm(rs1!)`: rs1 += imm afterwards.
-    LoadPost,
-    /// `rd, rs2(rs1)`
-    LoadReg,
-    /// `rd, rs2(rs1!)`
-    LoadRegPost,
-    /// `rs2, imm(rs1)`
-    Store,
-    /// `rs2, imm(rs1!)`
-    StorePost,
-    /// `rs2, rs3(rs1)`, rs3 in the rd field.
-    StoreReg,
-    /// `rs2, rs3(rs1!)`, rs3 in the rd field.
-    StoreRegPost,
-    /// `rd, csr, rs1`
-    Csr,
-    /// `rd, csr, uimm5`
-    CsrI,
-    /// No operands.
-    None,
-    /// `rd, rs1, width-1, lsb`: fields 29:25 and 24:20.
-    Bits,
-    /// As `Bits`, rd is also read.
-    BitsAcc,
-    /// `rd, rs1, rs2, norm`: shift in 29:25.
-    Norm,
-    /// As `Norm`, rd is also read.
-    NormAcc,
-    /// `rd, rs1, imm6` signed: `.sci`.
-    Sci,
-    /// `rd, rs1, imm6` unsigned: `.sci`.
-    SciU,
-    /// `rd, rs1, imm6` signed, rd is also read.
-    SciAcc,
-    /// `rd, rs1, imm6` unsigned, rd is also read.
-    SciUAcc,
-    /// `rd, rs1, imm6` unsigned, rd is also read; rs1 only (`pv.insert`).
-    Index,
-    /// `loop, offset`: 12 bits, halfwords, unsigned.
-    LoopAddr,
-    /// `loop, rs1`
-    LoopCount,
-    /// `loop, count`
-    LoopCountI,
-    /// `loop, rs1, offset`
-    LoopSetup,
-    /// `loop, count, offset`: count in 31:20, offset in the rs1 field.
-    LoopSetupI,
 }
 
 /// One instruction.
@@ -336,6 +269,18 @@ pub static ILLEGAL: Row =
         Flow::Trap(Cause::IllegalInstruction)
     });
 
+/// Lane widths in bits of both operands in a SIMD format, wide first; `None` if the code has none.
+#[must_use]
+pub fn widths(format: u8) -> Option<(u32, u32)> {
+    simd::widths(format)
+}
+
+/// Whether this replaces the SIMD format (`csrrw` and `csrrwi`): then it is forwarded to the next instruction.
+#[must_use]
+pub fn replaces_format(inst: &Inst) -> bool {
+    inst.word & 0x7F == 0x73 && inst.word >> 12 & 3 == 1 && inst.imm as u32 == csr::SIMD_FORMAT
+}
+
 /// Lane widths in bits of both operands of a dot product as `i` would run now; `None` if the format has none.
 #[must_use]
 pub fn dot_widths(c: &Cpu, i: &Inst) -> Option<(u32, u32)> {
@@ -355,7 +300,22 @@ impl Inst {
             rs1: field(15, 5) as u8,
             rs2: field(20, 5) as u8,
             imm: row.form.immediate(word),
+            waits_for: waits_for(row, word),
+            alu_dest: row.form.alu_dest(word),
         }
+    }
+
+    /// The same registers with another row and immediate.
+    #[must_use]
+    pub(crate) fn with(self, row: &'static Row, imm: i32) -> Self {
+        Self { row, imm, ..self }
+    }
+
+    /// Registers the core waits for before it lets the instruction go on, x0 for none.
+    #[inline]
+    #[must_use]
+    pub fn waits_for(&self) -> [u8; 3] {
+        self.waits_for
     }
 
     /// Registers read, x0 included where a field says so; third is the accumulator or stored offset register.
@@ -366,20 +326,10 @@ impl Inst {
     }
 
     /// Register written through the ALU port, even if it is x0.
+    #[inline]
     #[must_use]
     pub fn alu_dest(&self) -> Option<u8> {
-        use Form::{
-            B, BImm, Bits, BitsAcc, Csr, CsrI, I, Index, J, Jalr, Load, LoadPost, LoadReg, LoadRegPost,
-            LoopAddr, LoopCount, LoopCountI, LoopSetup, LoopSetupI, None as Nothing, Norm, NormAcc, R, R1,
-            RAcc, Sci, SciAcc, SciU, SciUAcc, Shamt, Store, StorePost, StoreReg, StoreRegPost, U,
-        };
-        match self.row.form {
-            R | R1 | RAcc | I | Shamt | U | J | Jalr | Csr | CsrI | Bits | BitsAcc | Norm | NormAcc | Sci
-            | SciU | SciAcc | SciUAcc | Index => Some(self.rd),
-            LoadPost | LoadRegPost | StorePost | StoreRegPost => Some(self.rs1),
-            B | BImm | Load | LoadReg | Store | StoreReg | Nothing | LoopAddr | LoopCount | LoopCountI
-            | LoopSetup | LoopSetupI => None,
-        }
+        self.alu_dest
     }
 
     /// Address of the data access this makes, before it runs, and what becomes of rs1 if the form changes it; `None` if it
@@ -418,58 +368,6 @@ impl Inst {
         const SP: u8 = 2;
         let loaded = self.row.unit == Unit::Load && self.rd == SP;
         loaded || self.row.form != Form::U && self.alu_dest() == Some(SP)
-    }
-
-    /// Whether this is a `jal`, `jalr` or branch.
-    #[must_use]
-    pub fn is_jump(&self) -> bool {
-        matches!(self.row.unit, Unit::Branch | Unit::Jal | Unit::Jalr)
-    }
-}
-
-impl Form {
-    /// Which of rs1, rs2 and rd are read.
-    #[must_use]
-    pub fn reads(self) -> [bool; 3] {
-        use Form::{
-            B, BImm, Bits, BitsAcc, Csr, CsrI, I, Index, J, Jalr, Load, LoadPost, LoadReg, LoadRegPost,
-            LoopAddr, LoopCount, LoopCountI, LoopSetup, LoopSetupI, None, Norm, NormAcc, R, R1, RAcc, Sci,
-            SciAcc, SciU, SciUAcc, Shamt, Store, StorePost, StoreReg, StoreRegPost, U,
-        };
-        match self {
-            R | B | LoadReg | LoadRegPost | Store | StorePost | Norm => [true, true, false],
-            RAcc | NormAcc | StoreReg | StoreRegPost => [true, true, true],
-            R1 | I | Shamt | Jalr | BImm | Load | LoadPost | Csr | Bits | Sci | SciU | LoopCount
-            | LoopSetup => [true, false, false],
-            BitsAcc | SciAcc | SciUAcc | Index => [true, false, true],
-            U | J | CsrI | None | LoopAddr | LoopCountI | LoopSetupI => [false, false, false],
-        }
-    }
-
-    /// The immediate in `word`.
-    #[must_use]
-    fn immediate(self, word: u32) -> i32 {
-        use Form::{
-            B, BImm, Bits, BitsAcc, Csr, CsrI, I, Index, J, Jalr, Load, LoadPost, LoadReg, LoadRegPost,
-            LoopAddr, LoopCount, LoopCountI, LoopSetup, LoopSetupI, None, Norm, NormAcc, R, R1, RAcc, Sci,
-            SciAcc, SciU, SciUAcc, Shamt, Store, StorePost, StoreReg, StoreRegPost, U,
-        };
-        let signed = word as i32;
-        let field = |lo: u32, n: u32| ((word >> lo) & ((1 << n) - 1)) as i32;
-        match self {
-            I | Jalr | Load | LoadPost => signed >> 20,
-            Store | StorePost => (signed >> 25) << 5 | field(7, 5),
-            U => (word & 0xFFFF_F000) as i32,
-            J => (signed >> 31) << 20 | field(12, 8) << 12 | field(20, 1) << 11 | field(21, 10) << 1,
-            B | BImm => (signed >> 31) << 12 | field(7, 1) << 11 | field(25, 6) << 5 | field(8, 4) << 1,
-            Csr | CsrI | LoopCountI | LoopSetupI => field(20, 12),
-            LoopAddr | LoopSetup => field(20, 12) * 2,
-            Shamt => field(20, 5),
-            Bits | BitsAcc | Norm | NormAcc => field(25, 5),
-            Sci | SciAcc => (field(20, 5) << 27 >> 26) | field(25, 1),
-            SciU | SciUAcc | Index => field(20, 5) << 1 | field(25, 1),
-            R | R1 | RAcc | LoadReg | LoadRegPost | StoreReg | StoreRegPost | None | LoopCount => 0,
-        }
     }
 }
 

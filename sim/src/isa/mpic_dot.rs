@@ -29,9 +29,6 @@ pub(super) static ROWS: &[Row] = dots! {
 
 fn dot<const SIGNED_A: bool, const SIGNED_B: bool>(c: &mut Cpu, i: &Inst) -> Flow {
     let format = format(c, i);
-    if c.hart.quirks && c.hart.forward.old_format.is_some_and(|old| old != c.hart.simd.format) {
-        c.hart.note_quirk(Quirk::StaleFormat);
-    }
     let Some((wide, narrow)) = widths(format) else {
         c.hart.note_quirk(Quirk::NoFormat);
         advance(c, 1, 1);
@@ -42,7 +39,8 @@ fn dot<const SIGNED_A: bool, const SIGNED_B: bool>(c: &mut Cpu, i: &Inst) -> Flo
         return Flow::Next;
     };
     let (a, b) = (c.hart.get(i.rs1), operand_b(c, i, format));
-    let group = if wide == narrow { 0 } else { u32::from(c.hart.simd.group) };
+    let group = c.hart.given.map_or(c.hart.simd.group, |g| g.group);
+    let group = if wide == narrow { 0 } else { u32::from(group) };
     // Lanes beyond the end of the narrow word read 0: a group counter left too high by other code.
     let from = group * (32 / wide) * narrow;
     let b = if from < 32 { b >> from } else { 0 };
@@ -83,7 +81,7 @@ fn dot_in<
     let acc = if ACC { c.hart.get(i.rd) } else { 0 };
     if WIDE != NARROW || COUNTS {
         let simd = &mut c.hart.simd;
-        step(simd, simd.skip, simd.group, WIDE, NARROW);
+        step(simd, WIDE, NARROW);
     }
     c.hart.set(i.rd, acc.wrapping_add(sum::<WIDE, NARROW, SIGNED_A, SIGNED_B>(a, b)));
     Flow::Next
@@ -164,48 +162,38 @@ fn sum_of_bytes<const SIGNED_A: bool, const SIGNED_B: bool>(a: u32, b: u32) -> u
     }
 }
 
-/// The controller, once per executed dot product of any format.
-///
-/// RTL corners (with `--rtl-quirks on`): a dot product that waits in ID moves the hidden skip count once per waiting
-/// cycle; directly behind a CSR write the controller still sees what the write replaced, or the low bits of the new
-/// format in place of the counter.
+/// The controller, once per executed dot product of any format. Where the RTL's is reproduced, it moves on by itself, and what
+/// it gave this instruction is only compared with what the CSRs say.
 fn advance(c: &mut Cpu, wide: u32, narrow: u32) {
-    if c.hart.core == Core::Ri5cy {
+    let h = &mut c.hart;
+    if h.core == Core::Ri5cy {
         return;
     }
-    let h = &mut c.hart;
-    let mut skip = h.simd.skip;
-    let before = h.simd.group;
-    let mut group = before;
-    if h.quirks {
-        for _ in 0..h.waited {
-            h.simd.skip_count = if h.simd.skip_count + 1 < skip { h.simd.skip_count + 1 } else { 0 };
-        }
-        if h.waited > 0 && skip > 1 {
-            h.note_quirk(Quirk::SkipWhileWaiting);
-        }
-        if let Some(old) = h.forward.old_skip.filter(|old| *old != skip) {
-            h.note_quirk(Quirk::StaleSkip);
-            skip = old;
-        }
-        group = h.forward.group_from.unwrap_or(group);
-    }
-    let moved = step(&mut h.simd, skip, group, wide, narrow);
-    if moved && group != before {
-        h.note_quirk(Quirk::StaleGroup);
+    let Some(given) = h.given else {
+        step(&mut h.simd, wide, narrow);
+        return;
+    };
+    let met = [
+        (given.format != h.simd.format, Quirk::StaleFormat),
+        (given.skip != h.simd.skip, Quirk::StaleSkip),
+        (given.waited && given.skip > 1, Quirk::SkipWhileWaiting),
+        (given.from != h.simd.group && wide != narrow, Quirk::StaleGroup),
+        (given.overtaken && wide != narrow, Quirk::Overtaken),
+    ];
+    for (_, quirk) in met.into_iter().filter(|m| m.0) {
+        h.note_quirk(quirk);
     }
 }
 
-/// Counts a dot product; whether it moved the sub-group on, from `group`.
+/// Counts a dot product.
 #[inline]
-fn step(simd: &mut Simd, skip: u8, group: u8, wide: u32, narrow: u32) -> bool {
-    if simd.skip_count + 1 < skip {
+fn step(simd: &mut Simd, wide: u32, narrow: u32) {
+    if simd.skip_count + 1 < simd.skip {
         simd.skip_count += 1;
-        return false;
+        return;
     }
     simd.skip_count = 0;
     if wide != narrow {
-        simd.group = if u32::from(group) >= wide / narrow - 1 { 0 } else { group + 1 };
+        simd.group = if u32::from(simd.group) >= wide / narrow - 1 { 0 } else { simd.group + 1 };
     }
-    wide != narrow
 }

@@ -101,6 +101,13 @@ macro_rules! lanewise {
         row!("pv.shuffle", "110000-_-----_-----_0--_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
         row!("pv.shuffle.sc", "110000-_-----_-----_10-_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
         row!("pv.shuffleI0", "110000-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, |c, i| shuffle(c, i, selectors(c, i))),
+        // The RTL takes these three with any funct3: only `.sci` has an immediate.
+        row!("pv.shuffleI1.v", "111010-_-----_-----_0--_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
+        row!("pv.shuffleI2.v", "111100-_-----_-----_0--_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
+        row!("pv.shuffleI3.v", "111110-_-----_-----_0--_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
+        row!("pv.shuffleI1.sc", "111010-_-----_-----_10-_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
+        row!("pv.shuffleI2.sc", "111100-_-----_-----_10-_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
+        row!("pv.shuffleI3.sc", "111110-_-----_-----_10-_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
         row!("pv.shuffleI1", "111010-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, |c, i| shuffle(c, i, selectors(c, i))),
         row!("pv.shuffleI2", "111100-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, |c, i| shuffle(c, i, selectors(c, i))),
         row!("pv.shuffleI3", "111110-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, |c, i| shuffle(c, i, selectors(c, i))),
@@ -166,8 +173,7 @@ pub(super) fn widths(format: u8) -> Option<(u32, u32)> {
 /// The format code that instruction `i` runs with.
 pub(super) fn format(c: &Cpu, i: &Inst) -> u8 {
     match c.hart.core {
-        Core::Mpic if c.hart.quirks => c.hart.forward.old_format.unwrap_or(c.hart.simd.format),
-        Core::Mpic => c.hart.simd.format,
+        Core::Mpic => c.hart.given.map_or(c.hart.simd.format, |g| g.format),
         Core::Ri5cy => match i.word >> 12 & 7 {
             0 | 4 | 6 => 1,
             1 | 5 | 7 => 2,
@@ -193,10 +199,21 @@ pub(super) fn scalar(c: &Cpu, i: &Inst) -> bool {
     }
 }
 
+/// The second operand before replication: rs2 or the immediate. The RTL takes a signed immediate for `.sci` of whatever has no
+/// form of it.
+pub(super) fn single_b(c: &Cpu, i: &Inst) -> u32 {
+    match (i.word >> 13 & 3, i.row.form) {
+        (3, Form::R | Form::RAcc) => {
+            ((i.word << 7 & 0xF800_0000 | i.word << 1 & 0x0400_0000) as i32 >> 26) as u32
+        }
+        (3, _) => i.imm as u32,
+        _ => c.hart.get(i.rs2),
+    }
+}
+
 /// The second operand: rs2, its lowest lane replicated, or the immediate replicated.
 pub(super) fn operand_b(c: &Cpu, i: &Inst, format: u8) -> u32 {
-    let funct3 = i.word >> 12 & 7;
-    let value = if funct3 & 6 == 6 { i.imm as u32 } else { c.hart.get(i.rs2) };
+    let value = single_b(c, i);
     if !scalar(c, i) {
         return value;
     }
@@ -269,7 +286,7 @@ fn shuffle(c: &mut Cpu, i: &Inst, select: u32) -> Flow {
 
 /// As `pv.shuffle`, each selector having one more bit that takes the lane from rs1 (1) or rd (0).
 fn shuffle2(c: &mut Cpu, i: &Inst) -> Flow {
-    let (a, old, select) = (c.hart.get(i.rs1), c.hart.get(i.rd), c.hart.get(i.rs2));
+    let (a, old, select) = (c.hart.get(i.rs1), c.hart.get(i.rd), single_b(c, i));
     let value = match moves(c, i) {
         Moves::Bytes => (0..4).fold(0, |out, k| {
             let s = select >> (8 * k);

@@ -2,6 +2,7 @@
 //! `riscv_mult.sv`, `riscv_alu.sv`). Products are Q15; the `.div` forms shift the result right by 1 to 3.
 
 use super::rv32i::alu;
+use super::simd::single_b;
 use super::{Cpu, Flow, Form, Inst, Row, Unit};
 use crate::hart::{Core, Quirk};
 
@@ -61,9 +62,9 @@ fn multiply(c: &mut Cpu, i: &Inst, imaginary: bool, shift: u32) -> Flow {
     alu(c, i, if imaginary { join(old.0, part) } else { join(part, old.1) })
 }
 
-/// The upper half negated. The RTL subtracts from rs2, which the encoding has as x0.
+/// The upper half negated. The RTL subtracts from rs2 or the immediate of `.sci`, which the encoding has as 0.
 fn conjugate(c: &mut Cpu, i: &Inst) -> Flow {
-    let (a, b) = (split(c.hart.get(i.rs1)), split(c.hart.get(i.rs2)));
+    let (a, b) = (split(c.hart.get(i.rs1)), split(single_b(c, i)));
     alu(c, i, join(a.0, b.1.wrapping_sub(a.1)))
 }
 

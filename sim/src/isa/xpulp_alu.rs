@@ -79,9 +79,13 @@ pub(super) static ROWS: &[Row] = &[
     }),
     row!("p.exthz", "0001000_-----_-----_101_-----_0110011", R1, Alu, |c, i| reg(c, i, |a, _| a & 0xFFFF)),
     row!("p.extbs", "0001000_-----_-----_110_-----_0110011", R1, Alu, |c, i| {
-        reg(c, i, |a, _| i32::from(a as i8) as u32)
+        let a = byte(c, i);
+        alu(c, i, i32::from(a as i8) as u32)
     }),
-    row!("p.extbz", "0001000_-----_-----_111_-----_0110011", R1, Alu, |c, i| reg(c, i, |a, _| a & 0xFF)),
+    row!("p.extbz", "0001000_-----_-----_111_-----_0110011", R1, Alu, |c, i| {
+        let a = byte(c, i);
+        alu(c, i, a & 0xFF)
+    }),
     row!("p.clip", "0001010_-----_-----_001_-----_0110011", Shamt, Alu, |c, i| {
         clip(c, i, clip_bound(i), true)
     }),
@@ -136,6 +140,12 @@ pub(super) static ROWS: &[Row] = &[
     }),
 ];
 
+/// The byte that the byte extensions take: the lowest. The RTL's byte selector is not tied off: its upper bit is the lowest bit of
+/// the rs2 field, which is 0 in the encoding.
+fn byte(c: &Cpu, i: &Inst) -> u32 {
+    c.hart.get(i.rs1) >> if c.hart.quirks { 16 * u32::from(i.rs2 & 1) } else { 0 }
+}
+
 /// A bit field, as the ALU's `bmask_a` (width - 1) and `bmask_b` (lowest bit) give it.
 struct Field {
     width_minus_1: u32,
@@ -177,7 +187,8 @@ fn bits_reg(c: &mut Cpu, i: &Inst, f: impl FnOnce(u32, Field) -> u32) -> Flow {
 
 /// Reverses groups of `radix + 1` bits (radix 0, 1, 2: single bits, pairs, triples) after a left shift.
 fn bitrev(a: u32, shift: u32, radix: u32) -> u32 {
-    let group = radix.min(2) + 1;
+    // The reserved radix 3 does what 0 does.
+    let group = radix % 3 + 1;
     let a = a << shift;
     (0..32 / group).fold(0, |out, k| out | (a >> (32 - group * (k + 1)) & ((1 << group) - 1)) << (group * k))
 }
@@ -193,14 +204,19 @@ fn clip_bound(i: &Inst) -> u32 {
 }
 
 /// Clips to `-(bound + 1)..=bound`, or to `0..=bound`. The order of the tests is the RTL's: greater than the bound
-/// first, then the lower side from the sign of `a + bound + 1`.
+/// first, then the lower side from the sign of `a + bound + 1`, which the RTL takes from bit 31 of a 32-bit sum.
 fn clip(c: &mut Cpu, i: &Inst, bound: u32, signed: bool) -> Flow {
     let a = c.hart.get(i.rs1);
+    let below = if c.hart.quirks {
+        (a.wrapping_add(bound).wrapping_add(1) as i32) < 0
+    } else {
+        i64::from(a as i32) + i64::from(bound as i32) + 1 < 0
+    };
     let value = if a as i32 > bound as i32 {
         bound
     } else if !signed && (a as i32) < 0 {
         0
-    } else if (i64::from(a as i32) + i64::from(bound as i32) + 1) < 0 {
+    } else if below {
         !bound
     } else {
         a

@@ -44,7 +44,8 @@ fn offset(c: &Cpu, bytes: u32) -> u32 {
 }
 
 fn setup(c: &mut Cpu, i: &Inst, count: u32, to_end: u32) -> Flow {
-    let (start, end) = (offset(c, u32::from(i.size)), offset(c, to_end));
+    // The RTL takes what it is about to fetch, which is the next instruction unless this one ends a loop itself.
+    let (start, end) = (c.hart.fetched.unwrap_or(offset(c, u32::from(i.size))), offset(c, to_end));
     c.hart.loops[which(i)] = crate::hart::HwLoop { start, end, count };
     Flow::Next
 }

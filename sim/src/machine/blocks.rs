@@ -8,13 +8,13 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::executor::Executor;
 use crate::decode;
 use crate::energy::EventCounts;
 use crate::hart::{Hart, Simd};
-use crate::isa::{Cpu, Inst, Op, Unit};
-use crate::memory::Memory;
+use crate::isa::{Cpu, Inst, Op, Unit, replaces_format};
 use crate::profile::Line;
-use crate::timing::{Pipeline, Stalls};
+use crate::timing::{Situation, Stalls};
 
 /// Most instructions of a block.
 pub(super) const LONGEST: usize = 64;
@@ -33,9 +33,18 @@ pub(super) enum Exit {
     Loop = 2,
 }
 
-/// What running a block costs, from one state of the pipeline, with one exit, beside the cycles.
+/// What running a block costs, from one state of the pipeline, with one exit to one kind of instruction.
 #[derive(Clone)]
-pub(super) struct Cost {
+pub(super) struct Price {
+    pub(super) exit: Exit,
+    /// What is there: see [`Blocks::kind`].
+    pub(super) kind: u8,
+    /// Times it was paid since the last settling.
+    pub(super) runs: u64,
+    /// Cycles.
+    pub(super) cycles: u32,
+    /// State of the pipeline afterwards.
+    pub(super) state: u32,
     /// Stalls by reason.
     pub(super) stalls: Stalls,
     /// Energy events.
@@ -46,26 +55,26 @@ pub(super) struct Cost {
     pub(super) lines: Box<[Line]>,
 }
 
-/// A way out of a block: what the run loop needs of its cost, and where control went the last time.
+/// A way out of a block: what the run loop needs to know of where control went the last time.
 #[derive(Clone, Copy)]
 pub(super) struct Way {
     /// Times it was taken since the last settling.
     pub(super) runs: u64,
     /// Cycles of the block.
     pub(super) cycles: u32,
-    /// State of the pipeline afterwards; [`Way::UNPRICED`] before the way was taken first.
+    /// State of the pipeline afterwards.
     pub(super) state: u32,
     /// Address control went on at. SIMD formats do not change between blocks, so `next` is right whenever this is.
     pub(super) next_pc: u32,
     /// The block there, entered in `state`.
     pub(super) next: u32,
+    /// Its price in the entry's list.
+    pub(super) price: u32,
 }
 
 impl Way {
-    /// No state has this number.
-    pub(super) const UNPRICED: u32 = u32::MAX;
     /// Not taken yet; no instruction has an odd address.
-    const NEW: Self = Self { runs: 0, cycles: 0, state: Self::UNPRICED, next_pc: 1, next: 0 };
+    const NEW: Self = Self { runs: 0, cycles: 0, state: 0, next_pc: 1, next: 0, price: 0 };
 }
 
 /// There are SIMD instructions, which may meet corners of the RTL.
@@ -78,6 +87,8 @@ pub(super) const SETS_LOOP: u8 = 1 << 2;
 pub(super) const LOOP_END: u8 = 1 << 3;
 /// The last instruction calls or returns.
 pub(super) const CALLS: u8 = 1 << 4;
+/// A mixed dot product is held in EX by memory that answers late: the RTL then multiplies with another sub-group.
+pub(super) const OVERTAKEN: u8 = 1 << 5;
 
 /// A block as entered from one state of the pipeline, in one SIMD format.
 #[derive(Clone)]
@@ -100,8 +111,24 @@ pub(super) struct Entry {
     pub(super) uses: u8,
     /// The block this is an entry of.
     pub(super) block: u32,
-    /// By [`Exit`], once taken.
-    pub(super) costs: [Option<Box<Cost>>; 3],
+    /// What its exits cost.
+    pub(super) prices: Vec<Price>,
+}
+
+impl Entry {
+    /// The price of an exit to an instruction of some kind, if it was paid before.
+    pub(super) fn price(&self, exit: Exit, kind: u8) -> Option<usize> {
+        self.prices.iter().position(|p| (p.exit, p.kind) == (exit, kind))
+    }
+
+    /// Pays what the way out has counted, so that it can lead elsewhere.
+    pub(super) fn settle(&mut self, exit: Exit) {
+        let way = &mut self.ways[exit as usize];
+        let runs = std::mem::take(&mut way.runs);
+        if let Some(price) = self.prices.get_mut(way.price as usize) {
+            price.runs += runs;
+        }
+    }
 }
 
 /// A straight-line block.
@@ -129,9 +156,11 @@ pub(super) struct Blocks {
     by_address: FxHashMap<u32, Option<u32>>,
     /// Where control has been.
     seen: FxHashSet<u32>,
-    states: Vec<Pipeline>,
-    by_state: FxHashMap<Pipeline, u32>,
+    states: Vec<Situation>,
+    by_state: FxHashMap<Situation, u32>,
     loop_ends: Vec<u32>,
+    /// Ends of loops of one instruction, which are not for blocks.
+    short_loops: Vec<u32>,
 }
 
 impl Blocks {
@@ -142,21 +171,25 @@ impl Blocks {
         self.by_address.clear();
     }
 
-    /// Number of the state of a pipeline, whatever the time.
-    pub(super) fn state(&mut self, pipeline: &Pipeline) -> u32 {
-        let relative = pipeline.relative();
-        if let Some(&n) = self.by_state.get(&relative) {
+    /// Number of a state of the pipeline.
+    pub(super) fn state(&mut self, situation: Situation) -> u32 {
+        if let Some(&n) = self.by_state.get(&situation) {
             return n;
         }
         let n = self.states.len() as u32;
-        self.states.push(relative.clone());
-        self.by_state.insert(relative, n);
+        self.states.push(situation.clone());
+        self.by_state.insert(situation, n);
         n
     }
 
-    /// The pipeline in a state, its last instruction booked in cycle `booked`.
-    pub(super) fn pipeline(&self, state: u32, booked: u64, stalls: Stalls) -> Pipeline {
-        self.states[state as usize].at(booked, stalls)
+    /// The state of a number.
+    pub(super) fn situation(&self, state: u32) -> &Situation {
+        &self.states[state as usize]
+    }
+
+    /// Whether a loop that was set up ends here.
+    pub(super) fn is_loop_end(&self, pc: u32) -> bool {
+        self.loop_ends.contains(&pc)
     }
 
     /// Whether the ends of the hardware loops are known; if not, they are from now on and blocks must be made anew.
@@ -165,6 +198,10 @@ impl Blocks {
         for l in hart.loops {
             if l.count > 1 && !self.loop_ends.contains(&l.end) {
                 self.loop_ends.push(l.end);
+                known = false;
+            }
+            if l.count > 1 && l.start == l.end && !self.short_loops.contains(&l.end) {
+                self.short_loops.push(l.end);
                 known = false;
             }
         }
@@ -177,11 +214,11 @@ impl Blocks {
     }
 
     /// The block that starts at `pc`; `None` if its first instruction belongs to the per-instruction path.
-    pub(super) fn at(&mut self, pc: u32, mem: &mut Memory) -> Option<u32> {
+    pub(super) fn at(&mut self, pc: u32, exec: &mut Executor) -> Option<u32> {
         if let Some(&known) = self.by_address.get(&pc) {
             return known;
         }
-        let block = self.build(pc, mem).map(|b| {
+        let block = self.build(pc, exec).map(|b| {
             self.all.push(b);
             self.all.len() as u32 - 1
         });
@@ -202,7 +239,7 @@ impl Blocks {
     }
 
     /// A new entry, for the SIMD state that `cpu` has.
-    pub(super) fn enter(&mut self, at: u32, state: u32, cpu: &Cpu, dot_waits: bool) -> u32 {
+    pub(super) fn enter(&mut self, at: u32, state: u32, cpu: &Cpu, dots: u8) -> u32 {
         let key = Self::key(state, cpu.hart.simd);
         let n = self.entries.len() as u32;
         let block = &mut self.all[at as usize];
@@ -218,45 +255,29 @@ impl Blocks {
             last,
             after: block.after,
             uses: bit(block.simd, SIMD)
-                | bit(dot_waits, DOT_WAITS)
+                | dots
                 | bit(inst.row.unit == Unit::Loop, SETS_LOOP)
                 | bit(block.loop_end, LOOP_END)
                 | bit(inst.is_call() || inst.is_return(), CALLS),
             block: at,
-            costs: [None, None, None],
+            prices: Vec::new(),
         });
         n
     }
 
-    fn build(&self, start: u32, mem: &mut Memory) -> Option<Block> {
+    fn build(&self, start: u32, exec: &mut Executor) -> Option<Block> {
         let mut insts = Vec::new();
         let mut pc = start;
-        while insts.len() < LONGEST {
-            let Ok(inst) = decode::fetch(mem, pc) else { break };
+        // Where a loop ends, the block does, so that control never goes on into a loop's end unforeseen.
+        while insts.len() < LONGEST || self.loop_ends.contains(&pc) {
+            let Ok(inst) = exec.fetch(pc) else { break };
             let after = pc.wrapping_add(u32::from(inst.size));
             let ends_loop = self.loop_ends.contains(&pc);
-            let control = match inst.row.unit {
-                Unit::Alu | Unit::Mul | Unit::Mac | Unit::Mulh | Unit::Load | Unit::Store | Unit::Dot => {
-                    false
-                }
-                Unit::Jal | Unit::Jalr | Unit::Loop => true,
-                // Behind a taken branch the RTL may run a division that it should not.
-                Unit::Branch => {
-                    let shadow = decode::fetch(mem, after);
-                    if shadow.is_ok_and(|i| matches!(i.row.unit, Unit::Div | Unit::Divu)) {
-                        break;
-                    }
-                    true
-                }
-                Unit::Div | Unit::Divu | Unit::Csr | Unit::Fence | Unit::Trap | Unit::Mret | Unit::Wfi => {
-                    break;
-                }
-            };
-            if control && ends_loop {
+            let Some(control) = Self::belongs(exec, &inst, after) else { break };
+            let beyond = inst.row.unit == Unit::Loop && self.loop_ends.contains(&after);
+            if control && ends_loop || beyond || self.short_loops.contains(&pc) {
                 break;
             }
-            mem.mark_code(pc);
-            mem.mark_code(after.wrapping_sub(1));
             insts.push((pc, inst));
             pc = after;
             if control || ends_loop {
@@ -273,13 +294,30 @@ impl Blocks {
             insts: insts.into(),
         })
     }
+
+    /// Whether an instruction can be part of a block, and if so, whether it is the last of it; `after` is the address behind it.
+    fn belongs(exec: &mut Executor, inst: &Inst, after: u32) -> Option<bool> {
+        match inst.row.unit {
+            // What is in EX when the SIMD format is written may reach the mixed-precision controller.
+            Unit::Alu | Unit::Mul | Unit::Mac | Unit::Mulh | Unit::Load | Unit::Store | Unit::Dot => {
+                exec.fetch(after).is_ok_and(|i| !replaces_format(&i)).then_some(false)
+            }
+            Unit::Jal | Unit::Jalr | Unit::Loop => Some(true),
+            // Behind a taken branch the RTL may run what it should not.
+            Unit::Branch => {
+                let odd = |i: Inst| matches!(i.row.unit, Unit::Div | Unit::Divu) || replaces_format(&i);
+                exec.fetch(after).is_ok_and(|i| !odd(i)).then_some(true)
+            }
+            Unit::Div | Unit::Divu | Unit::Csr | Unit::Fence | Unit::Trap | Unit::Mret | Unit::Wfi => None,
+        }
+    }
 }
 
 /// An instruction that does without its address: only the last of a block sees the program counter.
 fn folded(pc: u32, inst: Inst) -> Inst {
     if inst.row.name == "auipc" {
-        let value = pc.wrapping_add(inst.imm as u32) as i32;
-        return Inst { row: decode::decode(0x37).row, imm: value, ..inst };
+        let value = pc.wrapping_add(inst.imm as u32);
+        return inst.with(decode::decode(0x37).row, value as i32);
     }
     inst
 }

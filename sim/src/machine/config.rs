@@ -2,6 +2,7 @@
 
 use crate::hart::Core;
 use crate::memory::{DEFAULT_RAM, device};
+use crate::timing::MemoryTiming;
 
 /// What to simulate.
 #[derive(Clone, Debug)]
@@ -12,6 +13,8 @@ pub struct Config {
     pub quirks: bool,
     /// RAM regions as `(base, bytes)`.
     pub ram: Vec<(u32, u32)>,
+    /// How long memory takes to answer.
+    pub memory: MemoryTiming,
     /// Serve `ecall` with a7 = 93 (exit) and 64 (write) on the host.
     pub semihosting: bool,
     /// How to run.
@@ -60,6 +63,7 @@ impl Default for Config {
             core: Core::Mpic,
             quirks: true,
             ram: vec![DEFAULT_RAM],
+            memory: MemoryTiming::default(),
             semihosting: false,
             engine: Engine::default(),
             profile: false,

@@ -21,9 +21,18 @@ pub(super) struct Decoded {
     by_address: FxHashMap<u32, usize>,
     /// Index of the page used last.
     recent: usize,
+    /// Compressed hints trap, as in the RTL.
+    quirks: bool,
 }
 
+/// How far the fetch side can be ahead of an instruction, in bytes.
+const AHEAD: u32 = 20;
+
 impl Decoded {
+    pub(super) fn new(quirks: bool) -> Self {
+        Self { quirks, ..Self::default() }
+    }
+
     #[inline]
     pub(super) fn get(&mut self, mem: &mut Memory, pc: u32) -> Result<Inst, Fault> {
         let (base, slot) = (pc & !(PAGE - 1), (pc % PAGE / 2) as usize);
@@ -36,9 +45,10 @@ impl Decoded {
         if let Some(inst) = self.pages[self.recent].1[slot] {
             return Ok(inst);
         }
-        let inst = decode::fetch(mem, pc)?;
+        let inst = decode::fetch(mem, pc, self.quirks)?;
+        // What is fetched with it is code too.
         mem.mark_code(pc);
-        mem.mark_code(pc.wrapping_add(u32::from(inst.size) - 1));
+        mem.mark_code(pc.wrapping_add(AHEAD));
         Arc::make_mut(&mut self.pages[self.recent].1)[slot] = Some(inst);
         Ok(inst)
     }

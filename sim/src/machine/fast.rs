@@ -1,17 +1,15 @@
 //! The run loop over blocks (see [`super::blocks`]).
 
 use super::blocks::{
-    CALLS, Cost, DOT_WAITS, Entry, Exit, LONGEST, LONGEST_CYCLES, LOOP_END, SETS_LOOP, SIMD, Way,
+    CALLS, DOT_WAITS, Entry, Exit, LONGEST, LONGEST_CYCLES, LOOP_END, OVERTAKEN, SETS_LOOP, SIMD,
 };
 use super::{Limits, Machine};
-use crate::hart::Forward;
-use crate::isa::{Cpu, Flow, Op, Unit};
-use crate::profile::Line;
+use crate::isa::{Cpu, Flow, Op};
 use crate::report::Status;
-use crate::timing::{Done, rules};
+use crate::timing::{Driver, rules};
 
 /// Why the block loop stopped; timing is settled then.
-enum Stop {
+pub(super) enum Stop {
     /// The next instruction is for the per-instruction path.
     Single,
     /// The access of an instruction in the middle of a block was irregular; it is accounted for, what it set off is not.
@@ -24,13 +22,13 @@ enum Stop {
 
 /// Where the pipeline is, in the block loop.
 #[derive(Clone, Copy)]
-struct Time {
+pub(super) struct Time {
     /// State of the pipeline.
-    state: u32,
+    pub(super) state: u32,
     /// Cycle of the last booked instruction.
-    booked: u64,
+    pub(super) booked: u64,
     /// Instructions retired.
-    instructions: u64,
+    pub(super) instructions: u64,
 }
 
 /// Why a chain of blocks was left.
@@ -64,7 +62,9 @@ fn chain(
         if booked >= until {
             break Left::OutOfTime;
         }
-        if entry.uses & DOT_WAITS != 0 && cpu.hart.simd.skip > 1 {
+        if entry.uses & (DOT_WAITS | OVERTAKEN) != 0
+            && (entry.uses & OVERTAKEN != 0 || cpu.hart.simd.skip > 1)
+        {
             break Left::DotWaits;
         }
         cpu.hart.pc = entry.last;
@@ -114,20 +114,19 @@ impl Machine {
     pub(super) fn run_blocks(&mut self, limits: Limits) -> Status {
         loop {
             if self.at_limit(limits) {
+                self.rest();
                 return Status::Limit;
             }
-            // An instruction that is slow to account for, or that the state before it makes so.
-            let single = !self.interrupts.pins.is_empty()
-                || self.performance.active()
-                || self.pipeline.stale()
-                || self.cpu.hart.forward != Forward::default()
-                || self.blocks.is_new(self.cpu.hart.pc);
-            let stop = if single { Stop::Single } else { self.blocks(limits) };
+            let stop = match self.state_for_blocks() {
+                Ok(Some(state)) => self.blocks(limits, state),
+                Ok(None) => Stop::Single,
+                Err(stop) => return stop,
+            };
             let done = match stop {
                 // The blocks before it may have used up what was left.
-                Stop::Single | Stop::Failed if self.at_limit(limits) => return Status::Limit,
+                Stop::Single | Stop::Failed if self.at_limit(limits) => continue,
                 Stop::Single | Stop::Failed => self.one(&mut ()),
-                Stop::Irregular => Ok(self.consequences(None)),
+                Stop::Irregular => Ok(self.consequences()),
                 Stop::Stepped(done) => done,
             };
             match done {
@@ -138,40 +137,57 @@ impl Machine {
         }
     }
 
-    fn blocks(&mut self, limits: Limits) -> Stop {
-        if !self.blocks.learn_loop_ends(&self.cpu.hart) {
+    /// The state of the pipeline, if blocks can go on from it: nothing is on its way that only the per-instruction path sees
+    /// through, and the code is not new.
+    fn state_for_blocks(&mut self) -> Result<Option<u32>, Status> {
+        let exec = &self.exec;
+        if !exec.pins.is_empty() || exec.counting() || exec.has_stale_code() {
+            return Ok(None);
+        }
+        self.pipeline.refill(&mut self.exec)?;
+        let Some(pc) = self.pipeline.next() else { return Ok(None) };
+        self.exec.cpu.hart.pc = pc;
+        // Whether the end of a loop jumps back was decided before it came into ID.
+        if self.blocks.is_new(pc) || self.exec.cpu.hart.loops.iter().any(|l| l.end == pc) {
+            return Ok(None);
+        }
+        // A sub-group on its way to its CSR is there as far as blocks are concerned.
+        if let Some(group) = self.pipeline.group_on_its_way() {
+            self.exec.cpu.hart.simd.group = group;
+        }
+        let situation = self.pipeline.situation(self.exec.cpu.hart.simd.group);
+        Ok(situation.map(|s| self.blocks.state(s)))
+    }
+
+    fn blocks(&mut self, limits: Limits, state: u32) -> Stop {
+        if !self.blocks.learn_loop_ends(&self.exec.cpu.hart) {
             self.forget_code();
         }
-        let mut time = Time {
-            state: self.blocks.state(&self.pipeline),
-            booked: self.pipeline.booked(),
-            instructions: self.instructions,
-        };
-        self.cpu.hart.waited = 0;
-        let mut now = match self.find(self.cpu.hart.pc, time, limits) {
+        let mut time = Time { state, booked: self.pipeline.booked(), instructions: self.tally.instructions };
+        let mut now = match self.find(self.exec.cpu.hart.pc, time, limits) {
             Ok(entry) => entry,
             Err(stop) => return stop,
         };
         loop {
             let until = Self::room(limits, time);
-            let left =
-                chain(&mut self.cpu, &mut self.blocks.entries, &mut now, &mut time, until, self.quirks_told);
+            let told = self.record.told;
+            let left = chain(&mut self.exec.cpu, &mut self.blocks.entries, &mut now, &mut time, until, told);
             let entry = &self.blocks.entries[now as usize];
             let (uses, length) = (entry.uses, entry.length);
             let (exit, pc, linked) = match left {
                 Left::OutOfTime if time.booked < Self::room(limits, time) => continue,
                 Left::OutOfTime => {
-                    self.cpu.hart.pc = entry.first;
+                    self.exec.cpu.hart.pc = entry.first;
                     self.settle(time);
                     return Stop::Single;
                 }
                 Left::DotWaits => {
-                    self.cpu.hart.pc = entry.first;
+                    self.exec.cpu.hart.pc = entry.first;
                     self.settle(time);
                     return self.singly(length as usize, limits);
                 }
                 Left::Interrupted(flow) => {
-                    let k = length as usize - 1 - self.cpu.left;
+                    let k = length as usize - 1 - self.exec.cpu.left;
                     return self.interrupted_block(now, k, flow, time);
                 }
                 Left::Unlinked(exit, pc) => (exit, pc, None),
@@ -180,15 +196,20 @@ impl Machine {
                     (exit, way.next_pc, Some(way.next))
                 }
             };
-            self.cpu.hart.pc = pc;
+            self.exec.cpu.hart.pc = pc;
+            // What lies behind a jump is at the output of the fetch side while the jump is in ID.
+            let ends = |pc| self.blocks.is_loop_end(pc);
+            if linked.is_none() && (ends(pc) || exit == Exit::Jump && ends(entry.after)) {
+                return self.lead_into_loop_end(now, exit, pc, time);
+            }
             if linked.is_none() {
-                time = self.pay(now, exit, time);
+                time = self.pay(now, exit, pc, time);
             }
             if uses & CALLS != 0 {
                 self.called(now, pc, time);
             }
             self.tell_quirks(pc);
-            if uses & SETS_LOOP != 0 && !self.blocks.learn_loop_ends(&self.cpu.hart) {
+            if uses & SETS_LOOP != 0 && !self.blocks.learn_loop_ends(&self.exec.cpu.hart) {
                 self.settle(time);
                 self.forget_code();
                 return Stop::Stepped(Ok(None));
@@ -208,15 +229,23 @@ impl Machine {
     }
 
     /// Pays for a block that has run, left on a way that does not lead where it led before; prices it if it is new.
-    fn pay(&mut self, now: u32, exit: Exit, time: Time) -> Time {
+    fn pay(&mut self, now: u32, exit: Exit, pc: u32, time: Time) -> Time {
+        let inst = self.exec.decode(pc);
+        let kind = (pc & 2) as u8 | u8::from(inst.is_some_and(|i| i.size == 4));
         let entry = &mut self.blocks.entries[now as usize];
-        let instructions = time.instructions + u64::from(entry.length);
+        entry.settle(exit);
+        let known = entry.price(exit, kind);
+        let n = known.unwrap_or_else(|| self.price(now, exit, kind, pc, time));
+        let entry = &mut self.blocks.entries[now as usize];
+        let price = &mut entry.prices[n];
+        price.runs += u64::from(known.is_some());
         let way = &mut entry.ways[exit as usize];
-        if way.state == Way::UNPRICED {
-            return Time { instructions, ..self.price(now, exit, time) };
+        (way.cycles, way.state, way.price) = (price.cycles, price.state, n as u32);
+        Time {
+            state: price.state,
+            booked: time.booked + u64::from(price.cycles),
+            instructions: time.instructions + u64::from(entry.length),
         }
-        way.runs += 1;
-        Time { state: way.state, booked: time.booked + u64::from(way.cycles), instructions }
     }
 
     /// The cycle before which any block can run without meeting a limit: an instruction takes at least a cycle.
@@ -233,7 +262,7 @@ impl Machine {
             self.settle(time);
             return Err(Stop::Single);
         }
-        let Some(at) = self.blocks.at(pc, &mut self.cpu.mem) else {
+        let Some(at) = self.blocks.at(pc, &mut self.exec) else {
             self.settle(time);
             return Err(Stop::Single);
         };
@@ -244,21 +273,21 @@ impl Machine {
             self.settle(time);
             return Err(self.singly(length, limits));
         }
-        if let Some(known) = self.blocks.entry(at, time.state, self.cpu.hart.simd) {
+        if let Some(known) = self.blocks.entry(at, time.state, self.exec.cpu.hart.simd) {
             return Ok(known);
         }
-        let dot_waits = self.dot_waits(at, time);
-        Ok(self.blocks.enter(at, time.state, &self.cpu, dot_waits))
+        let dots = self.dots(at, time);
+        Ok(self.blocks.enter(at, time.state, &self.exec.cpu, dots))
     }
 
     /// The last instruction of an entry called or returned.
-    fn called(&mut self, now: u32, target: u32, time: Time) {
+    pub(super) fn called(&mut self, now: u32, target: u32, time: Time) {
         let entry = &self.blocks.entries[now as usize];
         let (last, after) = (entry.last, entry.after);
         let Some(&(_, inst)) = self.blocks.all[entry.block as usize].insts.last() else {
             unreachable!("a block is not empty")
         };
-        self.note_call(&inst, after);
+        self.exec.note_call(&inst, after);
         if let Some(profile) = &mut self.profile {
             let so_far = (time.booked - (rules::FIRST_ISSUE - 1), time.instructions);
             profile.calls.jump(last, &inst, target, so_far);
@@ -267,8 +296,15 @@ impl Machine {
 
     /// Makes pipeline and instruction count what they are at `time`.
     fn settle(&mut self, time: Time) {
-        self.pipeline = self.blocks.pipeline(time.state, time.booked, self.pipeline.stalls);
-        self.instructions = time.instructions;
+        self.settle_at(self.exec.cpu.hart.pc, time);
+    }
+
+    /// As [`Machine::settle`], with the instruction at `pc` to come.
+    pub(super) fn settle_at(&mut self, pc: u32, time: Time) {
+        let inst = self.exec.decode(pc);
+        let situation = self.blocks.situation(time.state);
+        self.pipeline.resume(situation, time.booked, pc, inst, self.exec.cpu.hart.simd.group);
+        self.tally.instructions = time.instructions;
     }
 
     /// The next `length` instructions one by one, or fewer if something happens.
@@ -283,138 +319,5 @@ impl Machine {
             }
         }
         Stop::Stepped(Ok(None))
-    }
-
-    /// Whether a dot product of a block waits, entered at `time`.
-    fn dot_waits(&mut self, at: u32, time: Time) -> bool {
-        let mut pipeline = self.blocks.pipeline(time.state, time.booked, self.pipeline.stalls);
-        let pc = self.cpu.hart.pc;
-        let mut waits = false;
-        for (address, inst) in &self.blocks.all[at as usize].insts {
-            self.cpu.hart.pc = *address;
-            let issue = pipeline.issue(inst, &self.cpu.hart, false);
-            waits |= inst.row.unit == Unit::Dot && issue.waited() > 0;
-            pipeline.complete(inst, issue, &Done::plain(Flow::Next, &self.cpu.hart));
-        }
-        self.cpu.hart.pc = pc;
-        waits
-    }
-
-    /// Accounts for the first `n` instructions of a block that ran, by the per-instruction rules, from the pipeline as it is.
-    /// With a profile, what each instruction cost.
-    fn replay(&mut self, at: u32, n: usize, last: Flow, split: bool, exit: Exit) -> Vec<Line> {
-        let pc = self.cpu.hart.pc;
-        let mut lines = Vec::new();
-        for k in 0..n {
-            let (waits, counted) = (self.pipeline.stalls, self.counts);
-            let (address, inst) = self.blocks.all[at as usize].insts[k];
-            self.cpu.hart.pc = address;
-            let at_end = k + 1 == n;
-            let flow = if at_end { last } else { Flow::Next };
-            let issue = self.pipeline.issue(&inst, &self.cpu.hart, at_end && exit == Exit::Loop);
-            let mut done = Done::plain(flow, &self.cpu.hart);
-            done.split = at_end && split;
-            self.pipeline.complete(&inst, issue, &done);
-            self.count(&inst, flow, at_end && split, 0);
-            if self.profile.is_some() {
-                lines.push(self.line(&waits, &counted));
-            }
-        }
-        self.cpu.hart.pc = pc;
-        lines
-    }
-
-    /// Adds instructions of a block to the profile.
-    fn add_lines(&mut self, at: u32, lines: &[Line]) {
-        if let Some(profile) = &mut self.profile {
-            for ((pc, _), line) in self.blocks.all[at as usize].insts.iter().zip(lines) {
-                profile.add(*pc, line, 1);
-            }
-        }
-    }
-
-    /// What a block costs that has just run for the first time with this entry and exit.
-    fn price(&mut self, now: u32, exit: Exit, time: Time) -> Time {
-        let at = self.blocks.entries[now as usize].block;
-        self.settle(time);
-        let (stalls, counts, macs) = (self.pipeline.stalls, self.counts, self.macs);
-        let flow = if exit == Exit::Jump { Flow::Jump(self.cpu.hart.pc) } else { Flow::Next };
-        let n = self.blocks.all[at as usize].insts.len();
-        let lines = self.replay(at, n, flow, false, exit);
-        self.add_lines(at, &lines);
-        let after = Time { state: self.blocks.state(&self.pipeline), booked: self.pipeline.booked(), ..time };
-        let cost = Cost {
-            stalls: std::array::from_fn(|s| self.pipeline.stalls[s] - stalls[s]),
-            counts: self.counts.since(&counts),
-            macs: self.macs - macs,
-            lines: lines.into(),
-        };
-        let entry = &mut self.blocks.entries[now as usize];
-        entry.costs[exit as usize] = Some(Box::new(cost));
-        let way = &mut entry.ways[exit as usize];
-        (way.cycles, way.state) = ((after.booked - time.booked) as u32, after.state);
-        after
-    }
-
-    /// Instruction `k` of a block did something irregular: accounts for what ran, and leaves the rest to be looked at.
-    #[cold]
-    fn interrupted_block(&mut self, now: u32, k: usize, flow: Flow, time: Time) -> Stop {
-        self.settle(time);
-        let entry = &self.blocks.entries[now as usize];
-        let (at, loop_end) = (entry.block, entry.uses & LOOP_END != 0);
-        let block = &self.blocks.all[at as usize];
-        let ((address, inst), last) = (block.insts[k], k + 1 == block.insts.len());
-        self.tell_quirks(address);
-        if flow != Flow::Irregular {
-            // It has changed nothing: the per-instruction path runs into it again and tells.
-            self.cpu.hart.pc = address;
-            let lines = self.replay(at, k, Flow::Next, false, Exit::Through);
-            self.add_lines(at, &lines);
-            self.instructions += k as u64;
-            return Stop::Failed;
-        }
-        let hardware_loop = if loop_end && last { self.cpu.hart.ends_loop(address) } else { None };
-        let exit = if hardware_loop.is_some() { Exit::Loop } else { Exit::Through };
-        let split = self.cpu.mem.split;
-        let lines = self.replay(at, k + 1, Flow::Next, split, exit);
-        self.add_lines(at, &lines);
-        self.instructions += k as u64 + 1;
-        self.cpu.hart.pc = match hardware_loop {
-            Some(l) => {
-                let l = &mut self.cpu.hart.loops[l];
-                l.count -= 1;
-                l.start
-            }
-            None => address.wrapping_add(u32::from(inst.size)),
-        };
-        Stop::Irregular
-    }
-
-    /// Adds what the blocks cost to the totals.
-    pub(super) fn settle_costs(&mut self) {
-        for entry in &mut self.blocks.entries {
-            for (way, cost) in entry.ways.iter_mut().zip(&entry.costs) {
-                let runs = std::mem::take(&mut way.runs);
-                let Some(cost) = cost.as_ref().filter(|_| runs > 0) else { continue };
-                for (total, n) in self.pipeline.stalls.iter_mut().zip(cost.stalls) {
-                    *total += n * runs;
-                }
-                self.counts.add(&cost.counts, runs);
-                self.macs += cost.macs * runs;
-                if let Some(profile) = &mut self.profile {
-                    for ((pc, _), line) in self.blocks.all[entry.block as usize].insts.iter().zip(&cost.lines)
-                    {
-                        profile.add(*pc, line, runs);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Drops everything decoded.
-    pub(super) fn forget_code(&mut self) {
-        self.settle_costs();
-        self.blocks.clear();
-        self.decoded.clear();
     }
 }

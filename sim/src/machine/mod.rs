@@ -1,27 +1,32 @@
 //! The machine: a program loaded into memory, run to its end.
 
-mod account;
 mod blocks;
 mod config;
-mod control;
 mod decoded;
+mod executor;
 mod fast;
-
-use std::collections::VecDeque;
+mod host;
+mod pricing;
+mod record;
+mod replay;
+mod tally;
 
 use blocks::Blocks;
 pub use config::{Config, Engine, Limits, LoadError};
-use decoded::Decoded;
+use executor::{Executor, cycle_of_report};
+use record::Record;
+use tally::Tally;
 
 use crate::elf::Image;
 use crate::energy::EventCounts;
-use crate::hart::{Forward, Hart, Quirk};
-use crate::isa::{Cpu, Flow, Inst, Unit};
+use crate::exec::Executed;
+use crate::hart::Hart;
+use crate::isa::{Cpu, Flow};
 use crate::memory::Memory;
 use crate::observer::{Observer, Retired};
 use crate::profile::{Line, Profile};
-use crate::report::{Event, Outcome, Status, Trapped, Warning};
-use crate::timing::{Performance, Pipeline, Stalls, rules};
+use crate::report::{Outcome, Status};
+use crate::timing::{Pipeline, Stalls};
 
 /// A core with its memory and a program.
 ///
@@ -59,45 +64,16 @@ use crate::timing::{Performance, Pipeline, Stalls, rules};
 /// ```
 #[derive(Clone)]
 pub struct Machine {
-    cpu: Cpu,
-    decoded: Decoded,
+    exec: Executor,
     pipeline: Pipeline,
-    counts: EventCounts,
-    instructions: u64,
-    macs: u64,
-    events: Vec<Event>,
-    /// There were more than are kept.
-    events_lost: bool,
-    marks: Vec<EventCounts>,
-    mark_macs: Vec<u64>,
-    warnings: Vec<Warning>,
-    /// Bits of the corners warned of.
-    quirks_told: u16,
-    first_trap: Option<Trapped>,
-    last_trap_pc: Option<u32>,
-    semihosting: bool,
-    calls: Vec<u32>,
-    performance: Performance,
-    interrupts: Interrupts,
+    tally: Tally,
+    record: Record,
+    profile: Option<Profile>,
     engine: Engine,
     blocks: Blocks,
-    profile: Option<Profile>,
     /// Where programs for riscv-tests look for the answer to a request.
     fromhost: Option<u32>,
 }
-
-/// Interrupts to come.
-#[derive(Clone, Default)]
-struct Interrupts {
-    /// Cycle the pin rises (cycles as the pipeline counts them) and interrupt number, by rising cycle. The pin of the first
-    /// stays high until it is taken.
-    pins: VecDeque<(u64, u8)>,
-    /// First cycle in which the last change of `mstatus.MIE` is in force.
-    enabled_from: u64,
-}
-
-/// How deep the call stack kept for backtraces goes.
-const BACKTRACE: usize = 64;
 
 impl Machine {
     /// Loads `image` into fresh, zero-filled memory.
@@ -113,12 +89,13 @@ impl Machine {
     /// # Errors
     /// As [`Machine::new`].
     pub fn renewed(self, image: &Image, config: &Config) -> Result<Self, LoadError> {
-        Self::within(self.cpu.mem.renewed(&config.ram), image, config)
+        Self::within(self.exec.cpu.mem.renewed(&config.ram), image, config)
     }
 
     fn within(mem: std::io::Result<Memory>, image: &Image, config: &Config) -> Result<Self, LoadError> {
         config.check_ram()?;
         let mut mem = mem.map_err(|e| LoadError::NoMemory(e.to_string()))?;
+        mem.uneven = !config.memory.regions.is_empty();
         for s in &image.segments {
             let outside = || LoadError::OutsideMemory {
                 address: s.address,
@@ -140,30 +117,16 @@ impl Machine {
             mem.watch_tohost(address);
         }
         let mut pins: Vec<_> =
-            config.interrupts.iter().map(|&(at, id)| (at + rules::FIRST_ISSUE - 1, id & 31)).collect();
+            config.interrupts.iter().map(|&(at, id)| (cycle_of_report(at), id & 31)).collect();
         pins.sort_unstable();
         Ok(Self {
-            cpu: Cpu::new(hart, mem),
-            decoded: Decoded::default(),
-            pipeline: Pipeline::new(config.quirks),
-            counts: EventCounts::default(),
-            instructions: 0,
-            macs: 0,
-            events: Vec::new(),
-            events_lost: false,
-            marks: Vec::new(),
-            mark_macs: Vec::new(),
-            warnings: Vec::new(),
-            quirks_told: 0,
-            first_trap: None,
-            last_trap_pc: None,
-            semihosting: config.semihosting,
-            calls: Vec::new(),
-            performance: Performance::default(),
-            interrupts: Interrupts { pins: pins.into(), enabled_from: 0 },
+            exec: Executor::new(Cpu::new(hart, mem), pins.into(), config.semihosting),
+            pipeline: Pipeline::new(image.entry, config.memory.clone(), config.quirks),
+            tally: Tally::default(),
+            record: Record::default(),
+            profile: config.profile.then(|| Profile::new(image.entry)),
             engine: config.engine,
             blocks: Blocks::default(),
-            profile: config.profile.then(|| Profile::new(image.entry)),
             fromhost: image.symbol("fromhost"),
         })
     }
@@ -171,7 +134,7 @@ impl Machine {
     /// `bytes` of memory from `address`, if RAM holds them.
     #[must_use]
     pub fn read(&self, address: u32, bytes: u32) -> Option<&[u8]> {
-        self.cpu.mem.slice(address, bytes)
+        self.exec.cpu.mem.slice(address, bytes)
     }
 
     /// Copies `data` to `address` and forgets decoded instructions; `false` if RAM does not hold that range.
@@ -180,7 +143,7 @@ impl Machine {
         self.forget_code();
         u32::try_from(data.len())
             .ok()
-            .and_then(|n| self.cpu.mem.slice_mut(address, n))
+            .and_then(|n| self.exec.cpu.mem.slice_mut(address, n))
             .map(|room| room.copy_from_slice(data))
             .is_some()
     }
@@ -194,13 +157,13 @@ impl Machine {
     /// The architectural state.
     #[must_use]
     pub fn hart(&self) -> &Hart {
-        &self.cpu.hart
+        &self.exec.cpu.hart
     }
 
     /// The memory.
     #[must_use]
     pub fn memory(&self) -> &Memory {
-        &self.cpu.mem
+        &self.exec.cpu.mem
     }
 
     /// Runs until the program ends, faults or meets a limit.
@@ -216,6 +179,7 @@ impl Machine {
         }
         loop {
             if self.at_limit(limits) {
+                self.rest();
                 return self.outcome(Status::Limit);
             }
             match self.one(observer) {
@@ -240,89 +204,58 @@ impl Machine {
         self.outcome(status)
     }
 
+    /// At a limit: the next instruction comes into ID, and what the last has still to write is written.
+    fn rest(&mut self) {
+        // What stops it is met again when the run goes on.
+        let _ = self.pipeline.refill(&mut self.exec);
+        if let Some(group) = self.pipeline.group_on_its_way() {
+            self.exec.cpu.hart.simd.group = group;
+        }
+        if let Some(pc) = self.pipeline.next() {
+            self.exec.cpu.hart.pc = pc;
+        }
+    }
+
     fn at_limit(&self, limits: Limits) -> bool {
-        self.instructions >= limits.instructions || self.pipeline.cycles() >= limits.cycles
+        self.tally.instructions >= limits.instructions || self.pipeline.cycles() >= limits.cycles
     }
 
     /// One instruction. `Some(code)` when the program ended.
     fn one<O: Observer>(&mut self, observer: &mut O) -> Result<Option<u32>, Status> {
-        let pc = self.cpu.hart.pc;
-        let inst = self.decoded.get(&mut self.cpu.mem, pc).map_err(|f| Status::Fault {
-            pc,
-            fault: f,
-            inst: None,
-        })?;
-        let ends_loop = self.cpu.hart.ends_loop(pc);
-        let (before, waits) = (self.pipeline.last(), self.pipeline.stalls);
-        let issue = if self.interrupts.pins.is_empty() {
-            self.pipeline.issue(&inst, &self.cpu.hart, ends_loop.is_some())
-        } else {
-            let saved = self.pipeline.clone();
-            let issue = self.pipeline.issue(&inst, &self.cpu.hart, ends_loop.is_some());
-            if let Some(k) = self.interrupted(issue) {
-                self.pipeline = saved;
-                self.pipeline.interrupt(k);
-                return self.enter_interrupt(pc).map(|()| None);
-            }
-            issue
-        };
-        let csr = inst.row.unit == Unit::Csr;
-        if csr && self.performance.active() {
-            self.performance.settle(issue.cycle, &mut self.cpu.hart.counters);
-        }
-        let divisor = self.cpu.hart.get(inst.rs2);
-        let address = if O::WATCHES { inst.access(&self.cpu.hart).map(|a| a.0) } else { None };
-        self.cpu.hart.waited = issue.waited() as u32;
-        self.cpu.mem.settle();
-        let flow = inst.row.exec(&mut self.cpu, &inst);
-        if !csr {
-            self.cpu.hart.forward = Forward::default();
-        }
-        // What made an access irregular is handled below; control goes on as ever.
-        let flow = if flow == Flow::Irregular { Flow::Next } else { flow };
-        let ended = self.semihost(&inst, flow);
-        let next = self.next_pc(&inst, flow, ends_loop).inspect_err(|_| {
-            // It does not retire, so what it waited for is not told either: cycles remain instructions plus stalls.
-            self.pipeline.stalls = waits;
-        })?;
-        let counted = self.counts;
-        self.account(&inst, issue, flow, next, divisor);
+        let wanted = O::WATCHES || self.profile.is_some();
+        let (waits, counted) =
+            if wanted { (self.pipeline.stalls, self.tally.counts) } else { Default::default() };
+        let executed = self.pipeline.step(&mut self.exec)?;
+        self.tally.counts.sleep = self.pipeline.asleep();
+        self.tally.add(&self.exec.cpu, &executed);
+        self.tally.instructions += 1;
         if self.profile.is_some() {
-            self.charge(pc, &inst, flow, &waits, &counted);
-        }
-        if inst.moves_stack() {
-            self.cpu.stack.note(self.cpu.hart.get(2));
-        }
-        self.instructions += 1;
-        self.cpu.hart.pc = next;
-        if flow == Flow::Sleep && self.cpu.hart.trap.mie {
-            self.enter_interrupt(next)?;
-        }
-        if csr || self.performance.active() {
-            self.watch(&inst, flow, issue, before, &waits);
+            self.charge(&executed, &waits, &counted);
         }
         if O::WATCHES {
             observer.retired(&Retired {
-                cycle: issue.cycle,
-                pc,
-                inst: &inst,
-                x: self.cpu.hart.x(),
-                address,
+                executed: &executed,
+                x: self.exec.cpu.hart.x(),
                 waited: &std::array::from_fn(|s| self.pipeline.stalls[s] - waits[s]),
             });
         }
-        self.tell_quirks(pc);
-        Ok(self.consequences(ended))
+        if self.exec.cpu.hart.quirks_met != 0 {
+            self.tell_quirks(executed.pc);
+        }
+        if let Some(pc) = self.pipeline.next() {
+            self.exec.cpu.hart.pc = pc;
+        }
+        Ok(self.consequences())
     }
 
     /// Adds an instruction to the profile: all that was booked and counted since `waits` and `counted`.
-    fn charge(&mut self, pc: u32, inst: &Inst, flow: Flow, waits: &Stalls, counted: &EventCounts) {
+    fn charge(&mut self, e: &Executed, waits: &Stalls, counted: &EventCounts) {
         let line = self.line(waits, counted);
-        let so_far = (self.pipeline.cycles(), self.instructions + 1);
+        let so_far = (self.pipeline.cycles(), self.tally.instructions);
         if let Some(profile) = &mut self.profile {
-            profile.add(pc, &line, 1);
-            if let Flow::Jump(target) = flow {
-                profile.calls.jump(pc, inst, target, so_far);
+            profile.add(e.pc, &line, 1);
+            if let Flow::Jump(target) = e.flow {
+                profile.calls.jump(e.pc, &e.inst, target, so_far);
             }
         }
     }
@@ -330,16 +263,6 @@ impl Machine {
     /// What one instruction cost: all that was booked and counted since `waits` and `counted`.
     fn line(&self, waits: &Stalls, counted: &EventCounts) -> Line {
         let stalls = std::array::from_fn(|s| self.pipeline.stalls[s] - waits[s]);
-        Line { runs: 1, stalls, counts: self.counts.since(counted) }
-    }
-
-    /// Warns of the corners that were met for the first time.
-    fn tell_quirks(&mut self, pc: u32) {
-        let met = std::mem::take(&mut self.cpu.hart.quirks_met) & !self.quirks_told;
-        if met != 0 {
-            self.quirks_told |= met;
-            let new = Quirk::ALL.into_iter().filter(|q| met >> *q as u16 & 1 == 1);
-            self.warnings.extend(new.map(|q| Warning { pc, what: q.text() }));
-        }
+        Line { runs: 1, stalls, counts: self.tally.counts.since(counted) }
     }
 }

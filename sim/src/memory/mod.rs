@@ -131,14 +131,18 @@ pub struct Memory {
     pub device: Device,
     /// Whether the last data access crossed a word boundary.
     pub split: bool,
-    /// Set when a store hit cached code: its first address.
-    pub(crate) overwritten_code: Option<u32>,
+    /// Set when a store hit cached code: the words it changed, as they were.
+    pub(crate) overwritten_code: Option<Vec<(u32, u32)>>,
     /// Where stores talk to the host: the symbol `tohost` of riscv-tests.
     tohost: Option<u32>,
     /// The last access that nothing answered.
     pub fault: Option<Fault>,
-    /// The last access went to the host device.
+    /// The last access went to the host device, or to memory with a timing of its own.
     at_device: bool,
+    /// Where the last irregular access went.
+    pub(crate) last: u32,
+    /// Regions differ in how long they take to answer.
+    pub(crate) uneven: bool,
 }
 
 impl Memory {
@@ -162,7 +166,14 @@ impl Memory {
             tohost: None,
             fault: None,
             at_device: false,
+            last: 0,
+            uneven: false,
         }
+    }
+
+    /// Where the first region begins.
+    pub(crate) fn base(&self) -> u32 {
+        self.first.base
     }
 
     /// As [`Memory::new`]; takes over the memory there is if it has the same regions.
@@ -222,6 +233,30 @@ impl Memory {
         self.mark(address, CODE);
     }
 
+    /// The words that a store would change of what holds cached code, as they are.
+    pub(crate) fn code_words(&self, address: u32, bytes: u32) -> Vec<(u32, u32)> {
+        let last = address.wrapping_add(bytes - 1);
+        let words = [address & !3, last & !3];
+        let distinct = &words[..=usize::from(words[0] != words[1])];
+        distinct
+            .iter()
+            .filter(|w| self.uses(**w) & CODE != 0)
+            .filter_map(|&w| self.word(w).map(|v| (w, v)))
+            .collect()
+    }
+
+    fn word(&self, address: u32) -> Option<u32> {
+        self.slice(address, 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+    }
+
+    fn uses(&self, address: u32) -> u8 {
+        let of = |r: &Ram| {
+            let at = address.checked_sub(r.base)?;
+            r.uses.get((at / GRANULE) as usize).copied()
+        };
+        self.rams().find_map(of).unwrap_or(0)
+    }
+
     /// Makes stores to `address` talk to the host.
     pub(crate) fn watch_tohost(&mut self, address: u32) {
         self.mark(address, WATCHED);
@@ -246,11 +281,8 @@ impl Memory {
 
     /// A store hit something that is more than data.
     #[cold]
-    fn noteworthy(&mut self, address: u32, value: u32, uses: u8) {
-        if uses & CODE != 0 {
-            self.overwritten_code = Some(address);
-        }
-        if uses & WATCHED != 0 && self.tohost == Some(address) && value != 0 {
+    fn noteworthy(&mut self, address: u32, value: u32) {
+        if self.tohost == Some(address) && value != 0 {
             self.device.tohost(value);
             self.at_device = true;
         }
@@ -292,7 +324,8 @@ impl Memory {
     /// Reads `BYTES` (1, 2 or 4) at any alignment, zero-extended.
     pub fn load<const BYTES: u32>(&mut self, address: u32) -> Result<u32, Fault> {
         self.split = (address & 3) + BYTES > 4;
-        self.at_device = false;
+        self.at_device = self.uneven && self.first.load::<1>(address).is_none();
+        self.last = address;
         if let Some(value) = self.rams().find_map(|r| r.load::<BYTES>(address)) {
             return Ok(value);
         }
@@ -307,11 +340,16 @@ impl Memory {
     /// Writes the low `BYTES` (1, 2 or 4) of `value` at any alignment.
     pub fn store<const BYTES: u32>(&mut self, address: u32, value: u32) -> Result<(), Fault> {
         self.split = (address & 3) + BYTES > 4;
-        self.at_device = false;
+        self.at_device = self.uneven && self.first.load::<1>(address).is_none();
+        self.last = address;
+        let code = self.code_words(address, BYTES);
         let stored = self.rams_mut().find_map(|r| r.store::<BYTES>(address, value));
         if let Some(uses) = stored {
-            if uses & (CODE | WATCHED) != 0 {
-                self.noteworthy(address, value, uses);
+            if !code.is_empty() {
+                self.overwritten_code = Some(code);
+            }
+            if uses & WATCHED != 0 {
+                self.noteworthy(address, value);
             }
             return Ok(());
         }

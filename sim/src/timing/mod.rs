@@ -1,18 +1,24 @@
-//! What instructions cost: the four-stage pipeline (IF, ID, EX, WB) as issue times, with every lost cycle named.
+//! What instructions cost: the four-stage pipeline (IF, ID, EX, WB), cycle by cycle, with every lost cycle named.
 //!
-//! `t` is the cycle an instruction leaves ID; it is in EX from `t + 1` to `t + L`. The first instruction leaves ID in
-//! cycle 4. Rules and their RTL evidence are in [`rules`]; [`Pipeline`] applies them. It reads the architectural state
-//! where the RTL's timing depends on it (divisors, loop registers) and never changes it.
+//! [`Pipeline`] is the control of the RTL without its data: the fetch side ([`fetch`]), ID, EX, WB and the controller
+//! ([`cycle`]), the memory ports ([`ports`]) and the mixed-precision controller ([`precision`]). Whoever runs on it is its
+//! [`Driver`]. Numbers that were measured are in [`rules`].
 
-mod performance;
+mod cycle;
+mod driver;
+mod fetch;
 mod pipeline;
+mod ports;
+mod precision;
 pub mod rules;
+mod stages;
 
-pub use performance::{Passage, Performance};
-pub use pipeline::{Done, Issue, Pipeline};
+pub use driver::{Driver, Issue};
+pub use pipeline::{Pipeline, Situation};
+pub use ports::{Latency, MemoryTiming, Priority};
 
 /// Version of the timing rules; raised whenever a cycle count may change, so that measured tables can tell.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Why a cycle passed without an instruction leaving ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,11 +53,15 @@ pub enum Stall {
     Interrupt,
     /// Asleep in `wfi`.
     Sleep,
+    /// Data memory did not grant or answer as early as it could.
+    DataMemory,
+    /// Instruction memory did not grant or answer as early as it could.
+    InstructionMemory,
 }
 
 impl Stall {
     /// Every reason, in the order of its number.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::LoadUse,
         Self::LoadWriteAfterWrite,
         Self::JumpRegister,
@@ -67,6 +77,8 @@ impl Stall {
         Self::CsrFlush,
         Self::Interrupt,
         Self::Sleep,
+        Self::DataMemory,
+        Self::InstructionMemory,
     ];
 
     /// Name in reports.
@@ -88,6 +100,8 @@ impl Stall {
             Self::CsrFlush => "csr_flush",
             Self::Interrupt => "interrupt",
             Self::Sleep => "sleep",
+            Self::DataMemory => "data_memory",
+            Self::InstructionMemory => "instruction_memory",
         }
     }
 }

@@ -1,457 +1,339 @@
-//! Issue times: when each instruction leaves ID.
+//! The pipeline, cycle by cycle: IF, ID, EX and WB with the controller of `riscv_controller.sv` and the load-store unit of
+//! `riscv_load_store_unit.sv`, without the values that flow through them.
+//!
+//! A [`Driver`] supplies instructions and executes them: each at the end of the cycle in which it leaves ID, so that its outcome
+//! is there when EX begins. What stays in ID after that is decoded all the same, as in the RTL: a jump left there can stall,
+//! and a division left there is issued again.
 
-use super::rules::{self, FIRST_ISSUE};
+use super::driver::Driver;
+use super::fetch::Fetch;
+use super::ports::{MemoryTiming, Port};
+use super::precision::Precision;
+use super::rules::{self, BOOT};
 use super::{Stall, Stalls};
-use crate::hart::Hart;
-use crate::isa::{Flow, Inst, Unit};
+use crate::exec::Executed;
+use crate::isa::Inst;
 
-/// What a running hardware loop does to the fetch of its next pass.
+/// Where the controller stands (`ctrl_fsm_cs`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum LoopFetch {
-    /// No loop end in sight, or not asked for yet.
+pub(super) enum Control {
+    /// Out of reset: the boot address is asked for.
+    Boot,
+    /// Waits for ID, after reset and after sleep.
+    FirstFetch,
+    /// Instructions are decoded.
+    Decode,
+    /// EX empties.
+    FlushEx,
+    /// WB empties; then the target of a trap or fence is asked for.
+    FlushWb,
+    /// The target of `mret` is asked for.
+    ReturnJump,
+    /// An interrupt killed the instruction in ID.
+    InterruptFlush,
+    /// Its vector is asked for; the program goes on with the killed instruction.
+    InterruptTaken,
+    /// As above, out of sleep: the program goes on with the instruction in IF.
+    InterruptTakenAsleep,
+    /// The clock is about to stop.
+    FallAsleep,
+    /// Until an interrupt pin rises.
+    Asleep,
+}
+
+/// The interrupt controller (`riscv_int_controller.sv`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Interrupt {
     Idle,
-    /// The loop's start was asked for in the cycle before.
-    Asked,
-    /// The start has replaced what lay behind the end instruction.
-    Replaced,
-    /// A compressed end instruction was reached by a jump: the start is asked for one cycle late.
-    Late,
+    Pending,
+    Done,
 }
 
-/// A division that ID may issue again though it was killed or has run (stale content of ID, RTL quirk).
+/// EX.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Stale {
-    divisor: u8,
-    signed: bool,
-    /// When EX is free again if the length was fixed at the time of the branch.
-    until: Option<u64>,
+pub(super) struct Execute {
+    /// Cycles its unit still needs, this one included; 0 and 1 both mean that it is done.
+    pub(super) left: u8,
+    /// Why they are lost.
+    pub(super) unit: Stall,
+    /// A load or store is to be asked for.
+    pub(super) request: bool,
+    /// It is a store.
+    pub(super) store: bool,
+    /// It is the first of two requests.
+    pub(super) first_of_two: bool,
+    /// Its address, where regions differ in their timing.
+    pub(super) address: u32,
+    /// It loads a register.
+    pub(super) loads: bool,
+    /// The register loaded last.
+    pub(super) load_rd: u8,
+    /// A register is written through the ALU port.
+    pub(super) writes: bool,
+    /// The register written last so.
+    pub(super) alu_rd: u8,
+    /// A branch, and where it goes if it is taken.
+    pub(super) branch: bool,
+    pub(super) taken: Option<u32>,
+    /// A CSR is accessed.
+    pub(super) csr: bool,
 }
 
-/// When an instruction issues, and what it waited for.
-#[derive(Clone, Copy, Debug)]
-pub struct Issue {
-    /// Cycle it leaves ID.
-    pub cycle: u64,
-    /// Cycle it entered ID.
-    pub entered: u64,
-    /// For `jalr`: cycle its target was known.
-    pub resolved: u64,
+/// All that decides how the pipeline goes on, but for the time and the instruction in ID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct State {
+    pub(super) control: Control,
+    /// The jump in ID has already set the fetch address.
+    pub(super) jumped: bool,
+    /// Address of what is in ID.
+    pub(super) pc: u32,
+    /// It is still to be done.
+    pub(super) valid: bool,
+    /// Loops, one bit each, whose count goes down when it leaves.
+    pub(super) starts: u8,
+    /// Cycles it has waited.
+    pub(super) waited: u16,
+    /// It is not what stands in memory at its address.
+    pub(super) odd: bool,
+    pub(super) ex: Execute,
+    /// The register that WB loads.
+    pub(super) wb: Option<u8>,
+    /// WB awaits an answer.
+    pub(super) awaits: bool,
+    pub(super) fetch: Fetch,
+    pub(super) instructions: Port,
+    pub(super) data: Port,
+    pub(super) precision: Precision,
+    /// ID handed something on in the cycle before, be it done or not.
+    pub(super) handed_on: bool,
+    /// Why ID is empty, while it is.
+    pub(super) reason: Stall,
+    pub(super) interrupt: Interrupt,
+    /// The clock does not stop yet.
+    pub(super) busy: bool,
 }
 
-impl Issue {
-    /// Cycles it waited in ID.
-    #[must_use]
-    pub fn waited(&self) -> u64 {
-        self.cycle - self.entered
-    }
-}
-
-/// Timing state of the pipeline.
+/// A state of the pipeline with all addresses counted from that of the next instruction, which is in ID, and the cycles lost
+/// since the last.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Situation(State, Vec<(Stall, u64)>);
+
+/// The pipeline.
+#[derive(Clone, Debug)]
 pub struct Pipeline {
-    quirks: bool,
-    /// Cycle the last instruction left ID (killed ones and flushes included).
-    last: u64,
-    /// Cycle the last counted instruction left ID: what stalls are booked against.
-    booked: u64,
-    /// First cycle EX can take the next instruction.
-    ex_free: u64,
-    /// Why EX is not free before.
-    ex_reason: Stall,
-    /// Why the next instruction may enter ID late.
-    fetch_reason: Stall,
-    /// Cycle the fetch side looks at next.
-    fetch: u64,
-    /// Words stored in the fetch FIFO.
-    stored: u32,
-    /// A word arrives this cycle.
-    arriving: bool,
-    /// First look after a jump.
-    redirected: bool,
-    /// The loop's start is already aligned at the FIFO output.
-    aligned: bool,
-    loop_fetch: LoopFetch,
-    stale: Option<Stale>,
-    /// First cycle a reader of the register may issue (load results).
-    ready: [u64; 32],
-    /// First cycle `jalr` may resolve with the register.
-    jump_ready: [u64; 32],
-    /// The register the instruction before loads, and the first cycle an ALU write to it may issue.
-    loading: (u8, u64),
+    pub(super) timing: MemoryTiming,
+    /// Memory never lets the core wait.
+    pub(super) ideal: bool,
+    /// The RTL's corners are reproduced.
+    pub(super) quirks: bool,
+    /// The cycle to come.
+    pub(super) now: u64,
+    /// Cycle the last executed instruction left ID: what stalls are booked against.
+    pub(super) booked: u64,
+    pub(super) state: State,
+    /// What is in ID; nothing where memory does not answer.
+    pub(super) inst: Option<Inst>,
+    /// What was seen last at the output of the fetch side.
+    pub(super) seen: Option<(u32, Option<Inst>)>,
+    /// Cycles lost since the last executed instruction.
+    pub(super) open: Vec<(Stall, u64)>,
+    /// Cycles asleep.
+    pub(super) asleep: u64,
+    /// Cycle in which data memory granted a request last.
+    pub(super) granted: u64,
     /// Cycles lost by reason.
     pub stalls: Stalls,
 }
 
 impl Pipeline {
-    /// The pipeline after reset.
+    /// The pipeline after reset, about to start at `entry`.
     #[must_use]
-    pub fn new(quirks: bool) -> Self {
+    pub fn new(entry: u32, timing: MemoryTiming, quirks: bool) -> Self {
+        let ex = Execute {
+            left: 0,
+            unit: Stall::Mulh,
+            request: false,
+            store: false,
+            first_of_two: false,
+            address: 0,
+            loads: false,
+            load_rd: 0,
+            writes: false,
+            alu_rd: 0,
+            branch: false,
+            taken: None,
+            csr: false,
+        };
+        let state = State {
+            control: Control::Boot,
+            jumped: false,
+            pc: entry,
+            valid: false,
+            starts: 0,
+            waited: 0,
+            odd: false,
+            ex,
+            wb: None,
+            awaits: false,
+            fetch: Fetch::RESET,
+            instructions: Port::default(),
+            data: Port::default(),
+            precision: Precision::RESET,
+            handed_on: false,
+            reason: Stall::InstructionMemory,
+            interrupt: Interrupt::Idle,
+            busy: true,
+        };
         Self {
+            ideal: timing.is_ideal(),
+            timing,
             quirks,
-            last: FIRST_ISSUE - 1,
-            booked: FIRST_ISSUE - 1,
-            ex_free: FIRST_ISSUE,
-            ex_reason: Stall::Fence,
-            fetch_reason: Stall::HardwareLoop,
-            fetch: FIRST_ISSUE - 1,
-            stored: 0,
-            arriving: true,
-            redirected: true,
-            aligned: false,
-            loop_fetch: LoopFetch::Idle,
-            stale: None,
-            ready: [0; 32],
-            jump_ready: [0; 32],
-            loading: (0, 0),
+            now: BOOT,
+            booked: rules::FIRST_ISSUE - 1,
+            state,
+            inst: None,
+            seen: None,
+            open: Vec::new(),
+            asleep: 0,
+            granted: 0,
             stalls: [0; Stall::ALL.len()],
         }
     }
 
-    /// The state without the time: cycles relative to the last booked one, constraints that no longer bind left out, no
-    /// stalls. Pipelines that are equal in this go on alike.
-    #[must_use]
-    pub fn relative(&self) -> Self {
-        let base = self.booked;
-        // The next instruction cannot issue before `last + 1`, which is later than what is left out here.
-        let binding = |t: u64| if t > self.last + 1 { t - base } else { 0 };
-        let idle = self.ex_free <= base + 1;
-        let loading =
-            if binding(self.loading.1) > 0 { (self.loading.0, binding(self.loading.1)) } else { (0, 0) };
-        Self {
-            quirks: self.quirks,
-            last: self.last - base,
-            booked: 0,
-            ex_free: if idle { 1 } else { self.ex_free - base },
-            ex_reason: if idle { Stall::Fence } else { self.ex_reason },
-            // The fetch side may lag behind an instruction that waited.
-            fetch: self.fetch.wrapping_sub(base),
-            ready: self.ready.map(binding),
-            jump_ready: self.jump_ready.map(binding),
-            loading,
-            stale: self.stale.map(|s| Stale { until: s.until.map(|t| t.wrapping_sub(base)), ..s }),
-            stalls: [0; Stall::ALL.len()],
-            ..*self
-        }
-    }
-
-    /// A [relative](Self::relative) state at a time: its last instruction booked in cycle `booked`.
-    #[must_use]
-    pub fn at(&self, booked: u64, stalls: Stalls) -> Self {
-        let later = |t: u64| if t > 0 { t + booked } else { 0 };
-        Self {
-            last: self.last + booked,
-            booked,
-            ex_free: self.ex_free + booked,
-            fetch: self.fetch.wrapping_add(booked),
-            ready: self.ready.map(later),
-            jump_ready: self.jump_ready.map(later),
-            loading: (self.loading.0, later(self.loading.1)),
-            stale: self.stale.map(|s| Stale { until: s.until.map(|t| t.wrapping_add(booked)), ..s }),
-            stalls,
-            ..*self
-        }
-    }
-
-    /// Cycle in which the last counted instruction left ID.
+    /// Cycle in which the last executed instruction left ID.
     #[must_use]
     pub fn booked(&self) -> u64 {
         self.booked
     }
 
-    /// Whether ID holds a division that it may issue again: what comes next then depends on registers.
-    #[must_use]
-    pub fn stale(&self) -> bool {
-        self.stale.is_some()
-    }
-
-    /// Cycles so far, in the convention of the reports: the first instruction issues in cycle 1.
+    /// Cycles so far, in the convention of the reports: the first instruction leaves ID in cycle 1.
     #[must_use]
     pub fn cycles(&self) -> u64 {
-        self.booked + 1 - FIRST_ISSUE
+        self.booked + 1 - rules::FIRST_ISSUE
     }
 
-    /// When the instruction at `pc` issues. `hart` is the state before it executes; `ends_loop` says that a hardware loop
-    /// jumps back behind it.
-    #[inline]
-    pub fn issue(&mut self, inst: &Inst, hart: &Hart, ends_loop: bool) -> Issue {
-        let pc = hart.pc;
-        // In straight-line code an instruction moves from IF to ID in the cycle the one before leaves ID.
-        let moved = self.fetch_until_moved(pc, inst.size, ends_loop);
-        if self.loop_fetch == LoopFetch::Late {
-            self.fetch += 1;
-            self.arriving = true;
-            self.stored = 0;
-        }
-        self.redirected = false;
-        self.aligned = false;
-        let entered = moved + 1;
-        // Traps and flushes leave ID at once; what they flush waits for EX instead.
-        let at_once = matches!(inst.row.unit, Unit::Trap | Unit::Mret | Unit::Fence | Unit::Wfi);
-        let limit = if at_once { entered } else { u64::MAX };
-        let mut at = self.booked + 1;
-        self.book(&mut at, self.ex_free.min(limit), self.ex_reason);
-        self.book(&mut at, entered, self.fetch_reason);
-        if moved > self.last
-            && let Some(stale) = self.stale
-        {
-            self.ex_free = stale
-                .until
-                .unwrap_or_else(|| self.ex_free + rules::division(stale.signed, hart.get(stale.divisor)));
-            self.ex_reason = Stall::StaleDivision;
-            self.book(&mut at, self.ex_free.min(limit), Stall::StaleDivision);
-        }
-        if at_once {
-            return Issue { cycle: entered, entered, resolved: entered };
-        }
-        let mut cycle = entered.max(self.ex_free);
-        for r in inst.sources() {
-            cycle = cycle.max(self.ready[usize::from(r)]);
-        }
-        self.book(&mut at, cycle, Stall::LoadUse);
-        let mut resolved = entered;
-        if inst.row.unit == Unit::Jalr {
-            resolved = resolved.max(self.jump_ready[usize::from(inst.rs1)]);
-            cycle = cycle.max(resolved);
-            self.book(&mut at, cycle, Stall::JumpRegister);
-        }
-        if inst.alu_dest() == Some(self.loading.0) {
-            cycle = cycle.max(self.loading.1);
-            self.book(&mut at, cycle, Stall::LoadWriteAfterWrite);
-        }
-        Issue { cycle, entered, resolved }
-    }
-
-    /// The instruction in ID is killed by an interrupt in cycle `k`; the vector instruction can enter ID at `k + 4`. A busy
-    /// EX does not hold that up, only the vector instruction itself (`riscv_controller.sv`, `IRQ_FLUSH`, `IRQ_TAKEN_ID`;
-    /// two cases measured).
-    pub fn interrupt(&mut self, k: u64) {
-        self.redirect(k + 3, Stall::Interrupt);
-        self.last = k + 2;
-        self.busy_until(k + 2, Stall::Interrupt);
-    }
-
-    /// Behind a `wfi` that left ID: asleep until the interrupt pin is seen high from cycle `pin` on. With interrupts enabled
-    /// the vector instruction can enter ID four cycles after that, otherwise the next instruction two cycles after. Returns
-    /// the cycles asleep (`riscv_controller.sv`, `WAIT_SLEEP`, `SLEEP`, `FIRST_FETCH`; one case measured).
-    pub fn sleep(&mut self, pin: u64, enabled: bool) -> u64 {
-        let asleep = self.last + 2;
-        let woken = pin.max(asleep);
-        let enters = woken + if enabled { 4 } else { 2 };
-        self.redirect(enters - 1, Stall::Sleep);
-        self.last = enters - 2;
-        self.busy_until(enters - 2, Stall::Sleep);
-        woken - asleep
-    }
-
-    /// Cycle the last instruction left ID.
+    /// Cycles asleep so far.
     #[must_use]
-    pub fn last(&self) -> u64 {
-        self.last
+    pub fn asleep(&self) -> u64 {
+        self.asleep
     }
 
-    /// Books the cycles up to `until` under a reason.
-    #[inline]
-    fn book(&mut self, at: &mut u64, until: u64, reason: Stall) {
-        if until > *at {
-            self.stalls[reason as usize] += until - *at;
-            *at = until;
-        }
+    /// The instruction in ID, if it is still to be executed.
+    #[must_use]
+    pub fn next(&self) -> Option<u32> {
+        self.state.valid.then_some(self.state.pc)
     }
 
-    /// Runs the fetch side until the instruction at `pc` moves from IF to ID; returns that cycle.
+    /// Whether memory read a word of code already, so that a store to it comes too late.
+    #[must_use]
+    pub fn holds(&self, word: u32) -> bool {
+        self.state.fetch.holds(word)
+    }
+
+    /// Code has changed: what was seen at the output of the fetch side may have, too.
+    pub fn forget_code(&mut self) {
+        self.seen = None;
+    }
+
+    /// Runs until an instruction has been executed and returns what it did.
     ///
-    /// The prefetch FIFO asks for a word per cycle while at most two are stored at its start; each arrives in the next
-    /// cycle. At a loop's end the start is asked for as soon as the end instruction is seen at the FIFO output, and
-    /// replaces everything behind it (`riscv_prefetch_buffer.sv`, `riscv_fetch_fifo.sv`).
-    #[inline]
-    fn fetch_until_moved(&mut self, pc: u32, size: u8, ends_loop: bool) -> u64 {
-        let straddles = rules::straddles(pc, size);
-        let at_half = pc & 2 != 0;
-        let mut first = true;
+    /// # Errors
+    /// What the driver gives as the reason why the program cannot go on.
+    pub fn step<D: Driver>(&mut self, driver: &mut D) -> Result<Executed, D::Stop> {
         loop {
-            let arriving = u32::from(self.arriving);
-            let valid = if straddles && !self.aligned {
-                self.stored >= 2 || (self.stored >= 1 && self.arriving)
-            } else {
-                self.stored + arriving >= 1
-            };
-            let go =
-                valid && (self.fetch == self.last || (self.fetch > self.last && self.fetch >= self.ex_free));
-            let asks = self.stored <= 2;
-            let late = self.redirected && first && at_half;
-            match self.loop_fetch {
-                LoopFetch::Idle if ends_loop && !late => {
-                    self.loop_fetch = LoopFetch::Asked;
-                    self.stored = if go { 0 } else { self.stored + arriving };
-                    self.arriving = true;
-                }
-                LoopFetch::Asked => {
-                    self.arriving = asks;
-                    self.stored = if go { 1 } else { 2 };
-                    self.loop_fetch = LoopFetch::Replaced;
-                    self.aligned = !go;
-                }
-                LoopFetch::Idle if ends_loop && late && size == 2 && go => {
-                    self.stored = 0;
-                    self.arriving = false;
-                    self.loop_fetch = LoopFetch::Late;
-                }
-                LoopFetch::Idle | LoopFetch::Replaced | LoopFetch::Late => {
-                    let popped = u32::from(go && (size == 4 || at_half));
-                    self.stored = (self.stored + arriving).saturating_sub(popped);
-                    self.arriving = asks;
-                }
-            }
-            first = false;
-            self.fetch += 1;
-            if go {
-                return self.fetch - 1;
+            if let Some(executed) = self.cycle(driver)? {
+                return Ok(executed);
             }
         }
     }
 
-    /// Accounts for the executed instruction: what it leaves busy, and where the fetch side goes on.
-    #[inline]
-    pub fn complete(&mut self, inst: &Inst, issue: Issue, done: &Done<'_>) {
-        let t = issue.cycle;
-        let (latency, reason) = rules::latency(inst, done.divisor, done.split);
-        let flush_end = (t + 1).max(self.ex_free) + 1;
-        self.booked = t;
-        if t + latency >= self.ex_free {
-            self.ex_free = t + latency;
-            self.ex_reason = reason;
+    /// Cycles beyond the next until memory has granted the store just executed.
+    pub fn until_granted<D: Driver>(&self, driver: &mut D) -> u64 {
+        if self.ideal {
+            return 0;
         }
-        self.last = t;
-        self.stale = None;
-        if self.quirks && matches!(inst.row.unit, Unit::Div | Unit::Divu) {
-            self.stale = Some(Stale { divisor: inst.rs2, signed: inst.row.unit == Unit::Div, until: None });
-        }
-        self.results(inst, t, latency);
-        self.loop_fetch = LoopFetch::Idle;
-        self.fetch_reason = Stall::HardwareLoop;
-        match inst.row.unit {
-            Unit::Branch if matches!(done.flow, Flow::Jump(_)) => self.taken_branch(t, done),
-            Unit::Jal => self.redirect(issue.entered + 1, Stall::Jump),
-            // The target is asked for once the register is there, though the jump may still wait for EX.
-            Unit::Jalr => self.redirect(issue.resolved + 1, Stall::Jump),
-            Unit::Trap | Unit::Mret => {
-                let end = flush_end + u64::from(inst.row.unit == Unit::Mret);
-                self.redirect(end + 1, Stall::Trap);
-                self.last = end;
-                self.busy_until(end, Stall::Trap);
-            }
-            Unit::Fence | Unit::Wfi => {
-                self.redirect(flush_end + 1, Stall::Fence);
-                self.last = flush_end;
-                self.busy_until(flush_end, Stall::Fence);
-            }
-            // An access to a CSR that the core turns down.
-            Unit::Csr if matches!(done.flow, Flow::Trap(_)) => {
-                self.redirect(flush_end + 1, Stall::Trap);
-                self.last = flush_end;
-                self.busy_until(flush_end, Stall::Trap);
-            }
-            Unit::Alu
-            | Unit::Mul
-            | Unit::Mac
-            | Unit::Mulh
-            | Unit::Div
-            | Unit::Divu
-            | Unit::Load
-            | Unit::Store
-            | Unit::Branch
-            | Unit::Csr
-            | Unit::Loop
-            | Unit::Dot => {}
-        }
-        if rules::csr_flushes(inst) {
-            self.fetch = self.fetch.max(t + 3);
-            self.last = t + 3;
-            self.busy_until(t + 3, Stall::CsrFlush);
-            self.fetch_reason = Stall::CsrFlush;
-        }
+        let mut ahead = self.clone();
+        // Nothing is executed before: the store is in EX until then.
+        while ahead.granted <= self.booked && ahead.cycle(driver).is_ok() {}
+        ahead.granted - self.booked - 1
     }
 
-    fn busy_until(&mut self, cycle: u64, reason: Stall) {
-        if cycle > self.ex_free {
-            self.ex_free = cycle;
-            self.ex_reason = reason;
-        }
+    /// The program has ended with a store that memory granted `late` cycles after it could: they belong to it.
+    pub fn end(&mut self, late: u64) {
+        self.booked += late;
+        self.stalls[Stall::DataMemory as usize] += late;
     }
 
-    fn redirect(&mut self, fetch: u64, reason: Stall) {
-        self.fetch = fetch;
-        self.stored = 0;
-        self.arriving = true;
-        self.redirected = true;
-        self.loop_fetch = LoopFetch::Idle;
-        self.fetch_reason = reason;
-        self.stale = None;
+    /// Runs on until the next instruction is in ID.
+    ///
+    /// # Errors
+    /// As [`Pipeline::step`].
+    pub fn refill<D: Driver>(&mut self, driver: &mut D) -> Result<(), D::Stop> {
+        while !(self.state.valid && self.state.control == Control::Decode && self.state.ex.taken.is_none()) {
+            self.cycle(driver)?;
+        }
+        Ok(())
     }
 
-    /// When results are there for readers, `jalr` and later writers.
-    #[inline]
-    fn results(&mut self, inst: &Inst, t: u64, latency: u64) {
-        let after = t + latency + 1;
-        if let Some(rd) = inst.alu_dest() {
-            self.jump_ready[usize::from(rd)] = after;
-            self.ready[usize::from(rd)] = 0;
-        }
-        if inst.row.unit == Unit::Load {
-            let rd = usize::from(inst.rd);
-            self.loading = (inst.rd, after);
-            self.ready[rd] = after;
-            self.jump_ready[rd] = after + 1;
-        }
-        self.ready[0] = 0;
-        self.jump_ready[0] = 0;
-    }
-
-    /// A taken branch: the target can issue at `t + 3`. The killed fall-through instruction still leaves ID at `t + 1`;
-    /// if it is a division, EX runs it (stale division, RTL).
-    fn taken_branch(&mut self, t: u64, done: &Done<'_>) {
-        self.redirect(t + 2, Stall::TakenBranch);
-        self.last = t + 1;
-        self.ex_free = t + 2;
-        self.ex_reason = Stall::TakenBranch;
-        if let Some(division) =
-            done.shadow.filter(|d| self.quirks && matches!(d.row.unit, Unit::Div | Unit::Divu))
-        {
-            let signed = division.row.unit == Unit::Div;
-            let length = rules::division(signed, done.hart.get(division.rs2));
-            let mut until = t + 2 + length;
-            if done.target_straddles {
-                // ID stays empty for one more cycle, so the division is issued twice.
-                self.ex_free = until;
-                self.ex_reason = Stall::StaleDivision;
-                until += length;
-            }
-            self.stale = Some(Stale { divisor: division.rs2, signed, until: Some(until) });
-        }
-    }
-}
-
-impl<'a> Done<'a> {
-    /// An instruction that neither divides nor makes two accesses, with no division behind it.
+    /// The sub-group of mixed dot products that EX is about to write to its CSR.
     #[must_use]
-    pub fn plain(flow: Flow, hart: &'a Hart) -> Self {
-        Self { flow, divisor: 0, split: false, shadow: None, target_straddles: false, hart }
+    pub fn group_on_its_way(&self) -> Option<u8> {
+        self.state.precision.on_its_way()
     }
-}
 
-/// What the timing needs to know of an executed instruction.
-#[derive(Clone, Copy, Debug)]
-pub struct Done<'a> {
-    /// Where control went.
-    pub flow: Flow,
-    /// rs2 before execution, for divisions.
-    pub divisor: u32,
-    /// The memory access crossed a word boundary.
-    pub split: bool,
-    /// The instruction in the shadow of a taken branch.
-    pub shadow: Option<Inst>,
-    /// The jump target needs two fetched words.
-    pub target_straddles: bool,
-    /// State after execution.
-    pub hart: &'a Hart,
+    /// Everything before has written its sub-group, which is `group`.
+    pub fn settle_group(&mut self, group: u8) {
+        self.state.precision = self.state.precision.with_group(group);
+    }
+
+    /// The state, if nothing in it is on its way that only the driver of a whole program can see through.
+    #[must_use]
+    pub fn situation(&self, group: u8) -> Option<Situation> {
+        let s = &self.state;
+        let plain = s.valid
+            && s.waited == 0
+            && !s.odd
+            && s.control == Control::Decode
+            && s.ex.taken.is_none()
+            && !s.ex.csr
+            && s.interrupt == Interrupt::Idle
+            && s.precision.settled(group);
+        plain.then(|| {
+            let ex = Execute {
+                address: if s.ex.request { s.ex.address.wrapping_sub(s.pc) } else { 0 },
+                unit: if s.ex.left > 1 { s.ex.unit } else { Stall::Mulh },
+                load_rd: if s.ex.loads || s.wb.is_some() { s.ex.load_rd } else { 0 },
+                alu_rd: if s.ex.writes { s.ex.alu_rd } else { 0 },
+                left: if s.ex.left > 1 { s.ex.left } else { 0 },
+                ..s.ex
+            };
+            let state = State {
+                pc: s.pc & 2,
+                ex,
+                fetch: s.fetch.relative(s.pc),
+                precision: s.precision.canonical(),
+                reason: Stall::HardwareLoop,
+                ..*s
+            };
+            Situation(state, self.open.clone())
+        })
+    }
+
+    /// Takes a situation: the last instruction was executed in cycle `booked`, and `inst` at `pc` is in ID. CSR 0x00E holds
+    /// `group`.
+    pub fn resume(&mut self, situation: &Situation, booked: u64, pc: u32, inst: Option<Inst>, group: u8) {
+        let s = &situation.0;
+        self.booked = booked;
+        self.now = booked + 1 + situation.1.iter().map(|o| o.1).sum::<u64>();
+        self.inst = inst;
+        self.seen = None;
+        self.open.clone_from(&situation.1);
+        self.state = State {
+            pc,
+            ex: Execute { address: s.ex.address.wrapping_add(pc), ..s.ex },
+            fetch: s.fetch.at(pc),
+            precision: s.precision.with_group(group),
+            ..*s
+        };
+    }
 }

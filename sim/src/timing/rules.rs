@@ -1,23 +1,26 @@
-//! The timing rules, one function each, measured on the MPIC RTL with ideal memories.
+//! The timing rules that are numbers, measured on the MPIC RTL.
 
 use super::Stall;
-use crate::isa::{Inst, Unit};
+use crate::isa::{Inst, Unit, csr};
 
-/// First cycle in which an instruction can leave ID after reset (measured).
+/// First cycle in which an instruction can leave ID after reset, with memories that answer at once (measured).
 pub const FIRST_ISSUE: u64 = 4;
 
-/// What an instruction occupies EX for, and under which name the cycles beyond the first are booked.
-///
-/// `divisor` is the value of rs2; `split` says that a memory access crosses a word boundary.
+/// Cycle in which the boot address is asked for.
+pub(super) const BOOT: u64 = FIRST_ISSUE - 2;
+
+/// Cycles an instruction needs a unit of EX for, accesses to memory left out, and under which name those beyond the first are
+/// lost. `divisor` is the value of rs2.
 #[must_use]
-pub fn latency(inst: &Inst, divisor: u32, split: bool) -> (u64, Stall) {
+pub fn occupancy(inst: &Inst, divisor: u32) -> (u8, Stall) {
     match inst.row.unit {
         Unit::Mulh => (5, Stall::Mulh),
-        Unit::Div | Unit::Divu => (division(inst.row.unit == Unit::Div, divisor), Stall::Division),
-        Unit::Load | Unit::Store => (1 + u64::from(split), Stall::MisalignedAccess),
+        Unit::Div | Unit::Divu => (division(inst.row.unit == Unit::Div, divisor) as u8, Stall::Division),
         Unit::Alu
         | Unit::Mul
         | Unit::Mac
+        | Unit::Load
+        | Unit::Store
         | Unit::Branch
         | Unit::Jal
         | Unit::Jalr
@@ -27,7 +30,7 @@ pub fn latency(inst: &Inst, divisor: u32, split: bool) -> (u64, Stall) {
         | Unit::Fence
         | Unit::Trap
         | Unit::Mret
-        | Unit::Wfi => (1, Stall::MisalignedAccess),
+        | Unit::Wfi => (1, Stall::Mulh),
     }
 }
 
@@ -46,11 +49,5 @@ pub fn division(signed: bool, divisor: u32) -> u64 {
 /// (`riscv_decoder.sv`, `csr_status_o`).
 #[must_use]
 pub fn csr_flushes(inst: &Inst) -> bool {
-    inst.row.unit == Unit::Csr && matches!(inst.imm, 0x300 | 0x000 | 0x041 | 0x7B0..=0x7B3)
-}
-
-/// Whether an instruction needs two fetched words: 32 bits at a half-word address.
-#[must_use]
-pub fn straddles(pc: u32, size: u8) -> bool {
-    pc & 2 != 0 && size == 4
+    inst.row.unit == Unit::Csr && csr::flushes(inst.imm as u32)
 }

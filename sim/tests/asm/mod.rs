@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
 pub(crate) mod classes;
+pub(crate) mod corners;
 pub(crate) mod hazards;
 pub(crate) mod programs;
 

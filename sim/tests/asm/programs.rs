@@ -95,7 +95,7 @@ pub(crate) fn piece(rng: &mut StdRng, depth: u32) -> Code {
         0..4 => out.word(base(rng)),
         4..7 => loop {
             let half: u16 = rng.random();
-            let inst = decode::decode_compressed(half);
+            let inst = decode::decode_compressed(half, true);
             if half & 3 != 3 && harmless(&inst) {
                 out.0.push(half);
                 break;

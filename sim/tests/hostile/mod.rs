@@ -4,6 +4,7 @@
 use mpic_sim::elf::Symbols;
 use mpic_sim::hart::Core;
 use mpic_sim::memory::DEFAULT_RAM;
+use mpic_sim::timing::{Latency, MemoryTiming, Priority};
 use mpic_sim::trace::{Trace, TraceFormat, Window, disassemble};
 use mpic_sim::{Config, Engine, Image, Limits, Machine, decode};
 
@@ -30,7 +31,16 @@ pub(crate) fn elf(bytes: &[u8]) {
 pub(crate) fn words(bytes: &[u8]) {
     let Some((choice, code)) = bytes.split_first() else { return };
     let code = &code[..code.len().min(8192)];
+    // Memory that answers at once, late on one port or the other, or late on both, which are one.
+    let late = |grant, answer| Latency { grant, answer };
+    let memory = MemoryTiming {
+        instructions: late(u16::from(choice >> 6 & 1), u16::from(choice >> 5 & 1)),
+        data: late(u16::from(choice >> 5 & 1), u16::from(choice >> 7)),
+        shared: (choice >> 5 == 7).then_some(Priority::Data),
+        regions: Vec::new(),
+    };
     let config = Config {
+        memory,
         core: if choice & 1 == 0 { Core::Mpic } else { Core::Ri5cy },
         quirks: choice & 2 == 0,
         semihosting: choice & 4 != 0,

@@ -1,0 +1,133 @@
+//! What a run records, and what it says in the end.
+
+use rustc_hash::FxHashMap;
+
+use super::Machine;
+use crate::energy::{Energy, EventCounts};
+use crate::hart::Quirk;
+use crate::memory::device;
+use crate::report::{Event, Outcome, Region, Status, Warning};
+use crate::timing::Stall;
+
+/// Markers are kept up to this many, so that a runaway program cannot fill the host's memory.
+const MOST_EVENTS: usize = 1 << 18;
+
+const MTVEC_DEVIATION: &str =
+    "mtvec is writable for this program (it has a tohost symbol); on the core it is fixed";
+const OUTPUT_LOST: &str = "only the first 4194304 results and bytes of console output are kept";
+const EVENTS_LOST: &str = "only the first 262144 markers are kept: later regions are missing";
+
+/// The figures in the sentences above.
+const _: () = assert!(MOST_EVENTS == 262_144 && device::LIMIT == 4_194_304);
+
+/// What a run has to tell: markers with what was counted at each, and warnings.
+#[derive(Clone, Default)]
+pub(super) struct Record {
+    events: Vec<Event>,
+    /// There were more than are kept.
+    events_lost: bool,
+    marks: Vec<EventCounts>,
+    mark_macs: Vec<u64>,
+    pub(super) warnings: Vec<Warning>,
+    /// Bits of the corners warned of.
+    pub(super) told: u16,
+}
+
+impl Machine {
+    /// Warns of the corners that were met for the first time, by the instruction at `pc`.
+    pub(super) fn tell_quirks(&mut self, pc: u32) {
+        let met = std::mem::take(&mut self.exec.cpu.hart.quirks_met) & !self.record.told;
+        if met != 0 {
+            self.record.told |= met;
+            let new = Quirk::ALL.into_iter().filter(|q| met >> *q as u16 & 1 == 1);
+            self.record.warnings.extend(new.map(|q| Warning { pc, what: q.text() }));
+        }
+    }
+
+    /// A marker was stored, `late` cycles after memory could have granted it.
+    pub(super) fn mark(&mut self, id: u32, late: u64) {
+        if self.record.events.len() == MOST_EVENTS {
+            self.record.events_lost = true;
+            return;
+        }
+        self.settle_costs();
+        self.record.events.push(Event {
+            id,
+            cycle: self.pipeline.cycles() + late,
+            instructions: self.tally.instructions,
+        });
+        let snapshot = self.event_counts();
+        self.record.marks.push(snapshot);
+        self.record.mark_macs.push(self.tally.macs);
+    }
+
+    /// Event counts so far, cycles and stalls filled in.
+    pub(super) fn event_counts(&self) -> EventCounts {
+        let cycles = self.pipeline.cycles();
+        EventCounts { cycles, stalls: cycles - self.tally.instructions.min(cycles), ..self.tally.counts }
+    }
+
+    pub(super) fn outcome(&mut self, status: Status) -> Outcome {
+        self.settle_costs();
+        let counts = self.event_counts();
+        let so_far = (self.pipeline.cycles(), self.tally.instructions);
+        if let Some(profile) = &mut self.profile {
+            profile.calls.settle(so_far);
+        }
+        Outcome {
+            status,
+            cycles: self.pipeline.cycles(),
+            instructions: self.tally.instructions,
+            stalls: Stall::ALL.map(|s| (s, self.pipeline.stalls[s as usize])).to_vec(),
+            macs: self.tally.macs,
+            energy: Energy::of(&counts),
+            counts,
+            regions: self.regions(),
+            events: self.record.events.clone(),
+            results: self.exec.cpu.mem.device.results.clone(),
+            console: self.exec.cpu.mem.device.console.clone(),
+            warnings: self.record.warnings.clone(),
+            first_trap: self.exec.first_trap,
+            backtrace: self.exec.calls.iter().rev().copied().collect(),
+            stack_bytes: self.exec.cpu.stack.bytes(),
+            written_bytes: self.exec.cpu.mem.written_bytes(),
+            notes: self.notes(),
+        }
+    }
+
+    fn notes(&self) -> Vec<&'static str> {
+        let all = [
+            (self.exec.cpu.hart.trap.mtvec_writable, MTVEC_DEVIATION),
+            (self.exec.cpu.mem.device.overflowed, OUTPUT_LOST),
+            (self.record.events_lost, EVENTS_LOST),
+        ];
+        all.into_iter().filter(|n| n.0).map(|n| n.1).collect()
+    }
+
+    /// Regions from the markers: odd id k to the next marker k + 1.
+    pub(super) fn regions(&self) -> Vec<Region> {
+        // Backwards, so that the next marker with an id is the one seen last.
+        let mut next = FxHashMap::default();
+        let mut ends = vec![None; self.record.events.len()];
+        for (at, event) in self.record.events.iter().enumerate().rev() {
+            ends[at] = next.get(&event.id.wrapping_add(1)).copied();
+            next.insert(event.id, at);
+        }
+        let begins = self.record.events.iter().enumerate().zip(ends).filter(|((_, e), _)| e.id % 2 == 1);
+        begins
+            .map(|((at, begin), end): (_, Option<usize>)| {
+                let end_id = begin.id.wrapping_add(1);
+                let energy =
+                    end.map(|end| Energy::nominal(&self.record.marks[end].since(&self.record.marks[at])));
+                Region {
+                    begin_id: begin.id,
+                    end_id,
+                    cycles: end.map(|e| self.record.events[e].cycle - begin.cycle),
+                    instructions: end.map(|e| self.record.events[e].instructions - begin.instructions),
+                    energy_pj: energy,
+                    macs: end.map(|e| self.record.mark_macs[e] - self.record.mark_macs[at]),
+                }
+            })
+            .collect()
+    }
+}
