@@ -76,3 +76,30 @@ fn a_table_that_lacks_layers_names_two_commands() {
     );
     assert!(!dir.path().join("run").exists(), "nothing is begun");
 }
+
+/// What a run writes is what `docs/formats.md` says.
+#[test]
+fn files_of_a_run_are_as_the_schemas_say() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    search(dir.path(), RUN).code(0);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let json = |path: &Path| -> serde_json::Value {
+        serde_json::from_slice(&fs::read(path).expect("there")).expect("JSON")
+    };
+    for (schema, file) in [
+        ("pareto", "pareto.json"),
+        ("assignment", "points/fixed-w8a8/assignment.json"),
+        ("network", "points/fixed-w8a8/network.json"),
+    ] {
+        let schema = json(&root.join("docs/schemas").join(format!("{schema}.schema.json")));
+        let schema = jsonschema::validator_for(&schema).expect("a schema");
+        let mut file = json(&dir.path().join("run").join(file));
+        let wrong: Vec<String> =
+            schema.iter_errors(&file).map(|e| format!("{}: {e}", e.instance_path())).take(3).collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        let (key, _) = file.as_object_mut().expect("a record").iter_mut().next().expect("a key");
+        let key = key.clone();
+        file.as_object_mut().expect("a record").remove(&key);
+        assert!(!schema.is_valid(&file), "{key} is needed");
+    }
+}

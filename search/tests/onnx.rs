@@ -5,10 +5,12 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use mpic_kernels::onnx::{self, Ending, Imported};
+use nas_search::data::{Wanted, arrays};
 use nas_search::import;
 use nas_search::model::{Op, Rectifier, Window};
 use nas_search::space::Space;
 use nas_search::train::{Arithmetic, Network};
+use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
@@ -306,6 +308,72 @@ fn arrays_may_have_classes_or_none() {
     save(&dir.path().join("y_test.npy"), &[30], &(0..30).map(|i| i % 2).collect::<Vec<i64>>());
     fs::remove_dir_all(dir.path().join("run")).expect("removed");
     assert_eq!(calibrated(dir.path(), &models().join("ae.onnx"))["metric"], "100 x AUC");
+}
+
+/// Files of random damage; `DAMAGED=100000` for more.
+fn cases() -> u32 {
+    std::env::var("DAMAGED").map_or(500, |n| n.parse().expect("DAMAGED is a number"))
+}
+
+/// A `.npz` of one array of the small network that the damaged files are read for.
+fn small_npz(folder: &Path) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, shape) in [("out.weight", &[2u64, 3][..]), ("out.bias", &[2])] {
+        let npy = folder.join("one.npy");
+        save(&npy, shape, &vec![0.5f32; shape.iter().product::<u64>() as usize]);
+        zip.start_file(format!("{name}.npy"), zip::write::SimpleFileOptions::default()).expect("an entry");
+        zip.write_all(&fs::read(&npy).expect("there")).expect("written");
+    }
+    zip.finish().expect("written").into_inner()
+}
+
+fn small_safetensors() -> Vec<u8> {
+    use safetensors::tensor::{Dtype, TensorView, serialize};
+    let (weight, bias) = ([0u8; 24], [0u8; 8]);
+    let view = |shape: &[usize], data| TensorView::new(Dtype::F32, shape.to_vec(), data).expect("fits");
+    serialize([("out.weight", view(&[2, 3], &weight)), ("out.bias", view(&[2], &bias))], &None)
+        .expect("serialised")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
+
+    /// Whatever happens to weights by name or to arrays, they are read or refused.
+    #[test]
+    fn damaged_weights_and_arrays_never_panic(
+        kind in 0..3, at: prop::sample::Index, remove in 0usize..4, put in prop::collection::vec(any::<u8>(), 0..4),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+    ) {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let toml = dir.path().join("net.toml");
+        fs::write(&toml, "name = \"x\"\ninput = [1, 1, 3]\n[[node]]\nname = \"out\"\nop = \"linear\"\nchannels = 2\n").expect("written");
+        let graph = nas_search::model::load(&toml.display().to_string()).expect("a network");
+        let path = dir.path().join(["w.npz", "w.safetensors", "x_test.npy"][kind as usize]);
+        let mut bytes = match kind {
+            0 => small_npz(dir.path()),
+            1 => small_safetensors(),
+            _ => {
+                for split in ["train", "test"] {
+                    save(&dir.path().join(format!("x_{split}.npy")), &[2, 3], &[0.5f32; 6]);
+                }
+                fs::read(&path).expect("there")
+            }
+        };
+        let at = at.index(bytes.len());
+        bytes.splice(at..(at + remove).min(bytes.len()), put);
+        for (at, value) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        fs::write(&path, bytes).expect("written");
+        if kind < 2 {
+            let _ = import::load(&path, &graph, 1.0);
+        } else {
+            let mut wanted = Wanted { folder: Some(dir.path()), shape: Some([1, 1, 3]), notes: vec![] };
+            let _ = arrays(&mut wanted);
+        }
+    }
 }
 
 /// Weights by name, as a `state_dict` holds them, compute what the ONNX file computes.
