@@ -9,7 +9,7 @@ use nas_search::data::{Wanted, arrays};
 use nas_search::import;
 use nas_search::model::{Op, Rectifier, Window};
 use nas_search::space::Space;
-use nas_search::train::{Arithmetic, Network};
+use nas_search::train::{Arithmetic, Network, Statistics};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -94,7 +94,7 @@ fn error(path: &Path) -> Result<f64, String> {
     let arrays = path.with_extension("npz");
     let x = samples(&imported, &array(&arrays, "input"));
     let want = array(&arrays, "output").flatten(1, -1);
-    let y = tch::no_grad(|| net.forward(&net.params.views(), &x, Arithmetic::Normalised(false)));
+    let y = tch::no_grad(|| net.forward(&net.params.views(), &x, Arithmetic::Float(Statistics::Running)));
     let y = ended(&y, imported.ending.as_ref());
     Ok((&y - &want).abs().max().double_value(&[]) / want.abs().max().double_value(&[]))
 }
@@ -237,7 +237,7 @@ fn every_network_is_deployed_bit_exact() {
         let x = rand(&shape) * rand(&level) * (high - low) + low;
         let y = tch::no_grad(|| {
             let x = samples(&imported, &x);
-            net.forward(&net.params.views(), &x, Arithmetic::Normalised(false))
+            net.forward(&net.params.views(), &x, Arithmetic::Float(Statistics::Running))
         });
         let floats = |t: &Tensor| Vec::<f32>::try_from(t.flatten(0, -1)).expect("floats");
         let sizes = |t: &Tensor| t.size().iter().map(|&n| n as u64).collect::<Vec<_>>();

@@ -26,6 +26,14 @@ pub enum How {
         /// Their bits then.
         to: u8,
     },
+    /// Channels whose widest weights have one width get another, in all tied nodes: these are stored in one order, so that one
+    /// node alone saves nothing.
+    Tied {
+        /// Bits of their widest weights now.
+        from: u8,
+        /// Their bits then, at most.
+        to: u8,
+    },
     /// The output gets the width.
     Activation(u8),
     /// The output gets the width, and no weights of the layers that read it stay wider: the kernels are as slow as the wider of
@@ -42,7 +50,7 @@ impl How {
     #[must_use]
     pub fn narrows(self, activation: u8) -> bool {
         match self {
-            Self::Width { from, to } => to < from,
+            Self::Width { from, to } | Self::Tied { from, to } => to < from,
             Self::Activation(to) | Self::Together(to) => to < activation,
             Self::Fewer => true,
             Self::More => false,
@@ -73,6 +81,9 @@ pub fn moves(graph: &Graph, space: &Space, a: &Assignment, price: &dyn Fn(Move, 
                 out.extend(together(graph, space, a.activations[id], &to, by));
                 out.push(Moved { by, to });
             }
+        }
+        if space.per_channel && graph.tied_to(id)[0] == id {
+            tied(graph, space, a, id, price, &mut out);
         }
         if space.prunes() && graph.tied_to(id)[0] == id && graph.prunable(id) {
             pruning(graph, space, a, id, price, &mut out);
@@ -110,6 +121,31 @@ fn widths(
             channels.iter().for_each(|&c| to.weights[id][c] = bits);
             out.push(Moved { by, to });
         }
+    }
+}
+
+/// A block of channels a width down in all tied nodes, where there are several.
+fn tied(
+    graph: &Graph,
+    space: &Space,
+    a: &Assignment,
+    id: NodeId,
+    price: &dyn Fn(Move, usize) -> f64,
+    out: &mut Vec<Moved>,
+) {
+    let nodes: Vec<NodeId> = graph.tied_to(id).into_iter().filter(|&n| !a.weights[n].is_empty()).collect();
+    let [first, _, ..] = nodes[..] else { return };
+    let widest = |c: usize| nodes.iter().map(|&n| a.weights[n][c]).max().unwrap_or(0);
+    for &from in &space.widths() {
+        let channels: Vec<usize> = (0..a.weights[first].len()).filter(|&c| widest(c) == from).collect();
+        let below = neighbours(&space.widths(), from).find(|&to| to < from);
+        let (Some(bits), false) = (below, channels.is_empty()) else { continue };
+        let by = Move { node: id, how: How::Tied { from, to: bits } };
+        let mut to = a.clone();
+        for c in cheapest(channels, BLOCK, |c| price(by, c)) {
+            nodes.iter().for_each(|&n| to.weights[n][c] = to.weights[n][c].min(bits));
+        }
+        out.push(Moved { by, to });
     }
 }
 

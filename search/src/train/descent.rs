@@ -2,8 +2,8 @@
 //!
 //! What is allowed falls from the cost of the widest network to one budget after another. Whenever the network costs more, the
 //! move that harms least for what it saves is made: a block of channels a width down, a block pruned, a tensor narrower. The
-//! exact cost model says what a move saves, block rule and all; what it harms is measured on samples, for the channels that an
-//! estimate finds cheapest ([`super::prices`]). So budgets are met exactly, several at once, by any cost model, and one descent passes
+//! exact cost model says what a move saves, block rule and all; what it harms is estimated for weights ([`super::prices`]) and
+//! measured on samples for activations. So budgets are met exactly, several at once, by any cost model, and one descent passes
 //! every network of a front.
 
 use std::collections::BTreeMap;
@@ -30,14 +30,9 @@ const LEAST: f64 = 1e-7;
 /// Samples on which moves are measured.
 const SAMPLES: usize = 256;
 
-/// How much of what a move harms at once is still there when the network has been trained with it, about. Rounding is what
-/// training learns to live with; what is pruned is gone.
-fn remains(how: How) -> f64 {
-    match how {
-        How::Width { .. } | How::Activation(_) | How::Together(_) => 0.1,
-        How::Fewer | How::More => 1.0,
-    }
-}
+/// How much of what narrower activations harm at once is still there when the network has been trained with them, about, in
+/// units of the estimates for weights.
+const REMAINS: f64 = 0.1;
 
 /// Moves that fill up a budget at most.
 const FILLS: usize = 200;
@@ -191,7 +186,7 @@ impl<'a> Descent<'a> {
                 if then >= over {
                     continue;
                 }
-                let price = self.price(net, moved, &mut judge)?;
+                let price = self.price(net, moved, &prices, &mut judge)?;
                 let score = price.max(LEAST) / (over - then);
                 if best.is_none_or(|(least, _)| score < least) {
                     best = Some((score, i));
@@ -220,7 +215,7 @@ impl<'a> Descent<'a> {
             candidates.retain(|_| *kept.next().expect("one for each"));
             let mut best: Option<(f64, &Moved)> = None;
             for moved in &candidates {
-                let price = self.price(net, moved, &mut judge)?;
+                let price = self.price(net, moved, &prices, &mut judge)?;
                 if best.is_none_or(|(least, _)| price < least) {
                     best = Some((price, moved));
                 }
@@ -260,12 +255,23 @@ impl<'a> Descent<'a> {
         all
     }
 
-    /// What a move does to the loss, as measured not long ago or now.
-    fn price(&mut self, net: &mut Network, moved: &Moved, judge: &mut Judge) -> Result<f64, TrainError> {
+    /// What a move harms: as estimated where it is weights that change, and as measured, not long ago or now, where it is
+    /// activations, which no estimate knows of. (What pruning a few of many channels does is too little to be measured on
+    /// samples, so that a measurement would let everything be pruned.)
+    fn price(
+        &mut self,
+        net: &mut Network,
+        moved: &Moved,
+        prices: &Prices,
+        judge: &mut Judge,
+    ) -> Result<f64, TrainError> {
+        if let Some(estimate) = prices.of(moved, &self.assignment) {
+            return Ok(estimate);
+        }
         match self.measured.get(&moved.by) {
             Some(&(round, price)) if self.rounds < round + SERVES => Ok(price),
             _ => {
-                let price = judge.change(net, &self.assignment, moved)? * remains(moved.by.how);
+                let price = judge.change(net, &self.assignment, moved)? * REMAINS;
                 self.measured.insert(moved.by, (self.rounds, price));
                 Ok(price)
             }
@@ -299,6 +305,7 @@ impl<'a> Descent<'a> {
                     How::Fewer => [2, 0, 0],
                     How::More => [3, 0, 0],
                     How::Together(to) => [4, to, 0],
+                    How::Tied { from, to } => [5, from, to],
                 };
                 let [a, b, c] = how.map(f64::from);
                 [by.node as f64, a, b, c, round as f64, price]
@@ -343,7 +350,8 @@ impl<'a> Descent<'a> {
                 1 => How::Activation(a),
                 2 => How::Fewer,
                 3 => How::More,
-                _ => How::Together(a),
+                4 => How::Together(a),
+                _ => How::Tied { from: a, to: b },
             };
             (Move { node: m[0] as usize, how }, (m[4] as usize, m[5]))
         };

@@ -7,9 +7,9 @@
 use tch::{Kind, Tensor};
 
 use super::network::{Network, Weighted};
-use crate::model::NodeId;
+use crate::model::{NodeId, Op};
 use crate::quant;
-use crate::space::{Assignment, How, Move};
+use crate::space::{Assignment, How, Move, Moved};
 
 /// Prices of the weights of one node, in units of the loss.
 #[derive(Debug)]
@@ -20,16 +20,18 @@ struct Node {
     error: Vec<Vec<f64>>,
     /// By channel: of what the codes there are, are off.
     now: Vec<f64>,
-    /// By channel: of being without it. Behind a normalisation that is a gain and a bias of 0.
+    /// By channel: of being without its weights, gain and bias.
     without: Vec<f64>,
+    /// By input channel: of being without the weights that read it.
+    columns: Vec<f64>,
 }
 
 /// Estimates of what moves do to the loss, for a network as it stands.
 #[derive(Debug)]
 pub(super) struct Prices {
     nodes: Vec<Option<Node>>,
-    /// By node: the nodes with weights that it is tied to.
-    groups: Vec<Vec<NodeId>>,
+    /// By node: the nodes with weights that it is tied to, and those that read one of these.
+    groups: Vec<[Vec<NodeId>; 2]>,
     widths: Vec<u8>,
 }
 
@@ -43,7 +45,15 @@ impl Prices {
         let graph = &net.graph;
         let group = |id: NodeId| {
             let tied = |n: &NodeId| net.ties[*n] == net.ties[id] && graph.nodes[*n].has_weights();
-            (0..graph.nodes.len()).filter(tied).collect()
+            let reads = |n: &NodeId| {
+                let node = &graph.nodes[*n];
+                // A depthwise layer is tied to what it reads.
+                node.has_weights()
+                    && !matches!(node.op, Op::Depthwise { .. })
+                    && net.ties[node.inputs[0]] == net.ties[id]
+            };
+            let all = || 0..graph.nodes.len();
+            [all().filter(tied).collect(), all().filter(reads).collect()]
         };
         let mut out = Self {
             nodes: graph.nodes.iter().map(|_| None).collect(),
@@ -61,6 +71,18 @@ impl Prices {
         self.nodes[id] = net.weighted[id].as_ref().map(|w| node(net, w, a, batch, id));
     }
 
+    /// Of a move, all its channels together; nothing is known of activations and of what was pruned.
+    pub(super) fn of(&self, moved: &Moved, now: &Assignment) -> Option<f64> {
+        let changed =
+            |c: &usize| moved.to.weights.iter().zip(&now.weights).any(|(to, now)| to.get(*c) != now.get(*c));
+        let channels = moved.to.weights.iter().map(Vec::len).max().unwrap_or(0);
+        match moved.by.how {
+            How::Width { .. } | How::Tied { .. } | How::Fewer => {}
+            How::Activation(_) | How::Together(_) | How::More => return None,
+        }
+        (0..channels).filter(changed).map(|c| self.channel(moved.by, c)).sum()
+    }
+
     /// Of a move for one of its channels; negative if it helps. Nothing is known of activations and of what was pruned.
     pub(super) fn channel(&self, by: Move, channel: usize) -> Option<f64> {
         let at = |width: u8| self.widths.iter().position(|w| *w == width);
@@ -73,9 +95,17 @@ impl Prices {
                     (node.error[to_index][channel] - node.now[channel]).min(0.0)
                 })
             }
+            How::Tied { to, .. } => {
+                let to = at(to)?;
+                let tied = self.groups[by.node][0].iter().filter_map(|&n| self.nodes[n].as_ref());
+                Some(tied.map(|node| node.step[to][channel]).sum())
+            }
             How::Fewer => {
-                let tied = self.groups[by.node].iter().filter_map(|&n| self.nodes[n].as_ref());
-                Some(tied.map(|n| n.without[channel]).sum())
+                let [tied, readers] = &self.groups[by.node];
+                let of = |ids: &[NodeId], f: fn(&Node) -> &Vec<f64>| -> f64 {
+                    ids.iter().filter_map(|&n| self.nodes[n].as_ref()).map(|n| f(n)[channel]).sum()
+                };
+                Some(of(tied, |n| &n.without) + of(readers, |n| &n.columns))
             }
             How::Activation(_) | How::Together(_) | How::More => None,
         }
@@ -106,15 +136,17 @@ fn node(net: &Network, w: &Weighted, a: &Assignment, batch: usize, id: NodeId) -
     };
     let by_width: Vec<Tensor> = widths.iter().map(|&b| quantised(b)).collect();
     let vanish = |id| doubles(&(net.params.squared_gradient(id) * half * p[id].square()));
-    let mut without = match &w.norm {
-        Some(norm) => vanish(norm.gain),
-        None => price(&now),
-    };
-    without.iter_mut().zip(vanish(w.bias)).for_each(|(sum, v)| *sum += v);
+    let mut without = price(&now);
+    for id in w.norm.iter().map(|norm| norm.gain).chain([w.bias]) {
+        without.iter_mut().zip(vanish(id)).for_each(|(sum, v)| *sum += v);
+    }
+    let (channels, inputs) = (net.graph.nodes[id].shape[2] as i64, net.graph.kernel(id)[2] as i64);
+    let columns = (&importance * now.square()).view([channels, -1, inputs]);
     Node {
         step: by_width.iter().map(|q| price(&(q - &now))).collect(),
         error: by_width.iter().map(|q| price(&(q - weight))).collect(),
         now: price(&(&now - weight)),
         without,
+        columns: doubles(&columns.sum_dim_intlist([0i64, 1].as_slice(), false, Kind::Float)),
     }
 }
