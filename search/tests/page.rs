@@ -169,9 +169,9 @@ fn files_and_tables_agree_with_the_runs() {
 
     let csv = read("pareto.csv");
     assert_eq!(csv.lines().count(), 9);
-    assert!(
-        csv.contains("\ndeep/a,channel-0.5,channel,cycles,0.5,2,87,87.25,91.5,20000,21000,10000,740000,")
-    );
+    assert!(csv.contains(
+        "\ndeep/a,channel-0.5,channel,descent,cycles,0.5,2,87,87.25,91.5,20000,21000,10000,740000,"
+    ));
     let svg = read("pareto.svg");
     assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
     assert_eq!(svg.matches("<title>").count(), 8, "every point says what it is");

@@ -135,7 +135,6 @@ fn check(name: &str, make: fn(&Path, &mut ChaCha8Rng), sizes: [usize; 3]) {
     }
     let keep = Goal::Keep(&assignment);
     trainer.phase(&mut net, Phase::FineTune, 1, keep, &state("fine"), nothing).expect("trains");
-    trainer.settle(&net, &assignment).expect("not interrupted");
 
     let (frozen, scales) = net.freeze(&assignment);
     let int = export::lower(&graph, &assignment, &frozen, &scales).expect("fits");

@@ -99,8 +99,10 @@ fn share(channels: usize) -> usize {
 fn moments(x: &Tensor, channels: usize) -> ([Vec<f32>; 2], [Vec<f32>; 2]) {
     use rayon::prelude::*;
     let values = floats(x);
+    // Of what the channel is off its first value: where all lie close together, their squares would swallow the difference.
+    let shift = &values[..channels.min(values.len())];
     let parts: Vec<Vec<[f64; 2]>> =
-        values.par_chunks(share(channels)).map(|v| moments_pass(v, channels)).collect();
+        values.par_chunks(share(channels)).map(|v| moments_pass(v, shift)).collect();
     let count = (values.len() / channels) as f64;
     let mut sums = vec![[0f64; 2]; channels];
     for part in &parts {
@@ -108,6 +110,7 @@ fn moments(x: &Tensor, channels: usize) -> ([Vec<f32>; 2], [Vec<f32>; 2]) {
     }
     let mean: Vec<f64> = sums.iter().map(|s| s[0] / count).collect();
     let var: Vec<f64> = sums.iter().zip(&mean).map(|(s, m)| (s[1] / count - m * m).max(0.0)).collect();
+    let mean: Vec<f64> = mean.iter().zip(shift).map(|(m, &s)| m + f64::from(s)).collect();
     let floats = |v: &[f64], by: f64| v.iter().map(|v| (v * by) as f32).collect::<Vec<f32>>();
     let unbiased = count / (count - 1.0).max(1.0);
     ([floats(&mean, 1.0), floats(&var, 1.0)], [floats(&mean, 1.0), floats(&var, unbiased)])
@@ -214,7 +217,7 @@ struct Curve<'a> {
     level: &'a [f32],
 }
 
-vectorised!(moments_pass, moments_loop, (x: &[f32], channels: usize) -> Vec<[f64; 2]>);
+vectorised!(moments_pass, moments_loop, (x: &[f32], shift: &[f32]) -> Vec<[f64; 2]>);
 vectorised!(forward_pass, forward_loop, (x: &[f32], out: &mut [f32], line: &Line, part: Part) -> ());
 vectorised!(back_pass<const N>, back_loop, (x: &[f32], g: &mut [f32], from: Option<&[f32]>, line: &Line, parts: [Part; N], chosen: usize) -> Share);
 vectorised!(input_pass, input_loop, (x: &[f32], g: &mut [f32], curve: Curve) -> ());
@@ -227,12 +230,14 @@ const PIXELS: usize = 256;
 // Must become part of `vectorised` functions, to use their instructions.
 #[allow(clippy::inline_always)]
 #[inline(always)]
-fn moments_loop(x: &[f32], channels: usize) -> Vec<[f64; 2]> {
+fn moments_loop(x: &[f32], shift: &[f32]) -> Vec<[f64; 2]> {
+    let channels = shift.len();
     let mut total = vec![[0f64; 2]; channels];
     for x in x.chunks(PIXELS * channels) {
         let (mut sums, mut squares) = (vec![0f32; channels], vec![0f32; channels]);
         for pixel in x.chunks_exact(channels) {
-            for ((sum, square), &x) in sums.iter_mut().zip(&mut squares).zip(pixel) {
+            for (((sum, square), &x), &shift) in sums.iter_mut().zip(&mut squares).zip(pixel).zip(shift) {
+                let x = x - shift;
                 *sum += x;
                 *square += x * x;
             }
@@ -379,7 +384,7 @@ mod tests {
             prop_assume!(moved == 0);
             let near = |a: &Tensor, b: &Tensor, what: &str| {
                 let (off, size) = ((a - b).abs().max().double_value(&[]), b.abs().max().double_value(&[]));
-                if off <= 2e-4 * size.max(1.0) { Ok(()) } else { Err(TestCaseError::fail(format!("{what}: {off} of {size}"))) }
+                if off <= 5e-4 * size.max(1.0) { Ok(()) } else { Err(TestCaseError::fail(format!("{what}: {off} of {size}"))) }
             };
             near(&fast.grad(), &slow.grad(), "input")?;
             let back = got.later.gradients().expect("a gradient came by");

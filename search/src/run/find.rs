@@ -68,7 +68,10 @@ impl Run {
             }
         };
         trainer.phase(&mut net, Phase::FineTune, tuning, Goal::Keep(&assignment), &state, &mut nothing)?;
-        trainer.settle(&net, &assignment)?;
+        // What was not trained keeps the statistics it came with.
+        if search + fine_tune > 0 {
+            trainer.settle(&net, &assignment)?;
+        }
         let choices = net.hard_choices(&assignment);
         let fake = trainer.score(&net, Arithmetic::Fake(&choices, Statistics::Running));
         let (frozen, scales) = net.freeze(&assignment);

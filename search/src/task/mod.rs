@@ -102,7 +102,7 @@ pub const TASKS: &[Task] = &[
         official: None,
         reference_input: 1.0,
         recipe: Recipe {
-            epochs: Epochs { warm_up: 40, search: 8, fine_tune: 8 },
+            epochs: Epochs { warm_up: 40, search: 12, fine_tune: 6 },
             batch: 64,
             augment: Augment::Image { shift: 1.0 / 14.0, rotate: 0.0, zoom: 0.0, mirror: true },
             ..Recipe::BASE
