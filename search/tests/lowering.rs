@@ -82,7 +82,8 @@ fn calibrated(graph: Graph, seed: u64, x: &Tensor) -> Network {
         .into_iter()
         .map(|(name, t)| {
             let signs = || Tensor::randn(t.size(), (t.kind(), t.device())).sign();
-            let t = if name.ends_with(".gain") { &t * signs() } else { t };
+            let t =
+                if name.rsplit_once('.').is_some_and(|(_, part)| part == "gain") { &t * signs() } else { t };
             (name, t)
         })
         .collect();

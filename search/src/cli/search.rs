@@ -181,7 +181,7 @@ fn parse_targets(text: &str) -> Result<Targets, String> {
             return Err(wrong(part));
         }
         if last.allowed.last().is_some_and(|&before| value >= before) {
-            return Err(format!("'{text}': the budgets of a descent must fall, {} does not", part));
+            return Err(format!("'{text}': the budgets of a descent must fall, {part} does not"));
         }
         last.allowed.push(value);
     }

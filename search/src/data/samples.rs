@@ -140,7 +140,9 @@ impl Samples {
             let mut of: Vec<usize> = (0..self.labels.len()).filter(|&i| self.labels[i] == class).collect();
             of.shuffle(rng);
             of.truncate((of.len() as f64 * share).round() as usize);
-            of.into_iter().for_each(|i| held[i] = true);
+            for i in of {
+                held[i] = true;
+            }
         }
         let wanted_each = self.targets.len() / self.labels.len().max(1);
         let part = |wanted: bool| {

@@ -2,7 +2,7 @@
 //!
 //! A graph is filled in its order: its first convolution takes the first convolution of the file, and so on, each kind of
 //! layer for itself. Shapes must agree, so a file of another network is refused. Files by the names of the nodes: see
-//! [`named`].
+//! `named`.
 
 mod named;
 mod npz;

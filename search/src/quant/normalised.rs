@@ -295,8 +295,8 @@ fn back_loop<const N: usize>(
                     element(lane, at + lane, &mut g[at + lane]);
                 }
             }
-            for c in whole..channels {
-                element(c - whole, c, &mut g[c]);
+            for (lane, g) in g[whole..].iter_mut().enumerate() {
+                element(lane, whole + lane, g);
             }
         }
         for n in 0..N {

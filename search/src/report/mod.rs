@@ -113,7 +113,9 @@ fn on_front(points: &[Point]) -> Vec<bool> {
     let gain = |p: &Point| p.accuracy_validation.filter(|_| validated).unwrap_or(p.accuracy);
     let values: Vec<_> = points.iter().map(|p| (p.cycles as f64, gain(p))).collect();
     let mut out = vec![false; points.len()];
-    pareto::front(&values).into_iter().for_each(|i| out[i] = true);
+    for i in pareto::front(&values) {
+        out[i] = true;
+    }
     out
 }
 

@@ -38,6 +38,7 @@ struct Searched {
 }
 
 /// Nothing to do where a phase passes no budget.
+#[allow(clippy::unnecessary_wraps)] // it stands where others can fail
 fn nothing(_: usize, _: &mut Network, _: &Assignment) -> Result<(), TrainError> {
     Ok(())
 }
@@ -120,7 +121,7 @@ impl Run {
             let state = folder.join(STATE);
             let mut failed = None;
             let mut at_stop = |n: usize, net: &mut Network, a: &Assignment| {
-                self.branch(&points[n], net, a, epochs, shared).map_err(|e| {
+                Self::branch(&points[n], net, a, epochs, shared).map_err(|e| {
                     failed = Some(e);
                     TrainError::Interrupted
                 })
@@ -142,14 +143,7 @@ impl Run {
     }
 
     /// Keeps what a descent has at a stop, for its fine-tuning.
-    fn branch(
-        &self,
-        folder: &Path,
-        net: &Network,
-        a: &Assignment,
-        epochs: usize,
-        shared: &Shared,
-    ) -> Result<()> {
+    fn branch(folder: &Path, net: &Network, a: &Assignment, epochs: usize, shared: &Shared) -> Result<()> {
         let scores = folder.join(SEARCHED);
         if scores.exists() {
             return Ok(());

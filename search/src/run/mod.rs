@@ -265,12 +265,11 @@ impl Run {
         let file = File::options().create(true).append(true).open(&path);
         let file = file.with_context(|| format!("cannot write {}", path.display()))?;
         match file.try_lock() {
-            Ok(()) => Ok(file),
+            // Some network file systems cannot lock; then nobody else is kept away.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
             Err(TryLockError::WouldBlock) => {
                 bail!("another process is working on {}; wait for it, or stop it", self.folder.display())
             }
-            // Some network file systems cannot; then nobody else is kept away.
-            Err(TryLockError::Error(_)) => Ok(file),
         }
     }
 

@@ -118,7 +118,9 @@ fn widths(
             let n = if space.per_channel { BLOCK } else { channels.len() };
             let channels = cheapest(channels.clone(), n, |c| price(by, c));
             let mut to = a.clone();
-            channels.iter().for_each(|&c| to.weights[id][c] = bits);
+            for c in channels {
+                to.weights[id][c] = bits;
+            }
             out.push(Moved { by, to });
         }
     }
@@ -143,7 +145,9 @@ fn tied(
         let by = Move { node: id, how: How::Tied { from, to: bits } };
         let mut to = a.clone();
         for c in cheapest(channels, BLOCK, |c| price(by, c)) {
-            nodes.iter().for_each(|&n| to.weights[n][c] = to.weights[n][c].min(bits));
+            for &n in &nodes {
+                to.weights[n][c] = to.weights[n][c].min(bits);
+            }
         }
         out.push(Moved { by, to });
     }
@@ -184,7 +188,9 @@ fn pruning(
         let mut to = a.clone();
         let channels = cheapest(kept, n, |c| price(by, c));
         for &n in &nodes {
-            channels.iter().for_each(|&c| to.weights[n][c] = 0);
+            for &c in &channels {
+                to.weights[n][c] = 0;
+            }
         }
         out.push(Moved { by, to });
     }
@@ -195,7 +201,9 @@ fn pruning(
         for &n in &nodes {
             let width = a.weights[n].iter().copied().filter(|w| *w != 0).min();
             let width = width.unwrap_or(space.widths()[0]);
-            channels.iter().for_each(|&c| to.weights[n][c] = width);
+            for &c in &channels {
+                to.weights[n][c] = width;
+            }
         }
         out.push(Moved { by, to });
     }

@@ -339,7 +339,9 @@ impl<'a> Descent<'a> {
         };
         let mut rest = weights.iter().map(|&b| b as u8);
         for bits in &mut self.assignment.weights {
-            bits.iter_mut().for_each(|b| *b = rest.next().expect("counted"));
+            for b in bits {
+                *b = rest.next().expect("counted");
+            }
         }
         self.assignment.activations = activations.iter().map(|&b| b as u8).collect();
         (self.reached, self.rounds) = (reached as usize, rounds as usize);

@@ -1,7 +1,7 @@
 //! Which channels are the cheapest to narrow or to prune, by an estimate of what that does to the loss.
 //!
 //! Changing weights by `d` changes the loss by about `1/2 * sum(F * d^2)` near a minimum, `F` being the diagonal of the Fisher
-//! information (LeCun et al. 1990, "Optimal brain damage"). Adam keeps a running mean of squared batch gradients, which is `F`
+//! information (Le Cun et al. 1990, "Optimal brain damage"). Adam keeps a running mean of squared batch gradients, which is `F`
 //! over the batch size: the estimate costs nothing that training does not have anyway.
 
 use tch::{Kind, Tensor};

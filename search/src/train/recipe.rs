@@ -88,7 +88,7 @@ pub struct Recipe {
     pub augment: Augment,
     /// Learning rates.
     pub pace: Pace,
-    /// What weights lose in a step, times their learning rate (AdamW, Loshchilov and Hutter 2019).
+    /// What weights lose in a step, times their learning rate (`AdamW`, Loshchilov and Hutter 2019).
     pub weight_decay: f64,
     /// Learning from the floating-point network.
     pub distill: Option<Distill>,

@@ -37,7 +37,7 @@ pub(super) enum Exit {
 #[derive(Clone)]
 pub(super) struct Price {
     pub(super) exit: Exit,
-    /// What is there: see [`Blocks::kind`].
+    /// What is there: see `kind`.
     pub(super) kind: u8,
     /// Times it was paid since the last settling.
     pub(super) runs: u64,
