@@ -1,16 +1,14 @@
 #!/bin/sh
 # The short-budget check on real CIFAR-10: 10 epochs of warm-up, then 6 of search and 3 of fine-tuning for every
-# point, in batches of 128. Channel-wise and layer-wise, by cycles and by size, against fixed widths.
+# network, in batches of 128. Descents by size and by cycles, channel-wise, layer-wise and with one width and pruned channels, against
+# the regulariser and fixed widths.
 # usage: benches/cifar.sh DATA FOLDER [THREADS]     (DATA: the official binary layout; after an interruption, call it again: it goes
 # on where it was. BIN: folder of the programs, target/release unless set)
 set -eu
 data=$1 out=$2 threads=${3:-2}
 bin=${BIN:-target/release}
 mkdir -p "$out"
-if [ ! -f "$out/lut.json" ]; then
-    "$bin/nas-search" shapes --model resnet8 -o "$out/shapes.json"
-    "$bin/mpic-kernels" lut --shapes "$out/shapes.json" -o "$out/lut.json"
-fi
+[ -f "$out/lut.json" ] || "$bin/mpic-kernels" lut --network resnet8 -o "$out/lut.json"
 
 run() { # NAME OPTIONS...
     name=$1; shift
@@ -21,10 +19,10 @@ run() { # NAME OPTIONS...
     fi
 }
 
-run channel-cycles --weights 0,2,4,8 --lambda 0.3,1.5
-run channel-size --weights 0,2,4,8 --objective size --lambda 0.3,1.5,4 --warm-start "$out/channel-cycles"
-run channel-target --weights 0,2,4,8 --target size=16300 --warm-start "$out/channel-cycles"
-run layer-cycles --granularity layer --lambda 0.5 --warm-start "$out/channel-cycles"
-run layer-size --granularity layer --objective size --lambda 0.5 --warm-start "$out/channel-cycles"
-run fixed --granularity fixed --fixed w4a8,w2a8,w8a8 --warm-start "$out/channel-cycles"
-"$bin/nas-search" report "$out/channel-cycles" "$out/channel-size" "$out/channel-target" "$out/layer-cycles" "$out/layer-size" "$out/fixed" --out "$out/report"
+run fixed --granularity fixed --fixed w2a8,w4a8,w8a8
+run channel-size --weights 0,2,4,8 --activations 8 --target size=20.2k,16.2k,9.6k --warm-start "$out/fixed"
+run channel-cycles --weights 0,2,4,8 --target cycles=3.3M,1.6M --warm-start "$out/fixed"
+run width-size --granularity width --fixed w2a8 --target size=20.2k,16.2k,9.6k --warm-start "$out/fixed"
+run layer-cycles --granularity layer --target cycles=3.3M --warm-start "$out/fixed"
+run regulariser --weights 0,2,4,8 --lambda 0.3,1.5 --warm-start "$out/fixed"
+"$bin/nas-search" report "$out/fixed" "$out/channel-size" "$out/channel-cycles" "$out/width-size" "$out/layer-cycles" "$out/regulariser" --out "$out/report"

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Channel-wise (with and without pruning) against layer-wise search over three seeds (about 10 minutes on two cores):
-# the table of docs/search.md.
+# Descent (channel-wise, layer-wise, one width with pruned channels) against the regulariser over three seeds: fronts side by side.
 # The runs stay in runs/fronts (or FOLDER); run it again to continue where it stopped. BIN: folder of the programs,
 # built into target/release unless set.
 # usage: benches/fronts.sh [FOLDER]
@@ -24,9 +23,10 @@ search() { # folder, arguments of a new run
 }
 runs=()
 for seed in 1 2 3; do
-    search "$out/channel$seed" --granularity channel --seed $seed
-    search "$out/layer$seed" --granularity layer --seed $seed --warm-start "$out/channel$seed"
-    search "$out/pruned$seed" --granularity channel --weights 0,2,4,8 --seed $seed --warm-start "$out/channel$seed"
-    runs+=("$out/channel$seed" "$out/layer$seed" "$out/pruned$seed")
+    search "$out/channel$seed" --weights 0,2,4,8 --points 8 --seed $seed
+    search "$out/layer$seed" --granularity layer --points 8 --seed $seed --warm-start "$out/channel$seed"
+    search "$out/width$seed" --granularity width --fixed w2a4,w4a4 --points 4 --seed $seed --warm-start "$out/channel$seed"
+    search "$out/regulariser$seed" --weights 0,2,4,8 --lambda 0.03,0.1,0.5,1,2 --seed $seed --warm-start "$out/channel$seed"
+    runs+=("$out/channel$seed" "$out/layer$seed" "$out/width$seed" "$out/regulariser$seed")
 done
 "$BIN/nas-search" report "${runs[@]}" --out "$out"
