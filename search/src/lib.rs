@@ -15,7 +15,7 @@ pub mod export;
 pub mod import;
 pub mod pareto;
 pub mod process;
-mod progress;
+pub mod progress;
 pub mod quant;
 pub mod refine;
 pub mod report;

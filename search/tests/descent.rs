@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use nas_search::cost::{CostModel, Published, Ram, Size};
 use nas_search::data::{Dataset, fashion14};
 use nas_search::model::{Graph, fashion};
+use nas_search::progress::Silent;
 use nas_search::space::{Assignment, Space, moves};
 use nas_search::train::{Descent, Goal, Limit, Network, Phase, Recipe, TrainError, Trainer};
 use rand::SeedableRng;
@@ -35,7 +36,15 @@ fn descend(
     tch::set_num_threads(1);
     let (data, recipe, stop) = (data(), Recipe { batch: 16, ..Recipe::BASE }, AtomicBool::new(false));
     let device = tch::Device::Cpu;
-    let trainer = Trainer { data: &data, recipe: &recipe, teacher: None, seed: 3, device, stop: &stop };
+    let trainer = Trainer {
+        data: &data,
+        recipe: &recipe,
+        teacher: None,
+        seed: 3,
+        device,
+        stop: &stop,
+        listener: &Silent,
+    };
     let mut net = Network::new(graph.clone(), space.clone(), &mut ChaCha8Rng::seed_from_u64(1));
     net.calibrate(&trainer.calibration());
     let mut descent = Descent::new(graph, space, limits.to_vec())?;

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use mpic_kernels::{deploy, golden, simulate};
 use nas_search::data::Wanted;
+use nas_search::progress::Silent;
 use nas_search::space::{Assignment, Space};
 use nas_search::task::{self, Task};
 use nas_search::train::{Arithmetic, Goal, Network, Phase, Statistics, Trainer};
@@ -123,7 +124,8 @@ fn check(name: &str, make: fn(&Path, &mut ChaCha8Rng), sizes: [usize; 3]) {
     let mut net = Network::new(graph.clone(), space, &mut rng);
     let stop = AtomicBool::new(false);
     let (recipe, device) = (&task.recipe, tch::Device::Cpu);
-    let trainer = Trainer { data: &data, recipe, teacher: None, seed: 1, device, stop: &stop };
+    let trainer =
+        Trainer { data: &data, recipe, teacher: None, seed: 1, device, stop: &stop, listener: &Silent };
     let nothing = &mut |_, _: &mut Network, _: &Assignment| Ok(());
     let state = |phase: &str| dir.path().join(phase);
     // Until its outputs are larger than what rounding in all its layers comes to.

@@ -4,6 +4,7 @@ mod data;
 mod model;
 mod report;
 mod search;
+mod terminal;
 
 use std::process::ExitCode;
 

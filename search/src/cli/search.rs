@@ -9,6 +9,7 @@ use mpic_kernels::lut::LutError;
 use mpic_kernels::source::Source;
 
 use super::INTERRUPTED;
+use super::terminal::Terminal;
 use crate::cost::{CostError, Objective};
 use crate::data::Augment;
 use crate::quant::Quantisers;
@@ -321,7 +322,10 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     eprintln!("run {folder}: {} by {:?}, seed {}", run.config.task, run.config.granularity, run.config.seed);
     let report = || Report::of(std::slice::from_ref(&run));
-    let done = run.execute(&inputs, &STOP, || report()?.write(&run.folder));
+    for note in &inputs.notes {
+        eprintln!("{note}");
+    }
+    let done = run.execute(&inputs, &STOP, &Terminal, || report()?.write(&run.folder));
     match done {
         Ok(()) => {
             print!("{}", table(&report()?));

@@ -196,7 +196,7 @@ impl Run {
             let rank = (0..graph.nodes.len()).map(|id| net.rank(id)).collect();
             let refinement = Refinement { graph, space, prices, rank };
             let samples = trainer.sample();
-            let bar = crate::progress::bar("refining", 0, 0);
+            let bar = trainer.listener.begin("refining", 0, 0);
             assignment = refinement.run(
                 assignment,
                 |a| Ok(trainer.loss(net, &samples, a)?),

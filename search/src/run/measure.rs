@@ -29,7 +29,7 @@ impl Run {
         fake: f64,
     ) -> Result<Point> {
         let data = shared.data;
-        let bar = crate::progress::bar("measuring", 2, 0);
+        let bar = shared.trainer.listener.begin("measuring", 2, 0);
         let codes = |of: &Samples, i: usize| of.codes(i, 0).iter().map(|&c| i32::from(c)).collect::<Vec<_>>();
         let input = |i: usize| codes(&data.test, i);
         let output = |i: usize| golden::run(network, &input(i)).swap_remove(network.output);

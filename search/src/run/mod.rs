@@ -32,6 +32,7 @@ use crate::data::Dataset;
 use crate::import::Values;
 use crate::model::{self, Graph};
 use crate::pareto::Point;
+use crate::progress::Listener;
 use crate::report;
 use crate::space::{Assignment, Space};
 use crate::task::{self, Loaded, Task};
@@ -74,6 +75,8 @@ pub struct Inputs {
     graph: Graph,
     models: Models,
     device: tch::Device,
+    /// What the user should know of the data.
+    pub notes: Vec<String>,
 }
 
 impl Inputs {
@@ -86,13 +89,10 @@ impl Inputs {
         let task = task::named(&config.task)?;
         let device = config.device.device()?;
         let Loaded { mut data, graph, notes } = task.load(config.data.as_deref(), model)?;
-        for note in notes {
-            eprintln!("{note}");
-        }
         if data.validation.is_empty() && config.validation > 0.0 {
             data.hold_out(config.validation, config.seed);
         }
-        let inputs = Self { task, data, graph, models: Models::load(lut)?, device };
+        let inputs = Self { task, data, graph, models: Models::load(lut)?, device, notes };
         inputs.check(config)?;
         Ok(inputs)
     }
@@ -294,7 +294,8 @@ impl Run {
             .collect()
     }
 
-    /// Finds and measures every point that is missing; `done` is called after each and at the end.
+    /// Finds and measures every point that is missing; `done` is called after each and at the end,
+    /// and `listener` hears how it gets on.
     ///
     /// # Errors
     /// If training is interrupted or fails, a layer has no measurement, or a file cannot be read or written. Whatever was
@@ -303,20 +304,22 @@ impl Run {
         &self,
         inputs: &Inputs,
         stop: &AtomicBool,
+        listener: &dyn Listener,
         mut done: impl FnMut() -> Result<()>,
     ) -> Result<()> {
         let _lock = self.lock()?;
-        let Inputs { task, data, graph, models, device } = inputs;
+        let Inputs { task, data, graph, models, device, .. } = inputs;
         let (graph, plans, recipe) = (graph.clone(), self.config.plans(), &self.config.recipe);
         self.config.share_threads()?;
         let priced = plans.iter().flat_map(|p| self.config.costs(p)).map(|c| c.0).chain([Objective::Cycles]);
         for objective in priced.collect::<std::collections::BTreeSet<_>>() {
             let model = models.of(objective);
             let cost = model.hard(&graph, &Assignment::uniform(&graph, 8, 8))?;
-            eprintln!("  8 bits everywhere cost {cost:.0} {} ({})", model.unit(), model.name());
+            let (unit, name) = (model.unit(), model.name());
+            listener.say(&format!("  8 bits everywhere cost {cost:.0} {unit} ({name})"));
         }
         let mut trainer =
-            Trainer { data, recipe, teacher: None, seed: self.config.seed, device: *device, stop };
+            Trainer { data, recipe, teacher: None, seed: self.config.seed, device: *device, stop, listener };
         let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
         // A space of one width: nothing of quantisers matters in floating point.
         let plain = Space { weights: vec![8], activations: vec![8], per_channel: false };
@@ -331,7 +334,7 @@ impl Run {
         }
         train::load_weights(&mut float, &weights)?;
         let score = trainer.score(&float, Arithmetic::Float(Statistics::Running));
-        eprintln!("  float {} {score:.2}", task.metric);
+        listener.say(&format!("  float {} {score:.2}", task.metric));
         let (graph, values) = if recipe.fold_norm { float.folded() } else { (graph, float.weights()) };
         trainer.teacher = recipe.distill.is_some().then_some(&float);
         let shared = Shared { data, graph: &graph, models, trainer: &trainer, score, values };
@@ -339,7 +342,7 @@ impl Run {
             if self.point_folder(plan).join("report.json").exists() {
                 continue;
             }
-            eprintln!("{} ({} of {})", plan.id, n + 1, plans.len());
+            listener.say(&format!("{} ({} of {})", plan.id, n + 1, plans.len()));
             self.point(plan, &shared)?;
             done()?;
         }

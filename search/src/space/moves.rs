@@ -8,7 +8,7 @@ use super::{Assignment, Space};
 use crate::model::{Graph, NodeId};
 
 /// A small change: of which node, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Move {
     /// The node whose weights or output change; of tied nodes the first.
     pub node: NodeId,
@@ -17,7 +17,7 @@ pub struct Move {
 }
 
 /// What a move does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum How {
     /// Channels of one width get another.
     Width {
@@ -99,6 +99,11 @@ fn cheapest(mut channels: Vec<usize>, n: usize, price: impl Fn(usize) -> f64) ->
     channels
 }
 
+/// The nodes with weights that a node is tied to, itself included.
+fn weighted(graph: &Graph, a: &Assignment, id: NodeId) -> Vec<NodeId> {
+    graph.tied_to(id).into_iter().filter(|&n| !a.weights[n].is_empty()).collect()
+}
+
 /// Channels of a node a width up or down: a block of them, or all where the layer decides as a whole.
 fn widths(
     space: &Space,
@@ -135,7 +140,7 @@ fn tied(
     price: &dyn Fn(Move, usize) -> f64,
     out: &mut Vec<Moved>,
 ) {
-    let nodes: Vec<NodeId> = graph.tied_to(id).into_iter().filter(|&n| !a.weights[n].is_empty()).collect();
+    let nodes = weighted(graph, a, id);
     let [first, _, ..] = nodes[..] else { return };
     let widest = |c: usize| nodes.iter().map(|&n| a.weights[n][c]).max().unwrap_or(0);
     for &from in &space.widths() {
@@ -178,7 +183,7 @@ fn pruning(
     price: &dyn Fn(Move, usize) -> f64,
     out: &mut Vec<Moved>,
 ) {
-    let nodes: Vec<NodeId> = graph.tied_to(id).into_iter().filter(|&n| !a.weights[n].is_empty()).collect();
+    let nodes = weighted(graph, a, id);
     let Some(&first) = nodes.first() else { return };
     let all = 0..a.weights[first].len();
     let (pruned, kept): (Vec<_>, Vec<_>) = all.partition(|&c| nodes.iter().all(|&n| a.weights[n][c] == 0));

@@ -89,6 +89,13 @@ pub struct Loaded {
     pub notes: Vec<String>,
 }
 
+/// How networks are trained on data of one's own, which may be few: an epoch of some hundred samples is a few steps.
+const OWN: Recipe =
+    Recipe { epochs: Epochs { warm_up: 40, search: 10, fine_tune: 10 }, least_steps: 600, ..Recipe::BASE };
+
+/// What is held out of them for validation.
+const OWN_VALIDATION: f64 = 0.1;
+
 /// Every task.
 pub const TASKS: &[Task] = &[
     Task {
@@ -235,13 +242,10 @@ pub const TASKS: &[Task] = &[
         official: None,
         reference_input: 1.0,
         recipe: Recipe {
-            epochs: Epochs { warm_up: 40, search: 10, fine_tune: 10 },
-            // An epoch of a few hundred images is a few steps.
-            least_steps: 600,
             augment: Augment::Image { shift: 0.1, rotate: 0.0, zoom: 0.0, mirror: false },
-            ..Recipe::BASE
+            ..OWN
         },
-        validation: 0.1,
+        validation: OWN_VALIDATION,
     },
     Task {
         name: "arrays",
@@ -254,12 +258,8 @@ pub const TASKS: &[Task] = &[
         archives: &[],
         official: None,
         reference_input: 1.0,
-        recipe: Recipe {
-            epochs: Epochs { warm_up: 40, search: 10, fine_tune: 10 },
-            least_steps: 600,
-            ..Recipe::BASE
-        },
-        validation: 0.1,
+        recipe: OWN,
+        validation: OWN_VALIDATION,
     },
 ];
 

@@ -101,12 +101,6 @@ impl<'a> Descent<'a> {
         &self.assignment
     }
 
-    /// Stops that are behind.
-    #[must_use]
-    pub fn reached(&self) -> usize {
-        self.reached
-    }
-
     /// Where it stands, for people.
     #[must_use]
     pub fn note(&self) -> String {
@@ -192,14 +186,34 @@ impl<'a> Descent<'a> {
                     best = Some((score, i));
                 }
             }
-            // A move may save nothing by itself, where blocks or buffers are shared: then the next narrower of all is made.
-            let chosen = best.map(|b| b.1).or_else(|| (!candidates.is_empty()).then_some(0));
-            let Some(chosen) = chosen else { return Err(TrainError::Stuck { over: 100.0 * over }) };
+            let chosen = match best {
+                Some((_, chosen)) => chosen,
+                // A move may save nothing by itself, where blocks or buffers are shared: then the one that harms least is made.
+                None => self.least_harm(net, &candidates, &prices, &mut judge, over)?,
+            };
             self.make(net, &candidates[chosen], &mut prices, batch);
             judge.forget();
             over = self.over(&self.assignment, allowed)?;
         }
         Ok(())
+    }
+
+    /// The move that harms least, whatever it saves.
+    fn least_harm(
+        &mut self,
+        net: &mut Network,
+        candidates: &[Moved],
+        prices: &Prices,
+        judge: &mut Judge,
+        over: f64,
+    ) -> Result<usize, TrainError> {
+        let mut harms = Vec::with_capacity(candidates.len());
+        for moved in candidates {
+            harms.push(self.price(net, moved, prices, judge)?);
+        }
+        (0..harms.len())
+            .min_by(|&a, &b| harms[a].total_cmp(&harms[b]))
+            .ok_or(TrainError::Stuck { over: 100.0 * over })
     }
 
     /// Makes moves back while one is still allowed: what may be used costs nothing.

@@ -12,7 +12,7 @@ use super::checkpoint::{self, Progress};
 use super::descent::{AtStop, ROUND};
 use super::{Arithmetic, Distill, Goal, Network, Phase, Rates, Recipe, Statistics, TrainError, gradient};
 use crate::data::{Dataset, Learn, Samples};
-use crate::progress;
+use crate::progress::Listener;
 use crate::space::Assignment;
 
 /// Everything training needs beside the network.
@@ -30,6 +30,8 @@ pub struct Trainer<'a> {
     pub device: Device,
     /// Set to stop after the current step.
     pub stop: &'a AtomicBool,
+    /// Hears how it gets on.
+    pub listener: &'a dyn Listener,
 }
 
 /// Batches over which the statistics of normalisation are taken anew.
@@ -77,7 +79,7 @@ impl Trainer<'_> {
             (share, schedule(choices), schedule(weights))
         });
         let steps = self.data.train.len().div_ceil(self.recipe.batch);
-        let bar = progress::bar(phase.name(), (epochs * steps) as u64, (done * steps) as u64);
+        let bar = self.listener.begin(phase.name(), (epochs * steps) as u64, (done * steps) as u64);
         let mut losses = Vec::new();
         for epoch in done..epochs {
             let seed = self.seed.wrapping_mul(1000).wrapping_add(phase as u64);
@@ -140,8 +142,10 @@ impl Trainer<'_> {
             descent.advance(net, 1.0, self, at_stop)?;
         }
         bar.finish();
-        if phase != Phase::Search {
-            say_if_falling(phase, &losses);
+        if phase != Phase::Search
+            && let Some(sentence) = still_falling(phase, &losses)
+        {
+            self.listener.say(&sentence);
         }
         Ok(())
     }
@@ -312,19 +316,19 @@ impl Trainer<'_> {
     }
 }
 
-/// Says so where the loss of a phase was still falling when it ended.
-fn say_if_falling(phase: Phase, losses: &[f64]) {
-    // The rate comes to rest over the last third, where every loss falls somewhat.
-    let before = losses.len() - losses.len() / 4;
-    if let (Some(&last), Some(&earlier)) = (losses.last(), losses.get(before.wrapping_sub(2)))
-        && last < FALLING * earlier
-        && losses.len() >= 4
-    {
-        eprintln!(
+/// A sentence where the loss of a phase was still falling when it ended.
+fn still_falling(phase: Phase, losses: &[f64]) -> Option<String> {
+    if losses.len() < 4 {
+        return None;
+    }
+    let (last, earlier) = (losses[losses.len() - 1], losses[losses.len() - losses.len() / 4 - 2]);
+    // The rate comes to rest at the end, where every loss falls somewhat.
+    (last < FALLING * earlier).then(|| {
+        format!(
             "  the loss was still falling when the {} ended ({earlier:.3} to {last:.3} over its last quarter): more --epochs may help",
             phase.name()
-        );
-    }
+        )
+    })
 }
 
 /// `[n, channels, height, width]`, channels innermost in memory, from values height x width x channels.
