@@ -80,6 +80,7 @@ fn main() {
         Variant::search("channel, w{2,4,8} a8", &graph, &[2, 4, 8], &[8], true),
         Variant::search("channel, w{0,2,4,8} a8", &graph, &[0, 2, 4, 8], &[8], true),
         Variant::search("channel, w{2,4,8} a{2,4,8}", &graph, &[2, 4, 8], &[2, 4, 8], true),
+        Variant::search("channel, w{0,2,4,8} a{2,4,8}", &graph, &[0, 2, 4, 8], &[2, 4, 8], true),
         Variant::search("layer, w{2,4,8} a8", &graph, &[2, 4, 8], &[8], false),
         Variant::search("layer, w{2,4,8} a{2,4,8}", &graph, &[2, 4, 8], &[2, 4, 8], false),
         Variant {

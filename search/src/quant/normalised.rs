@@ -10,8 +10,8 @@ use tch::Tensor;
 
 use super::backward::{Backward, attach};
 use super::passes::{
-    Gradients, Lanes, Later, Part, Row, SHARE, Sums, code, floats, floats_mut, gather, shares, target,
-    vectorised,
+    Gradients, Lanes, Later, Part, Row, SHARE, Sums, code, floats, floats_mut, gather, gather_block, shares,
+    target, vectorised,
 };
 
 /// What is normalised with.
@@ -227,19 +227,45 @@ const LANES: usize = 8;
 /// Pixels over which sums run in single precision.
 const PIXELS: usize = 256;
 
+/// A block of channels as an array, so that nothing stands between the compiler and vector instructions.
+// Must become part of `vectorised` functions, to use their instructions.
+#[allow(clippy::inline_always)]
+#[inline(always)]
+fn block(of: &[f32], at: usize) -> &[f32; LANES] {
+    of[at..at + LANES].first_chunk().expect("a whole block")
+}
+
+/// As [`block`], to write.
+// Must become part of `vectorised` functions, to use their instructions.
+#[allow(clippy::inline_always)]
+#[inline(always)]
+fn block_mut(of: &mut [f32], at: usize) -> &mut [f32; LANES] {
+    of[at..at + LANES].first_chunk_mut().expect("a whole block")
+}
+
 // Must become part of `vectorised` functions, to use their instructions.
 #[allow(clippy::inline_always)]
 #[inline(always)]
 fn moments_loop(x: &[f32], shift: &[f32]) -> Vec<[f64; 2]> {
     let channels = shift.len();
+    let whole = channels / LANES * LANES;
     let mut total = vec![[0f64; 2]; channels];
     for x in x.chunks(PIXELS * channels) {
         let (mut sums, mut squares) = (vec![0f32; channels], vec![0f32; channels]);
         for pixel in x.chunks_exact(channels) {
-            for (((sum, square), &x), &shift) in sums.iter_mut().zip(&mut squares).zip(pixel).zip(shift) {
-                let x = x - shift;
-                *sum += x;
-                *square += x * x;
+            for at in (0..whole).step_by(LANES) {
+                let (x, shift) = (block(pixel, at), block(shift, at));
+                let (sums, squares) = (block_mut(&mut sums, at), block_mut(&mut squares, at));
+                for lane in 0..LANES {
+                    let x = x[lane] - shift[lane];
+                    sums[lane] += x;
+                    squares[lane] += x * x;
+                }
+            }
+            for c in whole..channels {
+                let x = pixel[c] - shift[c];
+                sums[c] += x;
+                squares[c] += x * x;
             }
         }
         for (total, (sum, square)) in total.iter_mut().zip(sums.iter().zip(&squares)) {
@@ -255,9 +281,18 @@ fn moments_loop(x: &[f32], shift: &[f32]) -> Vec<[f64; 2]> {
 #[inline(always)]
 fn forward_loop(x: &[f32], out: &mut [f32], line: &Line, part: Part) {
     let channels = line.slope.len();
+    let whole = channels / LANES * LANES;
+    let one = |x: f32, slope: f32, offset: f32| code((x * slope + offset) / part.scale, &part) * part.scale;
     for (x, out) in x.chunks_exact(channels).zip(out.chunks_exact_mut(channels)) {
-        for (((out, &x), &slope), &offset) in out.iter_mut().zip(x).zip(&line.slope).zip(&line.offset) {
-            *out = code((x * slope + offset) / part.scale, &part) * part.scale;
+        for at in (0..whole).step_by(LANES) {
+            let (x, slope, offset) = (block(x, at), block(&line.slope, at), block(&line.offset, at));
+            let out = block_mut(out, at);
+            for lane in 0..LANES {
+                out[lane] = one(x[lane], slope[lane], offset[lane]);
+            }
+        }
+        for c in whole..channels {
+            out[c] = one(x[c], line.slope[c], line.offset[c]);
         }
     }
 }
@@ -274,6 +309,7 @@ fn back_loop<const N: usize>(
     chosen: usize,
 ) -> Share {
     let channels = line.slope.len();
+    let whole = channels / LANES * LANES;
     let mut total = Share { branches: vec![Sums::default(); N], channels: vec![[0.0; 2]; channels] };
     let some = PIXELS * channels;
     for (i, (x, g)) in x.chunks(some).zip(g.chunks_mut(some)).enumerate() {
@@ -283,20 +319,25 @@ fn back_loop<const N: usize>(
         let mut sums = [Lanes::<LANES>::ZERO; N];
         let (mut gradients, mut products) = (vec![0f32; channels], vec![0f32; channels]);
         for (x, g) in x.chunks_exact(channels).zip(g.chunks_exact_mut(channels)) {
-            let mut element = |lane: usize, c: usize, g: &mut f32| {
-                let y = x[c] * line.slope[c] + line.offset[c];
-                *g = gather(&mut sums, lane, y, *g, &parts, chosen);
-                gradients[c] += *g;
-                products[c] += *g * x[c];
-            };
-            let whole = channels / LANES * LANES;
             for at in (0..whole).step_by(LANES) {
+                let (x, slope, offset) = (block(x, at), block(&line.slope, at), block(&line.offset, at));
+                let g = block_mut(g, at);
+                let (gradients, products) = (block_mut(&mut gradients, at), block_mut(&mut products, at));
+                let mut y = [0f32; LANES];
                 for lane in 0..LANES {
-                    element(lane, at + lane, &mut g[at + lane]);
+                    y[lane] = x[lane] * slope[lane] + offset[lane];
+                }
+                gather_block(&mut sums, &y, g, &parts, chosen);
+                for lane in 0..LANES {
+                    gradients[lane] += g[lane];
+                    products[lane] += g[lane] * x[lane];
                 }
             }
-            for (lane, g) in g[whole..].iter_mut().enumerate() {
-                element(lane, whole + lane, g);
+            for c in whole..channels {
+                let y = x[c] * line.slope[c] + line.offset[c];
+                g[c] = gather(&mut sums, c - whole, y, g[c], &parts, chosen);
+                gradients[c] += g[c];
+                products[c] += g[c] * x[c];
             }
         }
         for n in 0..N {
@@ -315,9 +356,17 @@ fn back_loop<const N: usize>(
 #[inline(always)]
 fn input_loop(x: &[f32], g: &mut [f32], curve: Curve) {
     let channels = curve.slope.len();
+    let whole = channels / LANES * LANES;
     for (x, g) in x.chunks_exact(channels).zip(g.chunks_exact_mut(channels)) {
-        for (c, (g, &x)) in g.iter_mut().zip(x).enumerate() {
-            *g = *g * curve.slope[c] + x * curve.along[c] + curve.level[c];
+        for at in (0..whole).step_by(LANES) {
+            let (x, slope) = (block(x, at), block(curve.slope, at));
+            let (along, level, g) = (block(curve.along, at), block(curve.level, at), block_mut(g, at));
+            for lane in 0..LANES {
+                g[lane] = g[lane] * slope[lane] + x[lane] * along[lane] + level[lane];
+            }
+        }
+        for c in whole..channels {
+            g[c] = g[c] * curve.slope[c] + x[c] * curve.along[c] + curve.level[c];
         }
     }
 }

@@ -323,6 +323,36 @@ pub(super) fn gather<const N: usize, const L: usize>(
     masked
 }
 
+/// As [`gather`] for all lanes at once, branch by branch, so that each is a handful of vector instructions; the gradients are
+/// replaced by what is left of them.
+// Must become part of `vectorised` functions, to use their instructions.
+#[allow(clippy::inline_always)]
+#[inline(always)]
+pub(super) fn gather_block<const N: usize, const L: usize>(
+    sums: &mut [Lanes<L>; N],
+    y: &[f32; L],
+    g: &mut [f32; L],
+    parts: &[Part; N],
+    chosen: usize,
+) {
+    let mut masked = [0f32; L];
+    for (n, p) in parts.iter().enumerate() {
+        let mut kept = [0f32; L];
+        for lane in 0..L {
+            let steps = y[lane] / p.scale;
+            let code = code(steps, p);
+            let is_inside = steps >= p.low && steps <= p.high;
+            sums[n].by_factor[lane] += g[lane] * code;
+            sums[n].by_scale[lane] += g[lane] * (code - if is_inside { steps } else { 0.0 });
+            kept[lane] = if is_inside { g[lane] } else { 0.0 };
+        }
+        if n == chosen {
+            masked = kept;
+        }
+    }
+    *g = masked;
+}
+
 /// Sums run over this many lanes, and in single precision over this many elements.
 const LANES: usize = 16;
 const CHUNK: usize = 256 * LANES;
@@ -345,10 +375,9 @@ fn back_loop<const N: usize>(
         let mut sums = [Lanes::<LANES>::ZERO; N];
         let whole = y.len() / LANES * LANES;
         for at in (0..whole).step_by(LANES) {
-            let (y, g) = (&y[at..][..LANES], &mut g[at..][..LANES]);
-            for lane in 0..LANES {
-                g[lane] = gather(&mut sums, lane, y[lane], g[lane], &parts, chosen);
-            }
+            let y = y[at..][..LANES].first_chunk().expect("whole");
+            let g = g[at..][..LANES].first_chunk_mut().expect("whole");
+            gather_block(&mut sums, y, g, &parts, chosen);
         }
         for (lane, i) in (whole..y.len()).enumerate() {
             g[i] = gather(&mut sums, lane, y[i], g[i], &parts, chosen);
