@@ -4,6 +4,7 @@ mod data;
 mod model;
 mod report;
 mod search;
+mod sweep;
 mod terminal;
 
 use std::process::ExitCode;
@@ -12,6 +13,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 /// Exit status for usage, I/O and file errors.
 const USAGE: u8 = 125;
+
+/// Exit status where cells of a sweep have failed.
+const FAILED: u8 = 1;
 
 /// Exit status after an interruption, as shells have it for SIGINT.
 const INTERRUPTED: u8 = 130;
@@ -38,6 +42,14 @@ enum Command {
     Data(data::Args),
     /// Show a network as a table, and write it as TOML
     Model(model::Args),
+    /// Plan a sweep: many searches, from a specification, as cells in a folder that workers share
+    Plan(sweep::PlanArgs),
+    /// Work on a sweep, as one of any number of workers on any machines
+    Work(sweep::WorkArgs),
+    /// Show how a sweep gets on
+    Status(sweep::StatusArgs),
+    /// Let Slurm start workers for a sweep
+    Submit(sweep::SubmitArgs),
     /// List the tasks
     Tasks,
     /// Print a completion script
@@ -62,6 +74,10 @@ pub fn main() -> ExitCode {
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Data(args)) => data::run(&args),
         Some(Command::Model(args)) => model::run(&args),
+        Some(Command::Plan(args)) => sweep::plan(&args),
+        Some(Command::Work(args)) => sweep::work(&args),
+        Some(Command::Status(args)) => sweep::status(&args),
+        Some(Command::Submit(args)) => sweep::submit(&args),
         Some(Command::Tasks) => {
             for task in crate::task::TASKS {
                 let target =

@@ -34,7 +34,7 @@ enum Preset {
 pub(super) struct Args {
     /// Measured cost table (mpic-kernels lut); without it cycles are those of the published MPIC table
     #[arg(long, value_name = "LUT.JSON")]
-    cost: Option<PathBuf>,
+    pub(super) cost: Option<PathBuf>,
     /// Task, see `nas-search tasks`
     #[arg(long, default_value = "fashion")]
     task: String,
@@ -286,10 +286,22 @@ fn parse_epochs(text: &str) -> Result<Epochs, String> {
 const LAMBDAS: [f64; 5] = [0.03, 0.1, 0.5, 1.0, 2.0];
 
 /// Set by Ctrl-C.
-static STOP: AtomicBool = AtomicBool::new(false);
+pub(super) static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Lets Ctrl-C, and what else asks a process to end, set [`STOP`].
+pub(super) fn watch_for_interruption() -> Result<()> {
+    ctrlc::set_handler(|| {
+        // The second time there is no waiting for a good moment.
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+        eprintln!("\nstopping after this step; once more to stop at once");
+    })
+    .context("cannot watch for Ctrl-C")
+}
 
 /// The command with these arguments as it can be typed into a shell.
-fn typed(args: impl Iterator<Item = String>) -> String {
+pub(super) fn typed(args: impl Iterator<Item = String>) -> String {
     let words: Vec<String> = std::iter::once("nas-search".to_owned()).chain(args).collect();
     let quoted = shlex::try_join(words.iter().map(String::as_str));
     quoted.expect("arguments of a process hold no zero byte")
@@ -307,14 +319,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         None => start(args)?,
     };
     let folder = run.folder.display();
-    ctrlc::set_handler(|| {
-        // The second time there is no waiting for a good moment.
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(INTERRUPTED));
-        }
-        eprintln!("\nstopping after this step; once more to stop at once");
-    })
-    .context("cannot watch for Ctrl-C")?;
+    watch_for_interruption()?;
     if !run.config.measured {
         eprintln!(
             "cost: cycles and energy by the published MPIC table; measure this core with: mpic-kernels lut -o lut.json, then --cost lut.json"
@@ -325,7 +330,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     for note in &inputs.notes {
         eprintln!("{note}");
     }
-    let done = run.execute(&inputs, &STOP, &Terminal, || report()?.write(&run.folder));
+    let done = run.execute(&inputs, &STOP, &Terminal::new(), || report()?.write(&run.folder));
     match done {
         Ok(()) => {
             print!("{}", table(&report()?));
@@ -431,7 +436,29 @@ const POINTS: usize = 8;
 /// as far in as many epochs as there are.
 const COOLED: f64 = 0.056;
 
+/// A search that was asked for, and what it computes with.
+pub(super) struct Asked {
+    /// What it does.
+    pub(super) config: Config,
+    /// What it starts from.
+    pub(super) weights: Weights,
+    /// What it computes with.
+    pub(super) inputs: Inputs,
+}
+
 fn start(args: &Args) -> Result<(Run, Inputs)> {
+    let command = typed(std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()));
+    let default = || PathBuf::from(format!("runs/{}-{}-{}", args.task, args.granularity.name(), args.seed));
+    let folder = args.out.clone().unwrap_or_else(default);
+    let Asked { config, weights, inputs } = asked(args, command)?;
+    Ok((Run::create(&folder, config, args.cost.as_deref(), &weights)?, inputs))
+}
+
+/// Makes of options, typed as `command`, the configuration of a search, and loads what it needs.
+///
+/// # Errors
+/// If options contradict each other, or something cannot be loaded or does not fit.
+pub(super) fn asked(args: &Args, command: String) -> Result<Asked> {
     let task = task::named(&args.task)?;
     let source = Source::load(args.model.as_deref().unwrap_or(task.network))?;
     if let Source::Onnx(imported) = &source {
@@ -492,11 +519,8 @@ fn start(args: &Args) -> Result<(Run, Inputs)> {
         warm_start: args.warm_start.is_some()
             || args.import.is_some()
             || (matches!(source, Source::Onnx(_)) && !args.from_scratch),
-        command: typed(std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned())),
+        command,
     };
-    let default = || PathBuf::from(format!("runs/{}-{}-{}", task.name, args.granularity.name(), args.seed));
-    let folder = args.out.clone().unwrap_or_else(default);
-    let warm_up;
     let weights = match (&args.warm_start, &args.import) {
         (None, None) => match &source {
             Source::Onnx(imported) if !args.from_scratch => {
@@ -507,7 +531,7 @@ fn start(args: &Args) -> Result<(Run, Inputs)> {
         (None, Some(file)) => Weights::Imported(import::load(file, source.graph(), task.reference_input)?),
         (Some(from), _) => {
             let other = Run::open(from)?;
-            warm_up = other.folder.join(FLOAT);
+            let warm_up = other.folder.join(FLOAT);
             ensure!(
                 other.config.task == task.name,
                 "{} is a run of task '{}'",
@@ -519,7 +543,7 @@ fn start(args: &Args) -> Result<(Run, Inputs)> {
                 "the warm-up of {} is not complete; continue it with --resume",
                 from.display()
             );
-            Weights::File(&warm_up)
+            Weights::File(warm_up)
         }
     };
     let ready = Inputs::load(&config, args.model.as_deref(), args.cost.as_deref()).and_then(|inputs| {
@@ -545,7 +569,7 @@ fn start(args: &Args) -> Result<(Run, Inputs)> {
             config.command
         ))
     })?;
-    Ok((Run::create(&folder, config, args.cost.as_deref(), &weights)?, inputs))
+    Ok(Asked { config, weights, inputs })
 }
 
 /// The descents that the options ask for.
