@@ -21,7 +21,7 @@ demo: build   ## measure the cost table, search, deploy, simulate; the Pareto re
 	@echo; target/release/nas-search report demo-run/channel demo-run/layer demo-run/width demo-run/fixed --out demo-run
 
 test: setup  ## run every test
-	@./setup.sh browser
+	@./setup.sh browser slurm
 	cargo test --locked --workspace
 
 lint:   ## formatting, clippy and rustdoc, warnings as errors

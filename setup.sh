@@ -1,6 +1,6 @@
 #!/bin/sh
 # Sets up what the project needs beyond Rust: Debian packages and libtorch.
-# Usage: ./setup.sh [packages|torch|browser]...   (default: packages torch; only the tests need the browser).
+# Usage: ./setup.sh [packages|torch|browser|slurm]...   (default: packages torch; only the tests need the others).
 # Safe to run again; does nothing when all is there.
 set -eu
 cd "$(dirname "$0")"
@@ -31,6 +31,14 @@ browser() {
     missing=""
     command -v google-chrome-stable >/dev/null 2>&1 || need chromium chromium
     install_missing "browser"
+}
+
+# Under which the tests run a sweep.
+slurm() {
+    missing=""
+    PATH="$PATH:/usr/sbin" need slurmctld slurm-wlm
+    PATH="$PATH:/usr/sbin" need munged munge
+    install_missing "Slurm"
 }
 
 # Installs the packages in $missing, which are for "$1".
@@ -83,7 +91,7 @@ command -v cargo >/dev/null 2>&1 || die "cargo is missing: install Rust 1.89 or 
 [ $# -gt 0 ] || set -- packages torch
 for step in "$@"; do
     case $step in
-        packages | torch | browser) "$step" ;;
-        *) die "unknown step '$step'; steps are: packages torch browser" ;;
+        packages | torch | browser | slurm) "$step" ;;
+        *) die "unknown step '$step'; steps are: packages torch browser slurm" ;;
     esac
 done

@@ -164,7 +164,7 @@ pub(super) fn work(args: &WorkArgs) -> Result<u8> {
         match ended {
             Ended::Interrupted => eprintln!("interrupted; go on with: nas-search work {folder}"),
             _ if is_complete => {
-                eprintln!("complete; see it with: nas-search report {folder} --out {folder}/report")
+                eprintln!("complete; see it with: nas-search report {folder} --out {folder}/report");
             }
             _ => {}
         }

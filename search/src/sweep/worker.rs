@@ -23,6 +23,10 @@ const TRIES: u32 = 3;
 /// How often is looked whether something has changed.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// How long a worker waits before it looks for work again: ever longer, since many may wait for the same.
+const SHORTEST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
+
 /// When a worker stops.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Until {
@@ -84,6 +88,7 @@ impl<'a> Worker<'a> {
     /// If files cannot be read or written for longer than the lease. The cell it was at waits for another.
     pub fn work(&self) -> Result<Ended> {
         let mut worked = 0;
+        let mut wait = SHORTEST_WAIT;
         loop {
             if self.should_stop() {
                 return Ok(Ended::Interrupted);
@@ -94,12 +99,16 @@ impl<'a> Worker<'a> {
             match self.patiently("look for work", || self.next())? {
                 Next::Claimed(cell, claim) => {
                     worked += 1;
+                    wait = SHORTEST_WAIT;
                     if let Outcome::Interrupted = self.cell(cell, &claim)? {
                         return Ok(Ended::Interrupted);
                     }
                 }
                 Next::Waiting if self.until.idle => return Ok(Ended::Limit),
-                Next::Waiting => self.sleep(Duration::from_secs(1)),
+                Next::Waiting => {
+                    self.sleep(wait);
+                    wait = (2 * wait).min(LONGEST_WAIT);
+                }
                 Next::Nothing => return Ok(Ended::Complete),
             }
         }
