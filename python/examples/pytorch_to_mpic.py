@@ -21,8 +21,8 @@ def read(split):
 
 
 def block(inputs, outputs, stride=1, groups=1, kernel=3):
-    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
+    conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU())
 
 
 # 1. Any module of layers that the core has: train it as usual. A pixel p stands for p / 255.
@@ -42,18 +42,18 @@ for epoch in range(15):
         optimiser.step()
 
 # 2. The network and the data as files.
-out.mkdir(parents=True, exist_ok=True)
-torch.onnx.export(model.eval(), (images[:1],), str(out / "net.onnx"))
 data = mpic.arrays(out / "data", x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test, force=True)
+torch.onnx.export(model.eval(), (images[:1],), str(out / "net.onnx"))
 
 # 3. What its layers cost on the core, and the search: widths of 0 (pruned), 2, 4 and 8 bits, channel by channel.
-mpic.lut.measure(out / "net.onnx", path=out / "lut.json")
-with mpic.search(model=out / "net.onnx", data=data, cost=out / "lut.json", out=out / "run", weights=[0, 2, 4, 8]) as search:
-    for progress in search:
-        print(progress)
+files = {"model": out / "net.onnx", "data": data, "cost": out / "lut.json", "out": out / "run"}
+mpic.lut.measure(files["model"], path=files["cost"])
+search = mpic.search(**files, weights=[0, 2, 4, 8], points=5)
+for progress in search:
+    print(progress, end="\n" if progress.total == 0 else "\r")
 run = search.run()
 
 # 4. The front: integer networks, deployed and simulated.
 front = mpic.pareto(run, front=True)
-print(front[["id", "accuracy", "cycles", "energy_uj", "weight_bytes"]].to_string())
+print(front[["id", "accuracy", "cycles", "energy_uj", "weight_bytes"]])
 mpic.plot.front(run).figure.savefig(out / "front.png")

@@ -112,7 +112,8 @@ class Search:
 
     def __iter__(self) -> Iterator[Progress]:
         stream = self._process.stderr
-        assert stream is not None
+        if stream is None or stream.closed:
+            return
         for line in stream:
             event = self._event(line.rstrip("\n"))
             if event is not None:
@@ -134,9 +135,7 @@ class Search:
         :raises KeyboardInterrupt: if it was interrupted; ``search(resume=folder)`` goes on.
         """
         try:
-            for _ in self:
-                pass
-            status = self._process.wait()
+            status = self._end()
         except KeyboardInterrupt:
             self.stop()
             raise
@@ -151,17 +150,21 @@ class Search:
         """Stop after the step that is on its way; what was found is kept."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
+        self._end()
+
+    def _end(self) -> int:
+        """Wait for the end; the exit status."""
         for _ in self:
             pass
-        self._process.wait()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+        return self._process.wait()
 
     def __enter__(self) -> "Search":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        if self._process.stderr is not None:
-            self._process.stderr.close()
 
 
 def _program(program: Optional[_Path]) -> str:

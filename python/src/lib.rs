@@ -14,7 +14,7 @@ mod table;
 use pyo3::prelude::*;
 
 pyo3::create_exception!(
-    _mpic,
+    mpic,
     Error,
     pyo3::exceptions::PyException,
     "What went wrong, as a sentence that says where and what can be done."

@@ -7,6 +7,8 @@ import mpic
 import numpy as np
 import pytest
 
+from conftest import STROKES
+
 
 def test_a_search_tells_its_progress_and_returns_its_run(found):
     run, events = found
@@ -57,8 +59,12 @@ def test_pictures_show_every_network(found):
 def test_what_a_search_refuses_comes_as_its_sentence(tmp_path, strokes, table):
     with pytest.raises(mpic.Error, match="--weights needs a width other than 0"):
         mpic.search(model=table[0], data=strokes, out=tmp_path / "a", weights=0).run()
+    other = tmp_path / "other.toml"
+    other.write_text(STROKES.replace("kernel = 3", "kernel = 5", 1))
     with pytest.raises(mpic.Error, match="no measurement for layer 'stem'"):
-        mpic.search(model="resnet8", task="ic", data=tmp_path, cost=table[1], out=tmp_path / "b").run()
+        mpic.search(model=other, data=strokes, cost=table[1], out=tmp_path / "b").run()
+    with pytest.raises(mpic.Error, match="which is of task 'arrays' and not of 'fashion'; search with --task arrays"):
+        mpic.search(model=other, task="fashion", data=strokes, out=tmp_path / "d").run()
     with pytest.raises(mpic.Error, match="say where the run goes"):
         mpic.search(model=table[0])
     with pytest.raises(mpic.Error, match="no-such-program is not there"):
