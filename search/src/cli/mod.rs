@@ -1,6 +1,7 @@
 //! The command line of `nas-search`.
 
 mod data;
+mod events;
 mod model;
 mod report;
 mod search;

@@ -9,9 +9,11 @@ use mpic_kernels::lut::LutError;
 use mpic_kernels::source::Source;
 
 use super::INTERRUPTED;
+use super::events::Events;
 use super::terminal::Terminal;
 use crate::cost::{CostError, Objective};
 use crate::data::Augment;
+use crate::progress::Listener;
 use crate::quant::Quantisers;
 use crate::report::{Report, table};
 use crate::run::{
@@ -27,6 +29,24 @@ enum Preset {
     Task,
     /// As published by Risso et al. 2022: min-max weights, PACT, a softmax that cools, choices on a fifth of the data
     Risso2022,
+}
+
+/// Who reads how a run gets on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Reader {
+    /// A person: bars on a terminal, a line now and then elsewhere
+    Person,
+    /// A program: a JSON object a line, with text and, of a piece of work, done, total and note
+    Json,
+}
+
+impl Reader {
+    fn listener(self) -> &'static dyn Listener {
+        match self {
+            Self::Person => &Terminal::Alone,
+            Self::Json => &Events,
+        }
+    }
 }
 
 /// Arguments of a search.
@@ -138,6 +158,9 @@ pub(super) struct Args {
     /// (.safetensors, .npz), Keras weights (.npz) or a TensorFlow Lite model (.tflite) of the same network
     #[arg(long, value_name = "FILE", conflicts_with = "warm_start")]
     import: Option<PathBuf>,
+    /// Who reads how the run gets on, on the standard error output
+    #[arg(long, value_enum, default_value = "person", value_name = "READER")]
+    progress: Reader,
     /// Continue a run that was interrupted; everything else is as it was asked for then
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
@@ -307,6 +330,14 @@ pub(super) fn typed(args: impl Iterator<Item = String>) -> String {
     quoted.expect("arguments of a process hold no zero byte")
 }
 
+/// The command of this process, to repeat what it does. Results depend on the number of threads, so it is named if it was not;
+/// who reads along is no part of what is asked for.
+fn command(threads: Option<usize>) -> String {
+    let words = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned());
+    let asked = words.filter(|word| !word.starts_with("--progress="));
+    typed(asked.chain(threads.map(|n| format!("--threads={n}"))))
+}
+
 pub(super) fn run(args: &Args) -> Result<u8> {
     process::wait_briefly().context("cannot start again with GOMP_SPINCOUNT=2000; set it by hand")?;
     let (run, inputs) = match &args.resume {
@@ -319,22 +350,28 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         None => start(args)?,
     };
     let folder = run.folder.display();
+    let listener = args.progress.listener();
     watch_for_interruption()?;
     if !run.config.measured {
-        eprintln!(
-            "cost: cycles and energy by the published MPIC table; measure this core with: mpic-kernels lut -o lut.json, then --cost lut.json"
+        listener.say(
+            "cost: cycles and energy by the published MPIC table; measure this core with: mpic-kernels lut -o lut.json, then --cost lut.json",
         );
     }
-    eprintln!("run {folder}: {} by {:?}, seed {}", run.config.task, run.config.granularity, run.config.seed);
+    let config = &run.config;
+    listener.say(&format!(
+        "run {folder}: {} by {}, seed {}",
+        config.task,
+        config.granularity.name(),
+        config.seed
+    ));
     let report = || Report::of(std::slice::from_ref(&run));
-    for note in &inputs.notes {
-        eprintln!("{note}");
-    }
-    let done = run.execute(&inputs, &STOP, &Terminal::new(), || report()?.write(&run.folder));
+    inputs.notes.iter().for_each(|note| listener.say(note));
+    let done = run.execute(&inputs, &STOP, listener, || report()?.write(&run.folder));
     match done {
         Ok(()) => {
             print!("{}", table(&report()?));
-            eprintln!("written: {folder}/report.html, pareto.json, pareto.csv, pareto.svg, points/");
+            listener
+                .say(&format!("written: {folder}/report.html, pareto.json, pareto.csv, pareto.svg, points/"));
             Ok(0)
         }
         Err(e) if matches!(e.downcast_ref(), Some(TrainError::Interrupted)) => {
@@ -345,11 +382,16 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
 }
 
+/// Whether a word is an option, with its value behind `=` or in the next word.
+fn is_option(word: &str, option: &str) -> bool {
+    word.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+}
+
 /// Refuses options beside `--resume`: a run goes on as it was asked for.
 fn alone(words: impl Iterator<Item = std::ffi::OsString>) -> Result<()> {
     let options: Vec<String> = words
         .map(|w| w.to_string_lossy().into_owned())
-        .filter(|w| w.starts_with("--") && w != "--resume" && !w.starts_with("--resume="))
+        .filter(|w| w.starts_with("--") && !is_option(w, "--resume") && !is_option(w, "--progress"))
         .map(|w| w.split('=').next().unwrap_or_default().to_owned())
         .collect();
     ensure!(
@@ -436,6 +478,11 @@ const POINTS: usize = 8;
 /// as far in as many epochs as there are.
 const COOLED: f64 = 0.056;
 
+/// Threads unless told otherwise.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 /// A search that was asked for, and what it computes with.
 pub(super) struct Asked {
     /// What it does.
@@ -447,7 +494,7 @@ pub(super) struct Asked {
 }
 
 fn start(args: &Args) -> Result<(Run, Inputs)> {
-    let command = typed(std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()));
+    let command = command(args.threads.is_none().then(cores));
     let default = || PathBuf::from(format!("runs/{}-{}-{}", args.task, args.granularity.name(), args.seed));
     let folder = args.out.clone().unwrap_or_else(default);
     let Asked { config, weights, inputs } = asked(args, command)?;
@@ -462,9 +509,7 @@ pub(super) fn asked(args: &Args, command: String) -> Result<Asked> {
     let task = task::named(&args.task)?;
     let source = Source::load(args.model.as_deref().unwrap_or(task.network))?;
     if let Source::Onnx(imported) = &source {
-        for note in &imported.notes {
-            eprintln!("{note}");
-        }
+        imported.notes.iter().for_each(|note| args.progress.listener().say(note));
     }
     check(args)?;
     let mut objectives = args.objective.clone();
@@ -482,7 +527,6 @@ pub(super) fn asked(args: &Args, command: String) -> Result<Asked> {
         let of = |stop| t.0.iter().map(move |b| Target { objective: b.objective, value: b.allowed[stop] });
         (0..stops).map(|stop| of(stop).collect()).collect()
     };
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let preset = args.recipe == Preset::Risso2022;
     let sampling = args.sampling.unwrap_or(if preset { Sampling::Softmax } else { Sampling::Argmax });
     let mut config = Config {
@@ -513,7 +557,7 @@ pub(super) fn asked(args: &Args, command: String) -> Result<Asked> {
         recipe: recipe(args, task),
         validation: args.validation.unwrap_or(task.validation),
         seed: args.seed,
-        threads: args.threads.map_or(cores, usize::from),
+        threads: args.threads.map_or_else(cores, usize::from),
         device: args.device,
         simulate: args.simulate,
         warm_start: args.warm_start.is_some()

@@ -155,7 +155,7 @@ pub(super) fn work(args: &WorkArgs) -> Result<u8> {
     } else {
         let time = args.until.map(|left| Instant::now() + left);
         let until = Until { cells: args.cells, time, idle: args.idle };
-        Worker::new(&sweep, args.lease, until, &STOP, &Terminal::plain()).work()?
+        Worker::new(&sweep, args.lease, until, &STOP, &Terminal::Shared).work()?
     };
     let status = Status::of(&sweep)?;
     let (folder, is_complete) = (args.sweep.display(), status.is_complete());

@@ -12,20 +12,11 @@ const QUIET: Duration = Duration::from_secs(5);
 
 /// Says everything on the standard error output.
 #[derive(Debug)]
-pub(super) struct Terminal {
-    plain: bool,
-}
-
-impl Terminal {
+pub(super) enum Terminal {
     /// With bars, if it is a terminal.
-    pub(super) fn new() -> Self {
-        Self { plain: !std::io::stderr().is_terminal() }
-    }
-
-    /// With plain lines only, for one of several that share a terminal.
-    pub(super) fn plain() -> Self {
-        Self { plain: true }
-    }
+    Alone,
+    /// With plain lines, as one of several that share it.
+    Shared,
 }
 
 impl Listener for Terminal {
@@ -34,7 +25,11 @@ impl Listener for Terminal {
     }
 
     fn begin(&self, what: &str, total: u64, done: u64) -> Box<dyn Work> {
-        Box::new(bar(what, total, done, self.plain))
+        let plain = match self {
+            Self::Alone => !std::io::stderr().is_terminal(),
+            Self::Shared => true,
+        };
+        Box::new(bar(what, total, done, plain))
     }
 }
 

@@ -3,7 +3,7 @@
 mod batch;
 mod disasm;
 mod machine;
-mod memory;
+pub mod memory;
 mod profile;
 mod run;
 

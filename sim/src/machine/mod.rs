@@ -166,6 +166,18 @@ impl Machine {
         &self.exec.cpu.mem
     }
 
+    /// Cycles so far, counted as [`Outcome::cycles`].
+    #[must_use]
+    pub fn cycles(&self) -> u64 {
+        self.pipeline.cycles()
+    }
+
+    /// Instructions retired so far.
+    #[must_use]
+    pub fn instructions(&self) -> u64 {
+        self.tally.instructions
+    }
+
     /// Runs until the program ends, faults or meets a limit.
     pub fn run(&mut self, limits: Limits) -> Outcome {
         self.run_with(limits, &mut ())
