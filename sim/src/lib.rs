@@ -12,6 +12,7 @@ pub mod exec;
 pub mod hart;
 pub mod isa;
 pub mod machine;
+pub mod manual;
 pub mod memory;
 pub mod observer;
 pub mod profile;

@@ -24,13 +24,8 @@ const NUMBERS: [&str; 32] = [
 #[must_use]
 pub fn disassemble(inst: &Inst, pc: u32) -> String {
     let operands = operands(inst, &REGISTERS, |offset| format!("0x{:x}", pc.wrapping_add(offset as u32)));
-    let name = mnemonic(inst);
+    let name = inst.row.mnemonic();
     if operands.is_empty() { name.to_owned() } else { format!("{name} {operands}") }
-}
-
-/// Name of an instruction without what the operands say: the table tells post-increment and register forms apart by suffixes.
-fn mnemonic(inst: &Inst) -> &'static str {
-    inst.row.name.trim_end_matches('!').trim_end_matches(".r")
 }
 
 /// Operands in assembly; `target` renders a jump's offset in bytes.
@@ -183,7 +178,10 @@ impl<W: Write> Trace<W> {
             TraceFormat::Text => format!(" {pc:08x} {word:08x} {:<36}", disassemble(i, pc)),
             TraceFormat::Ri5cy => {
                 let operands = operands(i, &NUMBERS, |offset| offset.to_string());
-                format!(" {pc:08x} {word:08x} {:<36}", format!("{:<16} {operands}", mnemonic(i)).trim_end())
+                format!(
+                    " {pc:08x} {word:08x} {:<36}",
+                    format!("{:<16} {operands}", i.row.mnemonic()).trim_end()
+                )
             }
         }
     }

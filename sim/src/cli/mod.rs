@@ -1,9 +1,12 @@
 //! The subcommands of `mpic-sim`.
 
 mod batch;
+mod cc;
 mod disasm;
+mod isa;
 mod machine;
 mod memory;
+mod new;
 mod profile;
 mod run;
 
@@ -39,6 +42,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Compile C and assembly into an ELF for MPIC, with everything a bare-metal program needs
+    Cc(cc::Args),
+    /// Make a small project: kernels in C and assembly, Makefile, test
+    New(new::Args),
     /// Run a bare-metal ELF and report cycles, stalls, energy and regions
     Run(run::Args),
     /// Run an ELF and show where its cycles went: hot loops, functions, instructions with their stalls, instruction mix
@@ -47,6 +54,8 @@ enum Command {
     Batch(batch::Args),
     /// Print the instructions of an ELF
     Disasm(disasm::Args),
+    /// Print the instructions of the core: operands, encoding, cycles, meaning
+    Isa(isa::Args),
     /// Print a completion script
     Completions {
         /// Shell to complete for
@@ -65,10 +74,13 @@ pub fn main() -> ExitCode {
         }
     };
     let done = match cli.command {
+        Command::Cc(args) => cc::run(&args),
+        Command::New(args) => new::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Profile(args) => profile::run(&args),
         Command::Batch(args) => batch::run(&args),
         Command::Disasm(args) => disasm::run(&args),
+        Command::Isa(args) => isa::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "mpic-sim", &mut script);

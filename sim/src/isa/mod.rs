@@ -210,6 +210,15 @@ pub struct Row {
 }
 
 impl Row {
+    /// Its name in assembly, without what the operands say: the table tells post-increment and register forms apart by suffixes.
+    #[must_use]
+    pub fn mnemonic(&self) -> &'static str {
+        match self.name.strip_suffix('!') {
+            Some(post) => post.strip_suffix(".r").unwrap_or(post),
+            None => self.name,
+        }
+    }
+
     /// Executes an instruction of this row.
     #[inline]
     pub fn exec(&self, c: &mut Cpu, i: &Inst) -> Flow {

@@ -123,7 +123,7 @@ impl Machine {
             exec: Executor::new(Cpu::new(hart, mem), pins.into(), config.semihosting),
             pipeline: Pipeline::new(image.entry, config.memory.clone(), config.quirks),
             tally: Tally::default(),
-            record: Record::default(),
+            record: Record::new(image.region_names().clone()),
             profile: config.profile.then(|| Profile::new(image.entry)),
             engine: config.engine,
             blocks: Blocks::default(),

@@ -82,6 +82,18 @@ fn by_reason<S: serde::Serializer>(stalls: &[(Stall, u64)], to: S) -> Result<S::
     to.collect_map(stalls.iter().map(|(s, n)| (s.name(), n)))
 }
 
+/// The reasons for which a region lost cycles.
+#[expect(clippy::ref_option, reason = "the form serde calls it in")]
+pub(super) fn lost<S: serde::Serializer>(
+    stalls: &Option<Vec<(Stall, u64)>>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match stalls {
+        Some(stalls) => to.collect_map(stalls.iter().filter(|s| s.1 > 0).map(|(s, n)| (s.name(), n))),
+        None => to.serialize_none(),
+    }
+}
+
 impl Outcome {
     /// The report, for `serde_json`; `ram` names the memory in the message of a fault.
     #[must_use]

@@ -66,20 +66,33 @@ pub struct Event {
 }
 
 /// What lies between a marker with odd id and the next one with that id plus one.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Region {
     /// Odd id.
     pub begin_id: u32,
     /// `begin_id + 1`.
     pub end_id: u32,
+    /// What the program calls it (`mark_name` in `host.h`); for deployed networks the name of the layer.
+    pub name: Option<String>,
     /// Cycles; `None` if it was never closed, as below.
     pub cycles: Option<u64>,
     /// Instructions, the closing store included.
     pub instructions: Option<u64>,
+    /// Cycles lost by reason; with the instructions they add up to the cycles.
+    #[serde(serialize_with = "json::lost")]
+    pub stalls: Option<Vec<(Stall, u64)>>,
     /// Nominal energy, pJ.
     pub energy_pj: Option<f64>,
     /// Multiply-accumulates.
     pub macs: Option<u64>,
+}
+
+impl Region {
+    /// What people read it by.
+    #[must_use]
+    pub fn title(&self) -> String {
+        self.name.as_ref().map_or_else(|| format!("region {}", self.begin_id), |n| format!("region {n}"))
+    }
 }
 
 /// Something doubtful that the program did, told once.
@@ -229,7 +242,12 @@ impl Outcome {
                 }
                 _ => "never closed".to_owned(),
             };
-            line(&format!("region {}", r.begin_id), what);
+            line(&r.title(), what);
+            let lost = r.stalls.iter().flatten().filter(|s| s.1 > 0);
+            let lost: Vec<_> = lost.map(|(reason, n)| format!("{} {n}", reason.name())).collect();
+            if !lost.is_empty() {
+                line("  lost", lost.join(", "));
+            }
         }
         if !self.results.is_empty() {
             let shown: Vec<_> = self.results.iter().take(8).map(|r| format!("0x{r:08x}")).collect();
