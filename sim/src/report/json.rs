@@ -101,6 +101,7 @@ impl Outcome {
         let (status, exit_code) = match self.status {
             Status::Exited(code) => ("exited", Some(code)),
             Status::Limit => ("limit", None),
+            Status::Interrupted => ("interrupted", None),
             Status::Fault { .. } | Status::Trap { .. } | Status::Asleep { .. } => ("fault", None),
         };
         let mut warnings: Vec<_> = self
@@ -142,7 +143,7 @@ impl Outcome {
 
     fn fault(&self, symbols: &Symbols, ram: &str) -> Option<Fault> {
         let (kind, pc, inst, address) = match self.status {
-            Status::Exited(_) | Status::Limit => return None,
+            Status::Exited(_) | Status::Limit | Status::Interrupted => return None,
             Status::Fault { pc, fault, inst } => (access_name(fault.access), pc, inst, Some(fault.address)),
             Status::Trap { trapped: t, .. } => (cause_name(t.cause), t.pc, Some(t.inst), None),
             Status::Asleep { pc } => ("sleep", pc, None, None),
