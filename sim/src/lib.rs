@@ -17,6 +17,8 @@ pub mod memory;
 pub mod observer;
 pub mod profile;
 pub mod report;
+pub mod shadow;
+pub mod timeline;
 pub mod timing;
 pub mod trace;
 

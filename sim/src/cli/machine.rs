@@ -122,6 +122,14 @@ impl MachineArgs {
         }
     }
 
+    /// What `--load` fills: address and bytes.
+    pub(super) fn filled(&self, program: &Program) -> Result<Vec<(u32, u32)>> {
+        let one = |(symbol, path): &(String, PathBuf)| {
+            Ok((program.address_of(symbol)?, u32::try_from(super::read(path)?.len()).unwrap_or(u32::MAX)))
+        };
+        self.load.iter().map(one).collect()
+    }
+
     /// A machine with `program`, read from `elf`, loaded; in the memory of `done`, if there is one.
     pub(super) fn machine(
         &self,

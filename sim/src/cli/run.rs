@@ -10,9 +10,12 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::machine::{self, MachineArgs};
 use super::{Program, parse_assignment, parse_size, tell};
-use crate::machine::Machine;
+use crate::machine::{Limits, Machine};
+use crate::observer::{Observer, Retired};
 use crate::profile::Profile;
 use crate::report::{Outcome, Status};
+use crate::shadow::Shadow;
+use crate::timeline::Timeline;
 use crate::trace::{Trace, TraceFormat, Window};
 
 /// Arguments of `mpic-sim run`.
@@ -38,6 +41,9 @@ pub(super) struct Args {
     /// Trace only these cycles, or only this function (not what it calls)
     #[arg(long, value_name = "FROM:TO|FUNCTION", requires = "trace")]
     trace_window: Option<String>,
+    /// Warn of reads of memory that was never written; costs about a hundred times the time
+    #[arg(long, alias = "check-uninitialized")]
+    check_uninitialised: bool,
     /// Write the words between `begin_signature` and `end_signature`
     #[arg(long, value_name = "FILE")]
     signature: Option<PathBuf>,
@@ -66,15 +72,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     outputs_can_be_written(args)?;
     let start = Instant::now();
-    let outcome = match &args.trace {
-        None => machine::run(&mut machine, limits, &mut ())?,
-        Some(path) => {
-            let mut trace = Trace::new(output(path)?, args.trace_format, window);
-            let outcome = machine::run(&mut machine, limits, &mut trace)?;
-            trace.finish().with_context(|| cannot_write(path))?;
-            outcome
-        }
-    };
+    let outcome = watched(args, &program, &mut machine, limits, window)?;
     let seconds = start.elapsed().as_secs_f64();
     write_console(args, &outcome)?;
     report(args, &program, &machine, &outcome, seconds)?;
@@ -107,6 +105,64 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         std::fs::write(path, signature(&program, &machine)?).with_context(|| cannot_write(path))?;
     }
     Ok(outcome.exit_status())
+}
+
+/// Runs, watched as far as the arguments ask for it.
+fn watched(
+    args: &Args,
+    program: &Program,
+    machine: &mut Machine,
+    limits: Limits,
+    window: Window,
+) -> Result<Outcome> {
+    if args.trace.is_none() && !args.check_uninitialised {
+        return machine::run(machine, limits, &mut ());
+    }
+    let filled = args.machine.filled(program)?;
+    let shadow = args.check_uninitialised.then(|| Shadow::new(machine.memory(), &program.image, &filled));
+    let tracing = args.trace.as_ref().map(|path| Tracing::new(args, program, path, window)).transpose()?;
+    let mut watchers = (tracing, shadow);
+    let mut outcome = machine::run(machine, limits, &mut watchers)?;
+    if let (Some(tracing), Some(path)) = (watchers.0, &args.trace) {
+        tracing.finish().with_context(|| cannot_write(path))?;
+    }
+    outcome.warnings.extend(watchers.1.map(Shadow::found).unwrap_or_default());
+    Ok(outcome)
+}
+
+/// A trace on its way into its file.
+enum Tracing<'a> {
+    Lines(Trace<Box<dyn std::io::Write>>),
+    Timeline(Timeline<'a, Box<dyn std::io::Write>>),
+}
+
+impl<'a> Tracing<'a> {
+    fn new(args: &Args, program: &'a Program, path: &Path, window: Window) -> Result<Self> {
+        if args.trace_format != TraceFormat::Perfetto {
+            return Ok(Self::Lines(Trace::new(output(path)?, args.trace_format, window)));
+        }
+        if window.addresses != Window::default().addresses {
+            bail!("--trace-window: a time line is limited to cycles, FROM:TO; functions are what it shows");
+        }
+        let names = program.image.region_names();
+        Ok(Self::Timeline(Timeline::new(output(path)?, &program.symbols, names, window.cycles)))
+    }
+
+    fn finish(self) -> std::io::Result<()> {
+        match self {
+            Self::Lines(trace) => trace.finish(),
+            Self::Timeline(timeline) => timeline.finish(),
+        }
+    }
+}
+
+impl Observer for Tracing<'_> {
+    fn retired(&mut self, r: &Retired<'_>) {
+        match self {
+            Self::Lines(trace) => trace.retired(r),
+            Self::Timeline(timeline) => timeline.retired(r),
+        }
+    }
 }
 
 fn cannot_write(path: &Path) -> String {

@@ -71,20 +71,46 @@ impl Cpu {
 pub(crate) struct StackUse {
     low: u32,
     high: u32,
+    /// Its last value.
+    last: u32,
+    /// Where the data below the stack ends; 0 if it is not known, or no longer of interest.
+    pub(crate) limit: u32,
+    /// The word of the instruction that took the stack pointer below `limit`.
+    pub(crate) crossed: Option<u32>,
 }
 
 impl Default for StackUse {
     fn default() -> Self {
-        Self { low: u32::MAX, high: 0 }
+        Self { low: u32::MAX, high: 0, last: 0, limit: 0, crossed: None }
     }
 }
 
 impl StackUse {
-    /// The stack pointer has this value.
+    /// The stack pointer has this value after instruction `i`; whether that is below the limit for the first time.
     #[inline]
-    pub(crate) fn note(&mut self, sp: u32) {
+    pub(crate) fn note(&mut self, sp: u32, i: &Inst) -> bool {
+        let below = sp < self.limit && self.crosses(sp, i);
         self.low = self.low.min(sp);
         self.high = self.high.max(sp);
+        self.last = sp;
+        below
+    }
+
+    /// The stack pointer is below the limit: whether a stack above it has grown, rather than another stack been taken.
+    #[cold]
+    fn crosses(&mut self, sp: u32, i: &Inst) -> bool {
+        // Half of another stack's address is in the register before an addi that completes it.
+        let moves = match i.row.name {
+            "addi" => i.rs1 == 2 && sp.wrapping_sub(i.imm as u32) == self.last,
+            "sub" => i.rs1 == 2,
+            _ => false,
+        };
+        let grows = moves && self.last > self.limit;
+        self.limit = 0;
+        if grows {
+            self.crossed = Some(i.word);
+        }
+        grows
     }
 
     /// Bytes between the lowest and the highest value.
