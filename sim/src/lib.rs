@@ -9,6 +9,7 @@ pub mod decode;
 pub mod elf;
 pub mod energy;
 pub mod exec;
+pub mod gdb;
 pub mod hart;
 pub mod isa;
 pub mod machine;

@@ -70,20 +70,11 @@ impl Shadow {
     }
 }
 
-/// How many bytes a load or store accesses.
-fn size(inst: &Inst) -> u32 {
-    match inst.row.mnemonic().trim_start_matches("p.") {
-        "lb" | "lbu" | "sb" => 1,
-        "lh" | "lhu" | "sh" => 2,
-        _ => 4,
-    }
-}
-
 impl Observer for Shadow {
     fn retired(&mut self, r: &Retired<'_>) {
         let (pc, inst) = (r.executed.pc, &r.executed.inst);
         if let Some(access) = r.executed.access {
-            let (address, bytes) = (access.address, size(inst));
+            let (address, bytes) = (access.address, inst.access_bytes());
             if inst.row.unit == Unit::Store {
                 self.set(address, bytes, true);
             } else if address & !0xFFF != device::BASE && self.bytes(address, bytes).contains(&false) {

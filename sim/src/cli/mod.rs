@@ -3,6 +3,7 @@
 mod batch;
 mod cc;
 mod disasm;
+mod gdb;
 mod isa;
 mod machine;
 mod memory;
@@ -57,6 +58,8 @@ enum Command {
     Profile(profile::Args),
     /// Run many ELFs over all cores; one JSON line each, in the order of the list
     Batch(batch::Args),
+    /// Wait for gdb: breakpoints, watchpoints, steps forwards and backwards, CSRs and hardware loops by name
+    Gdb(gdb::Args),
     /// Print the instructions of an ELF
     Disasm(disasm::Args),
     /// Print the instructions of the core: operands, encoding, cycles, meaning
@@ -85,6 +88,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Profile(args) => profile::run(&args),
         Command::Batch(args) => batch::run(&args),
+        Command::Gdb(args) => gdb::run(&args),
         Command::Disasm(args) => disasm::run(&args),
         Command::Isa(args) => isa::run(&args),
         Command::Completions { shell } => {

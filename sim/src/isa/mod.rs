@@ -385,6 +385,16 @@ impl Inst {
         }
     }
 
+    /// How many bytes a load or store accesses.
+    #[must_use]
+    pub fn access_bytes(&self) -> u32 {
+        match self.row.mnemonic().trim_start_matches("p.") {
+            "lb" | "lbu" | "sb" => 1,
+            "lh" | "lhu" | "sh" => 2,
+            _ => 4,
+        }
+    }
+
     /// Whether this calls a function: it leaves a return address in `ra` or `t0` (manual, table of return-address hints).
     #[must_use]
     pub fn is_call(&self) -> bool {

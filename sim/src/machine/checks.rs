@@ -97,8 +97,8 @@ impl Machine {
         }
     }
 
-    /// The instruction `inst` at `pc` has set up a loop, and the one at `next` comes behind it.
-    pub(super) fn check_loop(&mut self, pc: u32, inst: &Inst, next: u32) {
+    /// The instruction `inst` at `pc` has set up a loop.
+    pub(super) fn check_loop(&mut self, pc: u32, inst: &Inst) {
         // Start and end are set before the count, or together with it.
         if !matches!(inst.row.form, Form::LoopCount | Form::LoopCountI | Form::LoopSetup | Form::LoopSetupI) {
             return;
@@ -108,6 +108,7 @@ impl Machine {
             return;
         }
         // Or they are still to come.
+        let next = pc.wrapping_add(u32::from(inst.size));
         if self.exec.fetch(next).is_ok_and(|i| i.row.unit == Unit::Loop && i.rd & 1 == inst.rd & 1) {
             return;
         }
@@ -132,20 +133,29 @@ impl Machine {
         }
     }
 
-    /// Whether code has changed since the last `fence.i`.
-    pub(super) fn has_changed_code(&self) -> bool {
-        !self.checks.changed.is_empty()
+    /// Whether a block holds code that changed since the last `fence.i` and has not run since.
+    pub(super) fn holds_changed_code(&self, block: u32) -> bool {
+        let changed =
+            |(pc, inst): &(u32, Inst)| words(*pc, inst).iter().any(|w| self.checks.changed.contains(w));
+        !self.checks.changed.is_empty() && self.blocks.all[block as usize].insts.iter().any(changed)
     }
 
-    /// The instruction at `pc` runs while there is changed code.
+    /// The instruction at `pc` has run.
     pub(super) fn check_code(&mut self, pc: u32, inst: &Inst) {
+        if self.checks.changed.is_empty() {
+            return;
+        }
         if inst.row.name == "fence.i" {
             self.checks.changed.clear();
-        } else if [pc, pc.wrapping_add(u32::from(inst.size) - 1)]
-            .iter()
-            .any(|a| self.checks.changed.remove(&(a & !3)))
-        {
+        }
+        let written = words(pc, inst).map(|w| self.checks.changed.remove(&w));
+        if written.contains(&true) {
             self.warn(pc, NO_FENCE);
         }
     }
+}
+
+/// The words an instruction lies in.
+fn words(pc: u32, inst: &Inst) -> [u32; 2] {
+    [pc & !3, pc.wrapping_add(u32::from(inst.size) - 1) & !3]
 }

@@ -214,7 +214,7 @@ impl Machine {
             self.check_stack(pc, Some(block));
             if uses & SETS_LOOP != 0 {
                 let inst = self.blocks.all[block as usize].insts.last().map(|i| i.1);
-                self.check_loop(last, &inst.expect("a block is not empty"), pc);
+                self.check_loop(last, &inst.expect("a block is not empty"));
             }
             if uses & SETS_LOOP != 0 && !self.blocks.learn_loop_ends(&self.exec.cpu.hart) {
                 self.settle(time);
@@ -273,10 +273,10 @@ impl Machine {
             self.settle(time);
             return Err(Stop::Single);
         };
-        if self.has_changed_code() {
-            for (pc, inst) in self.blocks.all[at as usize].insts.clone() {
-                self.check_code(pc, &inst);
-            }
+        if self.holds_changed_code(at) {
+            let length = self.blocks.all[at as usize].insts.len();
+            self.settle(time);
+            return Err(self.singly(length, limits));
         }
         let block = &mut self.blocks.all[at as usize];
         if block.simd && !block.ran {

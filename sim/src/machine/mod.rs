@@ -205,6 +205,30 @@ impl Machine {
         }
     }
 
+    /// As [`Machine::step`], watched; behind it the pc is that of the instruction that comes next.
+    pub fn step_with<O: Observer>(&mut self, observer: &mut O) -> Option<Status> {
+        let ended = match self.one(observer) {
+            Ok(None) => None,
+            Ok(Some(code)) => Some(Status::Exited(code)),
+            Err(stop) => Some(stop),
+        };
+        if ended.is_none() {
+            self.rest();
+        }
+        ended
+    }
+
+    /// Cycles and instructions so far.
+    #[must_use]
+    pub fn progress(&self) -> (u64, u64) {
+        (self.pipeline.cycles(), self.tally.instructions)
+    }
+
+    /// The architectural state, for a debugger: the pc does not move what is fetched.
+    pub(crate) fn hart_mut(&mut self) -> &mut Hart {
+        &mut self.exec.cpu.hart
+    }
+
     /// What is to be said of the run so far, if it ended as `status` says.
     pub fn report(&mut self, status: Status) -> Outcome {
         self.outcome(status)
@@ -249,14 +273,12 @@ impl Machine {
             self.tell_quirks(executed.pc);
         }
         self.check_stack(executed.pc, None);
-        if self.has_changed_code() {
-            self.check_code(executed.pc, &executed.inst);
-        }
+        self.check_code(executed.pc, &executed.inst);
         if let Some(pc) = self.pipeline.next() {
             self.exec.cpu.hart.pc = pc;
-            if executed.inst.row.unit == Unit::Loop {
-                self.check_loop(executed.pc, &executed.inst, pc);
-            }
+        }
+        if executed.inst.row.unit == Unit::Loop {
+            self.check_loop(executed.pc, &executed.inst);
         }
         Ok(self.consequences())
     }
