@@ -1,4 +1,4 @@
-//! A run as a time line for Perfetto (ui.perfetto.dev) and chrome://tracing: functions, regions and stalls, in the JSON form of
+//! A run as a time line for Perfetto (<https://ui.perfetto.dev>) and Chrome: functions, regions and stalls, in the JSON form of
 //! Chrome's trace events. A microsecond of the time line is a cycle.
 
 use std::collections::BTreeMap;

@@ -34,9 +34,10 @@ fn every_command_works_and_prints_what_is_said() {
             "sh" => {
                 for line in text.lines() {
                     commands += 1;
-                    match line.strip_prefix("cd ") {
-                        Some(name) => folder.push(name),
-                        None => (printed, said) = run(line, &folder),
+                    if let Some(name) = line.strip_prefix("cd ") {
+                        folder.push(name);
+                    } else {
+                        (printed, said) = run(line, &folder);
                     }
                 }
             }

@@ -5,7 +5,7 @@
 pub fn end_quietly_on_closed_pipes() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        let said = info.payload_as_str().unwrap_or_default();
+        let said = info.payload().downcast_ref::<String>().map_or("", String::as_str);
         if said.starts_with("failed ") && said.contains("Broken pipe") {
             std::process::exit(0);
         }
