@@ -8,19 +8,23 @@
 #define HOST_RESULT 0x1A10F00Cu  /* W: appends a word to the results */
 
 #ifndef __ASSEMBLER__
-/* Not <stdint.h>, which a bare compiler has only with -ffreestanding. */
-typedef __UINT32_TYPE__ host_word;
+/* Without -ffreestanding a bare compiler looks for the <stdint.h> of a C library that it does not have. */
+#if __STDC_HOSTED__ && __has_include(<stdint-gcc.h>)
+#include <stdint-gcc.h>
+#else
+#include <stdint.h>
+#endif
 
-static inline void host_write(host_word address, host_word value) {
+static inline void host_write(uint32_t address, uint32_t value) {
     /* Nothing is moved across it, so that a region holds what the source puts between its markers. */
     __asm__ volatile("" ::: "memory");
-    *(volatile host_word *)address = value;
+    *(volatile uint32_t *)address = value;
     __asm__ volatile("" ::: "memory");
 }
-static inline void host_exit(host_word code) { host_write(HOST_EXIT, code); }
-static inline void host_marker(host_word id) { host_write(HOST_MARKER, id); }
-static inline void host_putc(char c) { host_write(HOST_CONSOLE, (unsigned char)c); }
-static inline void host_result(host_word word) { host_write(HOST_RESULT, word); }
+static inline void host_exit(uint32_t code) { host_write(HOST_EXIT, code); }
+static inline void host_marker(uint32_t id) { host_write(HOST_MARKER, id); }
+static inline void host_putc(char c) { host_write(HOST_CONSOLE, (uint8_t)c); }
+static inline void host_result(uint32_t word) { host_write(HOST_RESULT, word); }
 
 static inline void host_puts(const char *text) {
     while (*text)

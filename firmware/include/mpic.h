@@ -10,20 +10,6 @@
 #define CSR_SIMD_SKIP 0x00F
 
 #ifdef __ASSEMBLER__
-/* Numbers of registers by name: .Lmpic_t2 is 7, and so is .Lmpic_7. */
-.macro mpic_registers number, name, others:vararg
-    .set .Lmpic_\name, \number
-    .set .Lmpic_\number, \number
-    .set .Lmpic_x\number, \number
-    .ifnb \others
-    .altmacro
-    mpic_registers %(\number + 1), \others
-    .noaltmacro
-    .endif
-.endm
-mpic_registers 0, zero, ra, sp, gp, tp, t0, t1, t2, s0, s1, a0, a1, a2, a3, a4, a5, a6, a7, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, t3, t4, t5, t6
-.set .Lmpic_fp, 8
-
 /* A hardware loop:
        lp_begin 0, t2
        ... at least two instructions, the last of them neither branch, jump, fence, ecall nor lp ...

@@ -17,13 +17,16 @@
 #define MPIC_FMT_16x8 10
 
 #ifdef __ASSEMBLER__
-/* Where an instruction has a number in a register's place, .altmacro makes one of an expression. */
-.macro mpic_number opcode, funct3, funct7, rd, rs1, number
-    .insn r \opcode, \funct3, \funct7, \rd, \rs1, x\number
-.endm
-.macro mpic_branch opcode, funct3, rs1, number, to
-    .insn sb \opcode, \funct3, \rs1, x\number, \to
-.endm
+/* Numbers of registers by name: .Lmpic_t2 is 7, and so are .Lmpic_x7 and .Lmpic_7. */
+.set .Lmpic_zero, 0; .set .Lmpic_ra, 1; .set .Lmpic_sp, 2; .set .Lmpic_gp, 3; .set .Lmpic_tp, 4; .set .Lmpic_t0, 5
+.set .Lmpic_t1, 6; .set .Lmpic_t2, 7; .set .Lmpic_s0, 8; .set .Lmpic_s1, 9; .set .Lmpic_a0, 10; .set .Lmpic_a1, 11
+.set .Lmpic_a2, 12; .set .Lmpic_a3, 13; .set .Lmpic_a4, 14; .set .Lmpic_a5, 15; .set .Lmpic_a6, 16; .set .Lmpic_a7, 17
+.set .Lmpic_s2, 18; .set .Lmpic_s3, 19; .set .Lmpic_s4, 20; .set .Lmpic_s5, 21; .set .Lmpic_s6, 22; .set .Lmpic_s7, 23
+.set .Lmpic_s8, 24; .set .Lmpic_s9, 25; .set .Lmpic_s10, 26; .set .Lmpic_s11, 27; .set .Lmpic_t3, 28; .set .Lmpic_t4, 29
+.set .Lmpic_t5, 30; .set .Lmpic_t6, 31; .set .Lmpic_fp, 8
+.irp r, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    .set .Lmpic_\r, \r; .set .Lmpic_x\r, \r
+.endr
 .macro pv_dotup rd, rs1, rs2
     .insn r 0x57, 1, 0x40, \rd, \rs1, \rs2
 .endm
@@ -31,9 +34,7 @@
     .insn r 0x57, 5, 0x40, \rd, \rs1, \rs2
 .endm
 .macro pv_dotup_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(64 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x80007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_dotusp rd, rs1, rs2
     .insn r 0x57, 1, 0x44, \rd, \rs1, \rs2
@@ -42,9 +43,7 @@
     .insn r 0x57, 5, 0x44, \rd, \rs1, \rs2
 .endm
 .macro pv_dotusp_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(68 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x88007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_dotsp rd, rs1, rs2
     .insn r 0x57, 1, 0x4c, \rd, \rs1, \rs2
@@ -53,9 +52,7 @@
     .insn r 0x57, 5, 0x4c, \rd, \rs1, \rs2
 .endm
 .macro pv_dotsp_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(76 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x98007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_sdotup rd, rs1, rs2
     .insn r 0x57, 1, 0x50, \rd, \rs1, \rs2
@@ -64,9 +61,7 @@
     .insn r 0x57, 5, 0x50, \rd, \rs1, \rs2
 .endm
 .macro pv_sdotup_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(80 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0xa0007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_sdotusp rd, rs1, rs2
     .insn r 0x57, 1, 0x54, \rd, \rs1, \rs2
@@ -75,9 +70,7 @@
     .insn r 0x57, 5, 0x54, \rd, \rs1, \rs2
 .endm
 .macro pv_sdotusp_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(84 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0xa8007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_sdotsp rd, rs1, rs2
     .insn r 0x57, 1, 0x5c, \rd, \rs1, \rs2
@@ -86,9 +79,7 @@
     .insn r 0x57, 5, 0x5c, \rd, \rs1, \rs2
 .endm
 .macro pv_sdotsp_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(92 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0xb8007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro p_lb_post rd, imm, rs1
     .insn i 0x0b, 0, \rd, \imm(\rs1)
@@ -358,14 +349,26 @@
     .insn r 0x5b, 5, 0x60 + \n, \rd, \rs1, \rs2
 .endm
 .macro p_beqimm rs1, imm, to
-    .altmacro
-    mpic_branch 0x63, 2, \rs1, %(\imm & 31), \to
-    .noaltmacro
+    .if (\imm) >= 0
+    .insn sb 0x63, 2, \rs1, x\imm, \to
+    .else
+    .irp k, 16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    .if \k == (\imm) + 32
+    .insn sb 0x63, 2, \rs1, x\k, \to
+    .endif
+    .endr
+    .endif
 .endm
 .macro p_bneimm rs1, imm, to
-    .altmacro
-    mpic_branch 0x63, 3, \rs1, %(\imm & 31), \to
-    .noaltmacro
+    .if (\imm) >= 0
+    .insn sb 0x63, 3, \rs1, x\imm, \to
+    .else
+    .irp k, 16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    .if \k == (\imm) + 32
+    .insn sb 0x63, 3, \rs1, x\k, \to
+    .endif
+    .endr
+    .endif
 .endm
 .macro pv_add rd, rs1, rs2
     .insn r 0x57, 1, 0x00, \rd, \rs1, \rs2
@@ -374,9 +377,7 @@
     .insn r 0x57, 5, 0x00, \rd, \rs1, \rs2
 .endm
 .macro pv_add_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(0 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x00007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_sub rd, rs1, rs2
     .insn r 0x57, 1, 0x04, \rd, \rs1, \rs2
@@ -385,9 +386,7 @@
     .insn r 0x57, 5, 0x04, \rd, \rs1, \rs2
 .endm
 .macro pv_sub_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(4 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x08007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_avg rd, rs1, rs2
     .insn r 0x57, 1, 0x08, \rd, \rs1, \rs2
@@ -396,9 +395,7 @@
     .insn r 0x57, 5, 0x08, \rd, \rs1, \rs2
 .endm
 .macro pv_avg_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(8 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x10007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_avgu rd, rs1, rs2
     .insn r 0x57, 1, 0x0c, \rd, \rs1, \rs2
@@ -407,9 +404,7 @@
     .insn r 0x57, 5, 0x0c, \rd, \rs1, \rs2
 .endm
 .macro pv_avgu_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(12 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x18007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_min rd, rs1, rs2
     .insn r 0x57, 1, 0x10, \rd, \rs1, \rs2
@@ -418,9 +413,7 @@
     .insn r 0x57, 5, 0x10, \rd, \rs1, \rs2
 .endm
 .macro pv_min_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(16 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x20007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_minu rd, rs1, rs2
     .insn r 0x57, 1, 0x14, \rd, \rs1, \rs2
@@ -429,9 +422,7 @@
     .insn r 0x57, 5, 0x14, \rd, \rs1, \rs2
 .endm
 .macro pv_minu_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(20 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x28007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_max rd, rs1, rs2
     .insn r 0x57, 1, 0x18, \rd, \rs1, \rs2
@@ -440,9 +431,7 @@
     .insn r 0x57, 5, 0x18, \rd, \rs1, \rs2
 .endm
 .macro pv_max_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(24 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x30007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_maxu rd, rs1, rs2
     .insn r 0x57, 1, 0x1c, \rd, \rs1, \rs2
@@ -451,9 +440,7 @@
     .insn r 0x57, 5, 0x1c, \rd, \rs1, \rs2
 .endm
 .macro pv_maxu_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(28 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x38007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_srl rd, rs1, rs2
     .insn r 0x57, 1, 0x20, \rd, \rs1, \rs2
@@ -462,9 +449,7 @@
     .insn r 0x57, 5, 0x20, \rd, \rs1, \rs2
 .endm
 .macro pv_srl_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(32 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x40007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_sra rd, rs1, rs2
     .insn r 0x57, 1, 0x24, \rd, \rs1, \rs2
@@ -473,9 +458,7 @@
     .insn r 0x57, 5, 0x24, \rd, \rs1, \rs2
 .endm
 .macro pv_sra_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(36 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x48007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_sll rd, rs1, rs2
     .insn r 0x57, 1, 0x28, \rd, \rs1, \rs2
@@ -484,9 +467,7 @@
     .insn r 0x57, 5, 0x28, \rd, \rs1, \rs2
 .endm
 .macro pv_sll_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(40 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x50007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_or rd, rs1, rs2
     .insn r 0x57, 1, 0x2c, \rd, \rs1, \rs2
@@ -495,9 +476,7 @@
     .insn r 0x57, 5, 0x2c, \rd, \rs1, \rs2
 .endm
 .macro pv_or_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(44 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x58007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_xor rd, rs1, rs2
     .insn r 0x57, 1, 0x30, \rd, \rs1, \rs2
@@ -506,9 +485,7 @@
     .insn r 0x57, 5, 0x30, \rd, \rs1, \rs2
 .endm
 .macro pv_xor_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(48 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x60007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_and rd, rs1, rs2
     .insn r 0x57, 1, 0x34, \rd, \rs1, \rs2
@@ -517,9 +494,7 @@
     .insn r 0x57, 5, 0x34, \rd, \rs1, \rs2
 .endm
 .macro pv_and_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(52 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x68007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_abs rd, rs1
     .insn r 0x57, 1, 0x38, \rd, \rs1, x0
@@ -531,9 +506,7 @@
     .insn r 0x57, 5, 0x02, \rd, \rs1, \rs2
 .endm
 .macro pv_cmpeq_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(2 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x04007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_cmpne rd, rs1, rs2
     .insn r 0x57, 1, 0x06, \rd, \rs1, \rs2
@@ -542,9 +515,7 @@
     .insn r 0x57, 5, 0x06, \rd, \rs1, \rs2
 .endm
 .macro pv_cmpne_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(6 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x0c007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_cmpgt rd, rs1, rs2
     .insn r 0x57, 1, 0x0a, \rd, \rs1, \rs2
@@ -553,9 +524,7 @@
     .insn r 0x57, 5, 0x0a, \rd, \rs1, \rs2
 .endm
 .macro pv_cmpgt_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(10 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x14007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_cmpge rd, rs1, rs2
     .insn r 0x57, 1, 0x0e, \rd, \rs1, \rs2
@@ -564,9 +533,7 @@
     .insn r 0x57, 5, 0x0e, \rd, \rs1, \rs2
 .endm
 .macro pv_cmpge_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(14 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x1c007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_cmplt rd, rs1, rs2
     .insn r 0x57, 1, 0x12, \rd, \rs1, \rs2
@@ -575,9 +542,7 @@
     .insn r 0x57, 5, 0x12, \rd, \rs1, \rs2
 .endm
 .macro pv_cmplt_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(18 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x24007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_cmple rd, rs1, rs2
     .insn r 0x57, 1, 0x16, \rd, \rs1, \rs2
@@ -586,9 +551,7 @@
     .insn r 0x57, 5, 0x16, \rd, \rs1, \rs2
 .endm
 .macro pv_cmple_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(22 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x2c007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_cmpgtu rd, rs1, rs2
     .insn r 0x57, 1, 0x1a, \rd, \rs1, \rs2
@@ -597,9 +560,7 @@
     .insn r 0x57, 5, 0x1a, \rd, \rs1, \rs2
 .endm
 .macro pv_cmpgtu_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(26 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x34007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_cmpgeu rd, rs1, rs2
     .insn r 0x57, 1, 0x1e, \rd, \rs1, \rs2
@@ -608,9 +569,7 @@
     .insn r 0x57, 5, 0x1e, \rd, \rs1, \rs2
 .endm
 .macro pv_cmpgeu_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(30 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x3c007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_cmpltu rd, rs1, rs2
     .insn r 0x57, 1, 0x22, \rd, \rs1, \rs2
@@ -619,9 +578,7 @@
     .insn r 0x57, 5, 0x22, \rd, \rs1, \rs2
 .endm
 .macro pv_cmpltu_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(34 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x44007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_cmpleu rd, rs1, rs2
     .insn r 0x57, 1, 0x26, \rd, \rs1, \rs2
@@ -630,32 +587,22 @@
     .insn r 0x57, 5, 0x26, \rd, \rs1, \rs2
 .endm
 .macro pv_cmpleu_sci rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(38 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x4c007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_shuffle rd, rs1, rs2
     .insn r 0x57, 1, 0x60, \rd, \rs1, \rs2
 .endm
 .macro pv_shuffleI0 rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(96 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0xc0007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_shuffleI1 rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(116 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0xe8007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_shuffleI2 rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(120 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0xf0007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_shuffleI3 rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(124 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0xf8007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_shuffle2 rd, rs1, rs2
     .insn r 0x57, 1, 0x64, \rd, \rs1, \rs2
@@ -673,19 +620,13 @@
     .insn r 0x57, 1, 0x70, \rd, \rs1, \rs2
 .endm
 .macro pv_extract rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(60 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x78007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_extractu rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(72 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0x90007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_insert rd, rs1, imm
-    .altmacro
-    mpic_number 0x57, 7, %(88 + (\imm & 1)), \rd, \rs1, %((\imm >> 1) & 31)
-    .noaltmacro
+    .word 0xb0007057 | (((\imm) & 1) << 25) | ((((\imm) >> 1) & 31) << 20) | (.Lmpic_\rs1 << 15) | (.Lmpic_\rd << 7)
 .endm
 .macro pv_cplxconj_h rd, rs1
     .insn r 0x57, 1, 0x2e, \rd, \rs1, x0

@@ -17,13 +17,16 @@ const TOP: &str = "\
 
 const ASM_TOP: &str = "
 #ifdef __ASSEMBLER__
-/* Where an instruction has a number in a register's place, .altmacro makes one of an expression. */
-.macro mpic_number opcode, funct3, funct7, rd, rs1, number
-    .insn r \\opcode, \\funct3, \\funct7, \\rd, \\rs1, x\\number
-.endm
-.macro mpic_branch opcode, funct3, rs1, number, to
-    .insn sb \\opcode, \\funct3, \\rs1, x\\number, \\to
-.endm
+/* Numbers of registers by name: .Lmpic_t2 is 7, and so are .Lmpic_x7 and .Lmpic_7. */
+.set .Lmpic_zero, 0; .set .Lmpic_ra, 1; .set .Lmpic_sp, 2; .set .Lmpic_gp, 3; .set .Lmpic_tp, 4; .set .Lmpic_t0, 5
+.set .Lmpic_t1, 6; .set .Lmpic_t2, 7; .set .Lmpic_s0, 8; .set .Lmpic_s1, 9; .set .Lmpic_a0, 10; .set .Lmpic_a1, 11
+.set .Lmpic_a2, 12; .set .Lmpic_a3, 13; .set .Lmpic_a4, 14; .set .Lmpic_a5, 15; .set .Lmpic_a6, 16; .set .Lmpic_a7, 17
+.set .Lmpic_s2, 18; .set .Lmpic_s3, 19; .set .Lmpic_s4, 20; .set .Lmpic_s5, 21; .set .Lmpic_s6, 22; .set .Lmpic_s7, 23
+.set .Lmpic_s8, 24; .set .Lmpic_s9, 25; .set .Lmpic_s10, 26; .set .Lmpic_s11, 27; .set .Lmpic_t3, 28; .set .Lmpic_t4, 29
+.set .Lmpic_t5, 30; .set .Lmpic_t6, 31; .set .Lmpic_fp, 8
+.irp r, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    .set .Lmpic_\\r, \\r; .set .Lmpic_x\\r, \\r
+.endr
 ";
 
 const C_TOP: &str = "#else
@@ -106,7 +109,6 @@ fn assembler(row: &Row) -> Option<String> {
         format!("    .insn r 0x{opcode:02x}, {funct3}, {funct7}, \\rd, \\rs1, {rs2}\n")
     };
     let f7 = format!("0x{funct7:02x}");
-    let number = |text: String| format!("    .altmacro\n    {text}\n    .noaltmacro\n");
     let (operands, body) = match row.form {
         _ if unary(row) => ("rd, rs1", r("x0", &f7)),
         Form::R | Form::RAcc => ("rd, rs1, rs2", r("\\rs2", &f7)),
@@ -116,16 +118,21 @@ fn assembler(row: &Row) -> Option<String> {
         Form::Bits | Form::BitsAcc => ("rd, rs1, width, lsb", r("x\\lsb", &format!("{f7} + \\width - 1"))),
         Form::Norm | Form::NormAcc => ("rd, rs1, rs2, n", r("\\rs2", &format!("{f7} + \\n"))),
         Form::Shamt => ("rd, rs1, n", r("x\\n", &f7)),
-        Form::Sci | Form::SciU | Form::SciAcc | Form::SciUAcc | Form::Index => (
-            "rd, rs1, imm",
-            number(format!(
-                "mpic_number 0x{opcode:02x}, {funct3}, %({funct7} + (\\imm & 1)), \\rd, \\rs1, %((\\imm >> 1) & 31)"
-            )),
-        ),
-        Form::BImm => (
-            "rs1, imm, to",
-            number(format!("mpic_branch 0x{opcode:02x}, {funct3}, \\rs1, %(\\imm & 31), \\to")),
-        ),
+        Form::Sci | Form::SciU | Form::SciAcc | Form::SciUAcc | Form::Index => {
+            let word = funct7 << 25 | funct3 << 12 | opcode;
+            let fields = "(((\\imm) & 1) << 25) | ((((\\imm) >> 1) & 31) << 20) | (.Lmpic_\\rs1 << 15) | (.Lmpic_\\rd << 7)";
+            ("rd, rs1, imm", format!("    .word 0x{word:08x} | {fields}\n"))
+        }
+        Form::BImm => {
+            let insn = |number| format!(".insn sb 0x{opcode:02x}, {funct3}, \\rs1, {number}, \\to\n");
+            let (plain, negative) = (insn("x\\imm"), insn("x\\k"));
+            // In the register's place stands the immediate, of five bits.
+            let body = format!(
+                "    .if (\\imm) >= 0\n    {plain}    .else\n    .irp k, 16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n    \
+                 .if \\k == (\\imm) + 32\n    {negative}    .endif\n    .endr\n    .endif\n"
+            );
+            ("rs1, imm, to", body)
+        }
         Form::LoadPost => {
             ("rd, imm, rs1", format!("    .insn i 0x{opcode:02x}, {funct3}, \\rd, \\imm(\\rs1)\n"))
         }
