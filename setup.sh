@@ -18,6 +18,7 @@ packages() {
     need python3 python3
     need riscv64-unknown-elf-gcc gcc-riscv64-unknown-elf
     need qemu-riscv32 qemu-user
+    need gdb-multiarch gdb-multiarch
     if command -v python3 >/dev/null 2>&1; then
         python3 -m pip --version >/dev/null 2>&1 || missing="$missing python3-pip"
     else

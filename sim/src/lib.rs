@@ -9,13 +9,17 @@ pub mod decode;
 pub mod elf;
 pub mod energy;
 pub mod exec;
+pub mod gdb;
 pub mod hart;
 pub mod isa;
 pub mod machine;
+pub mod manual;
 pub mod memory;
 pub mod observer;
 pub mod profile;
 pub mod report;
+pub mod shadow;
+pub mod timeline;
 pub mod timing;
 pub mod trace;
 

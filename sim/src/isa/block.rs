@@ -5,6 +5,7 @@
 use std::slice::Iter;
 
 use super::{Cpu, Flow, Inst, Row, mpic_dot, rv32i, rv32m};
+use crate::hart::Quirk;
 
 /// An instruction of a block, ready to run.
 #[derive(Clone, Copy)]
@@ -116,7 +117,9 @@ fn again(c: &mut Cpu, op: &Op, rest: Iter<'_, Op>) -> Ended {
 /// For instructions that move the stack pointer.
 fn run_and_note(c: &mut Cpu, op: &Op, rest: Iter<'_, Op>) -> Ended {
     let flow = op.operands.row.exec(c, &op.operands);
-    c.stack.note(c.hart.get(2));
+    if c.stack.note(c.hart.get(2), &op.operands) {
+        c.hart.note_quirk(Quirk::StackInData);
+    }
     go_on(c, flow, rest)
 }
 

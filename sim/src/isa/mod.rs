@@ -71,20 +71,46 @@ impl Cpu {
 pub(crate) struct StackUse {
     low: u32,
     high: u32,
+    /// Its last value.
+    last: u32,
+    /// Where the data below the stack ends; 0 if it is not known, or no longer of interest.
+    pub(crate) limit: u32,
+    /// The word of the instruction that took the stack pointer below `limit`.
+    pub(crate) crossed: Option<u32>,
 }
 
 impl Default for StackUse {
     fn default() -> Self {
-        Self { low: u32::MAX, high: 0 }
+        Self { low: u32::MAX, high: 0, last: 0, limit: 0, crossed: None }
     }
 }
 
 impl StackUse {
-    /// The stack pointer has this value.
+    /// The stack pointer has this value after instruction `i`; whether that is below the limit for the first time.
     #[inline]
-    pub(crate) fn note(&mut self, sp: u32) {
+    pub(crate) fn note(&mut self, sp: u32, i: &Inst) -> bool {
+        let below = sp < self.limit && self.crosses(sp, i);
         self.low = self.low.min(sp);
         self.high = self.high.max(sp);
+        self.last = sp;
+        below
+    }
+
+    /// The stack pointer is below the limit: whether a stack above it has grown, rather than another stack been taken.
+    #[cold]
+    fn crosses(&mut self, sp: u32, i: &Inst) -> bool {
+        // Half of another stack's address is in the register before an addi that completes it.
+        let moves = match i.row.name {
+            "addi" => i.rs1 == 2 && sp.wrapping_sub(i.imm as u32) == self.last,
+            "sub" => i.rs1 == 2,
+            _ => false,
+        };
+        let grows = moves && self.last > self.limit;
+        self.limit = 0;
+        if grows {
+            self.crossed = Some(i.word);
+        }
+        grows
     }
 
     /// Bytes between the lowest and the highest value.
@@ -210,6 +236,15 @@ pub struct Row {
 }
 
 impl Row {
+    /// Its name in assembly, without what the operands say: the table tells post-increment and register forms apart by suffixes.
+    #[must_use]
+    pub fn mnemonic(&self) -> &'static str {
+        match self.name.strip_suffix('!') {
+            Some(post) => post.strip_suffix(".r").unwrap_or(post),
+            None => self.name,
+        }
+    }
+
     /// Executes an instruction of this row.
     #[inline]
     pub fn exec(&self, c: &mut Cpu, i: &Inst) -> Flow {
@@ -347,6 +382,16 @@ impl Inst {
             LoadRegPost => Some((base, Some(plus(hart.get(self.rs2))))),
             StoreRegPost => Some((base, Some(plus(hart.get(self.rd))))),
             _ => None,
+        }
+    }
+
+    /// How many bytes a load or store accesses.
+    #[must_use]
+    pub fn access_bytes(&self) -> u32 {
+        match self.row.mnemonic().trim_start_matches("p.") {
+            "lb" | "lbu" | "sb" => 1,
+            "lh" | "lhu" | "sh" => 2,
+            _ => 4,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Zicsr: the CSR instructions. The CSRs themselves are in [`super::csr`].
 
 use super::{Cpu, Flow, Form, Inst, Row, Unit, csr};
-use crate::hart::{CsrOp, CsrWrite};
+use crate::hart::{Core, CsrOp, CsrWrite, Quirk};
 
 /// The rows, in the order of the manual.
 pub(crate) static ROWS: &[Row] = &[
@@ -31,6 +31,9 @@ fn access(c: &mut Cpu, i: &Inst, op: CsrOp) -> Flow {
     let operand = if i.row.form == Form::CsrI { u32::from(i.rs1) } else { c.hart.get(i.rs1) };
     let old = csr::read(&c.hart, number);
     let write = CsrWrite { csr: number, op, operand };
+    if number == csr::SIMD_FORMAT && undefined_format(op, old, operand) && c.hart.core == Core::Mpic {
+        c.hart.note_quirk(Quirk::UndefinedFormat);
+    }
     if c.hart.quirks {
         c.hart.csr_write = Some(write);
     } else if op == CsrOp::Write || i.rs1 != 0 {
@@ -38,4 +41,14 @@ fn access(c: &mut Cpu, i: &Inst, op: CsrOp) -> Flow {
     }
     c.hart.set(i.rd, old);
     Flow::Next
+}
+
+/// Whether a write leaves a SIMD format that there is not; 0 is none, which is no mistake.
+fn undefined_format(op: CsrOp, old: u32, operand: u32) -> bool {
+    let new = match op {
+        CsrOp::Write => operand,
+        CsrOp::Set => old | operand,
+        CsrOp::Clear => old & !operand,
+    };
+    new != 0 && super::widths(u8::try_from(new).unwrap_or(u8::MAX)).is_none()
 }

@@ -1,7 +1,7 @@
 //! The run loop over blocks (see [`super::blocks`]).
 
 use super::blocks::{
-    CALLS, DOT_WAITS, Entry, Exit, LONGEST, LONGEST_CYCLES, LOOP_END, OVERTAKEN, SETS_LOOP, SIMD,
+    CALLS, DOT_WAITS, Entry, Exit, LONGEST, LONGEST_CYCLES, LOOP_END, MOVES_STACK, OVERTAKEN, SETS_LOOP, SIMD,
 };
 use super::{Limits, Machine};
 use crate::isa::{Cpu, Flow, Op};
@@ -97,7 +97,9 @@ fn chain(
         booked += u64::from(way.cycles);
         instructions += u64::from(entry.length);
         let uses = entry.uses;
-        if uses & (SETS_LOOP | CALLS) != 0 || uses & SIMD != 0 && cpu.hart.quirks_met & !told != 0 {
+        if uses & (SETS_LOOP | CALLS) != 0
+            || uses & (SIMD | MOVES_STACK) != 0 && cpu.hart.quirks_met & !told != 0
+        {
             *time = Time { state: way.state, booked, instructions };
             *now = at;
             return Left::ToDo(exit);
@@ -173,7 +175,7 @@ impl Machine {
             let told = self.record.told;
             let left = chain(&mut self.exec.cpu, &mut self.blocks.entries, &mut now, &mut time, until, told);
             let entry = &self.blocks.entries[now as usize];
-            let (uses, length) = (entry.uses, entry.length);
+            let (uses, length, last, block) = (entry.uses, entry.length, entry.last, entry.block);
             let (exit, pc, linked) = match left {
                 Left::OutOfTime if time.booked < Self::room(limits, time) => continue,
                 Left::OutOfTime => {
@@ -209,6 +211,11 @@ impl Machine {
                 self.called(now, pc, time);
             }
             self.tell_quirks(pc);
+            self.check_stack(pc, Some(block));
+            if uses & SETS_LOOP != 0 {
+                let inst = self.blocks.all[block as usize].insts.last().map(|i| i.1);
+                self.check_loop(last, &inst.expect("a block is not empty"));
+            }
             if uses & SETS_LOOP != 0 && !self.blocks.learn_loop_ends(&self.exec.cpu.hart) {
                 self.settle(time);
                 self.forget_code();
@@ -266,6 +273,11 @@ impl Machine {
             self.settle(time);
             return Err(Stop::Single);
         };
+        if self.holds_changed_code(at) {
+            let length = self.blocks.all[at as usize].insts.len();
+            self.settle(time);
+            return Err(self.singly(length, limits));
+        }
         let block = &mut self.blocks.all[at as usize];
         if block.simd && !block.ran {
             block.ran = true;

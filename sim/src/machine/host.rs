@@ -12,7 +12,8 @@ impl Machine {
     /// What an access set off beyond memory: code overwritten, a marker, the end.
     pub(super) fn consequences(&mut self) -> Option<u32> {
         let ended = self.exec.ended.take();
-        if self.exec.cpu.mem.overwritten_code.take().is_some() {
+        if let Some(words) = self.exec.cpu.mem.overwritten_code.take() {
+            self.code_changed(&words);
             self.forget_code();
         }
         match self.exec.cpu.mem.device.signal.take() {

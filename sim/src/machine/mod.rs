@@ -1,6 +1,7 @@
 //! The machine: a program loaded into memory, run to its end.
 
 mod blocks;
+mod checks;
 mod config;
 mod decoded;
 mod executor;
@@ -12,6 +13,7 @@ mod replay;
 mod tally;
 
 use blocks::Blocks;
+use checks::Checks;
 pub use config::{Config, Engine, Limits, LoadError};
 use executor::{Executor, cycle_of_report};
 use record::Record;
@@ -21,7 +23,7 @@ use crate::elf::Image;
 use crate::energy::EventCounts;
 use crate::exec::Executed;
 use crate::hart::Hart;
-use crate::isa::{Cpu, Flow};
+use crate::isa::{Cpu, Flow, Unit};
 use crate::memory::Memory;
 use crate::observer::{Observer, Retired};
 use crate::profile::{Line, Profile};
@@ -68,6 +70,7 @@ pub struct Machine {
     pipeline: Pipeline,
     tally: Tally,
     record: Record,
+    checks: Checks,
     profile: Option<Profile>,
     engine: Engine,
     blocks: Blocks,
@@ -119,11 +122,14 @@ impl Machine {
         let mut pins: Vec<_> =
             config.interrupts.iter().map(|&(at, id)| (cycle_of_report(at), id & 31)).collect();
         pins.sort_unstable();
+        let mut cpu = Cpu::new(hart, mem);
+        cpu.stack.limit = checks::end_of_data(image);
         Ok(Self {
-            exec: Executor::new(Cpu::new(hart, mem), pins.into(), config.semihosting),
+            exec: Executor::new(cpu, pins.into(), config.semihosting),
             pipeline: Pipeline::new(image.entry, config.memory.clone(), config.quirks),
             tally: Tally::default(),
-            record: Record::default(),
+            record: Record::new(image.region_names().clone()),
+            checks: Checks::default(),
             profile: config.profile.then(|| Profile::new(image.entry)),
             engine: config.engine,
             blocks: Blocks::default(),
@@ -211,6 +217,30 @@ impl Machine {
         }
     }
 
+    /// As [`Machine::step`], watched; behind it the pc is that of the instruction that comes next.
+    pub fn step_with<O: Observer>(&mut self, observer: &mut O) -> Option<Status> {
+        let ended = match self.one(observer) {
+            Ok(None) => None,
+            Ok(Some(code)) => Some(Status::Exited(code)),
+            Err(stop) => Some(stop),
+        };
+        if ended.is_none() {
+            self.rest();
+        }
+        ended
+    }
+
+    /// Cycles and instructions so far.
+    #[must_use]
+    pub fn progress(&self) -> (u64, u64) {
+        (self.pipeline.cycles(), self.tally.instructions)
+    }
+
+    /// The architectural state, for a debugger: the pc does not move what is fetched.
+    pub(crate) fn hart_mut(&mut self) -> &mut Hart {
+        &mut self.exec.cpu.hart
+    }
+
     /// What is to be said of the run so far, if it ended as `status` says.
     pub fn report(&mut self, status: Status) -> Outcome {
         self.outcome(status)
@@ -254,8 +284,13 @@ impl Machine {
         if self.exec.cpu.hart.quirks_met != 0 {
             self.tell_quirks(executed.pc);
         }
+        self.check_stack(executed.pc, None);
+        self.check_code(executed.pc, &executed.inst);
         if let Some(pc) = self.pipeline.next() {
             self.exec.cpu.hart.pc = pc;
+        }
+        if executed.inst.row.unit == Unit::Loop {
+            self.check_loop(executed.pc, &executed.inst);
         }
         Ok(self.consequences())
     }
