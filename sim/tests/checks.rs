@@ -147,7 +147,8 @@ const CHECKS: [&str; 4] =
 #[test]
 fn golden_programs_are_not_warned_of() {
     let list: Vec<String> = golden().iter().map(|p| p.display().to_string()).collect();
-    let out = sim(&["batch", "--threads", "1", "-"]).write_stdin(list.join("\n")).output().expect("runs").stdout;
+    let out =
+        sim(&["batch", "--threads", "1", "-"]).write_stdin(list.join("\n")).output().expect("runs").stdout;
     let text = String::from_utf8(out).expect("text");
     assert_eq!(text.lines().count(), golden().len());
     for line in text.lines() {
