@@ -16,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
 
 /// Those that the core can run; each has a `.npz` of inputs and the outputs of ONNX Runtime beside it.
-const SUPPORTED: [&str; 15] = [
+const SUPPORTED: [&str; 16] = [
     "ae",
     "ae_dynamo",
     "conv1d",
@@ -32,6 +32,7 @@ const SUPPORTED: [&str; 15] = [
     "channels_last",
     "temporal",
     "keywords",
+    "image_out",
 ];
 
 /// Inputs of each network that is deployed.

@@ -254,7 +254,10 @@ impl<'a> Walk<'a> {
                 [] => continue,
                 [(axis, _)] => *axis,
                 _ => {
-                    return Err(format!("it takes {dim:?} for {want:?}, which are merged").into());
+                    let axes: Vec<_> = dim.iter().map(|a| a.0.to_string()).collect();
+                    return Err(
+                        format!("it takes {} for {want}, which are merged", axes.join(" and ")).into()
+                    );
                 }
             };
             let is = match is {
@@ -263,7 +266,7 @@ impl<'a> Walk<'a> {
             };
             if is != want {
                 return Err(Refusal::new(
-                    format!("it takes for {want:?} what the layer before it makes as {is:?}"),
+                    format!("it takes for {want} what the layer before it makes as {is}"),
                     "a Transpose that only changes how the same image lies is absorbed; layers that exchange channels and positions are not among the kernels",
                 ));
             }
@@ -298,9 +301,10 @@ impl<'a> Walk<'a> {
             [c, l] if matches!(l[..], [(Axis::Height, _)]) => self.place(c, l, &[]),
             [c, l] => self.place(c, &[], l),
             [c] => self.place(c, &[], &[]),
-            other => {
-                Err(format!("it reads a tensor of {} axes; images have 4, signals 3", other.len() + 1).into())
-            }
+            other => Err(Refusal::new(
+                format!("it reads a tensor of {} axes; images have 4, signals 3", other.len() + 1),
+                "convolutions in one or two dimensions, with the further axis among the channels",
+            )),
         }
     }
 

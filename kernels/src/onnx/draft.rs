@@ -1,6 +1,7 @@
 //! The network while it is read: nodes with weights, and the rewritings that keep what it computes.
 
 use super::Values;
+use super::layout::Layout;
 use crate::graph::{Codes, Graph, Node, NodeId, Op, Rectifier, Window};
 
 /// Trained numbers of a node: `gain * (weights * x + bias - mean) / sqrt(variance) + shift` with a normalisation.
@@ -166,8 +167,13 @@ impl Drafts {
         (0..self.nodes.len()).filter(|&n| self.nodes[n].inputs.contains(&id)).collect()
     }
 
-    /// Makes `output` a linear layer without rectifier, which is what makes logits; says what it added.
-    pub(super) fn end(&mut self, output: NodeId) -> Result<(NodeId, Option<String>), String> {
+    /// Makes `output` a linear layer without rectifier, which is what makes logits; says what it added. `layout` is
+    /// how the file's output lies.
+    pub(super) fn end(
+        &mut self,
+        output: NodeId,
+        layout: &Layout,
+    ) -> Result<(NodeId, Option<String>), String> {
         let node = &self.nodes[output];
         let linear = node.kind == Kind::Linear && node.relu == Rectifier::None;
         if linear {
@@ -206,7 +212,12 @@ impl Drafts {
             "'{}' is no linear layer without rectifier, and only such a one can make the output: an identity of {n} x {n} weights follows it",
             node.name
         );
-        let values = (0..n * n).map(|i| f64::from(u8::from(i / n == i % n))).collect();
+        // The numbers come out in the order of the file, which for an image is channels first.
+        let from: Vec<usize> = layout.places(node.shape).unwrap_or_else(|| (0..n).collect());
+        let mut values = vec![0.0; n * n];
+        for (i, o) in from.into_iter().enumerate() {
+            values[o * n + i] = 1.0;
+        }
         let id = self.push(Draft {
             name: "output".into(),
             kind: Kind::Linear,

@@ -124,24 +124,8 @@ impl Walk<'_> {
                 self.bound[k + 1].get_or_insert(axis);
             }
         }
-        let dim = self.resolved(&Layout { dims: vec![dim.to_vec()] }).dims.swap_remove(0);
-        let [height, width, channels] = self.shape(data);
-        let stride = |axis: Axis| {
-            let at = dim.iter().position(|a| a.0 == axis);
-            at.map_or(0, |at| dim[at + 1..].iter().map(|a| a.1).product::<usize>())
-        };
-        let [h, w, c] = [Axis::Height, Axis::Width, Axis::Channels].map(stride);
-        let mut order = Vec::new();
-        for y in 0..height {
-            for x in 0..width {
-                order.extend((0..channels).map(|channel| y * h + x * w + channel * c));
-            }
-        }
-        if order.len() == dim.iter().map(|a| a.1).product::<usize>() {
-            Ok(order)
-        } else {
-            Err("it reads a part of a tensor".to_owned().into())
-        }
+        let layout = self.resolved(&Layout { dims: vec![dim.to_vec()] });
+        layout.places(self.shape(data)).ok_or_else(|| "it reads a part of a tensor".to_owned().into())
     }
 
     pub(super) fn norm(&mut self, node: &Node) -> Result<Made, Refusal> {
@@ -213,9 +197,11 @@ impl Walk<'_> {
             (Some(0.0), Some(end)) if end > 0.0 => Rectifier::UpTo(end),
             (None, Some(end)) if end > 0.0 && unsigned => Rectifier::UpTo(end),
             (low, high) => {
+                let end = |end: Option<f64>| end.map_or_else(|| "nothing".to_owned(), |v| v.to_string());
+                let (low, high) = (end(low), end(high));
                 return Err(Refusal::new(
                     format!(
-                        "it clips from {low:?} to {high:?}; the core clips at 0 and, above, at a positive number"
+                        "it clips below at {low} and above at {high}; the core clips below at 0 and above at a positive number"
                     ),
                     "ReLU or ReLU6",
                 ));
@@ -348,7 +334,7 @@ impl Walk<'_> {
         let reduced: Vec<Sized> = axes.iter().flat_map(|&a| layout.dims[a].clone()).collect();
         if let Some((axis, _)) = reduced.iter().find(|a| !matches!(a.0, Axis::Height | Axis::Width)) {
             return Err(Refusal::new(
-                format!("it reduces {axis:?}, for which there is no kernel"),
+                format!("it reduces {axis}, for which there is no kernel"),
                 "means and maxima over positions (height, width)",
             ));
         }

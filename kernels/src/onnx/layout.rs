@@ -17,6 +17,18 @@ pub(super) enum Axis {
     Input(usize),
 }
 
+impl std::fmt::Display for Axis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Batch => f.write_str("samples"),
+            Self::Channels => f.write_str("channels"),
+            Self::Height => f.write_str("rows"),
+            Self::Width => f.write_str("columns"),
+            Self::Input(k) => write!(f, "axis {k} of the network's input"),
+        }
+    }
+}
+
 /// An axis with its size.
 pub(super) type Sized = (Axis, usize);
 
@@ -44,6 +56,23 @@ impl Layout {
     /// All axes but the batch, outer first.
     pub(super) fn axes(&self) -> Vec<Sized> {
         self.dims.iter().flatten().copied().filter(|a| a.0 != Axis::Batch).collect()
+    }
+
+    /// For each number of an image by row, column and channel, where it lies among the axes, all of them in one row; `None` if
+    /// the axes are not those of such an image.
+    pub(super) fn places(&self, [height, width, channels]: [usize; 3]) -> Option<Vec<usize>> {
+        let axes = self.axes();
+        let stride = |axis: Axis, size: usize| match axes.iter().position(|a| a.0 == axis) {
+            Some(at) => Some(axes[at + 1..].iter().map(|a| a.1).product::<usize>()),
+            None => (size == 1).then_some(0),
+        };
+        let h = stride(Axis::Height, height)?;
+        let w = stride(Axis::Width, width)?;
+        let c = stride(Axis::Channels, channels)?;
+        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| y * h + x * w));
+        let all: Vec<usize> =
+            pixels.flat_map(|at| (0..channels).map(move |channel| at + channel * c)).collect();
+        (all.len() == axes.iter().map(|a| a.1).product::<usize>()).then_some(all)
     }
 
     /// Whether the first dimension is the batch and nothing else.

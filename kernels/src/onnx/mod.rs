@@ -137,7 +137,7 @@ fn convert(graph: &proto::Graph, name: &str, folder: Option<&Path>) -> Result<Im
     if !layout.batch_first() {
         return Err("the first axis of its output is not the samples".to_owned().into());
     }
-    let (output, added) = net.end(output)?;
+    let (output, added) = net.end(output, &layout)?;
     net.fold_forward();
     let (graph, values) = net.finish(name.into(), output);
     graph.check().map_err(|(id, why)| format!("'{}': {why}", graph.nodes[id].name))?;

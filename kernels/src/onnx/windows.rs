@@ -121,8 +121,9 @@ impl Walk<'_> {
             None => f64::from(node.float("value", 0.0)),
         };
         if mode != "constant" || value != 0.0 {
+            let how = if mode == "constant" { format!("with {value}") } else { format!("by '{mode}'") };
             return Err(Refusal::new(
-                format!("it pads by '{mode}' with {value}; the kernels pad with zeros"),
+                format!("it pads {how}; the kernels pad with zeros"),
                 "padding with zeros",
             ));
         }
