@@ -132,8 +132,9 @@ pub(super) struct Args {
     /// Fold batch normalisation into the weights before quantisers are trained, in place of training with it
     #[arg(long)]
     fold_norm: bool,
-    /// Share of the training samples held out for validation, where the data have no validation set [default: the task's]
-    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    /// Share of the training samples held out for validation, where the data have no validation set; 0 holds out none
+    /// [default: the task's]
+    #[arg(long, value_name = "SHARE", value_parser = parse_held_out)]
     validation: Option<f64>,
     /// Seed of everything random
     #[arg(long, default_value_t = 1)]
@@ -260,6 +261,10 @@ fn parse_temperature(text: &str) -> Result<[f64; 2], String> {
 fn parse_share(text: &str) -> Result<f64, String> {
     let share = text.parse::<f64>().ok().filter(|s| *s > 0.0 && *s < 1.0);
     share.ok_or_else(|| format!("'{text}' is not a share between 0 and 1, for example 0.2"))
+}
+
+fn parse_held_out(text: &str) -> Result<f64, String> {
+    if text == "0" { Ok(0.0) } else { parse_share(text) }
 }
 
 fn parse_weight_width(text: &str) -> Result<u8, String> {

@@ -17,6 +17,7 @@ pub(super) fn cached(
     recipe: &str,
     files: &[&PathBuf],
     len: usize,
+    notes: &mut Vec<String>,
     make: impl FnOnce() -> Result<Vec<i8>, DataError>,
 ) -> Result<Vec<i8>, DataError> {
     let path = folder.join(format!("nas-search-{name}.cache"));
@@ -32,7 +33,7 @@ pub(super) fn cached(
     let bytes: Vec<u8> = key.into_iter().chain(codes.iter().map(|&c| c as u8)).collect();
     if let Err(e) = mpic_kernels::files::write(&path, &bytes) {
         // The data may lie where we must not write; that costs time at the next start, nothing else.
-        eprintln!("features are not kept for the next start: cannot write {}: {e}", path.display());
+        notes.push(format!("features are not kept for the next start: cannot write {}: {e}", path.display()));
     }
     Ok(codes)
 }
@@ -59,7 +60,8 @@ mod tests {
         let file = dir.path().join("a.wav");
         std::fs::write(&file, "one").expect("written");
         let get = |recipe: &str, codes: [i8; 3]| {
-            cached(dir.path(), "x", recipe, &[&file], 3, || Ok(codes.to_vec())).expect("made or kept")
+            cached(dir.path(), "x", recipe, &[&file], 3, &mut vec![], || Ok(codes.to_vec()))
+                .expect("made or kept")
         };
         assert_eq!(get("r", [1, -2, 3]), [1, -2, 3]);
         assert_eq!(get("r", [9, 9, 9]), [1, -2, 3], "kept");
@@ -68,6 +70,6 @@ mod tests {
         assert_eq!(get("s", [7, 8, 9]), [7, 8, 9], "another file");
         std::fs::write(dir.path().join("nas-search-x.cache"), "short").expect("written");
         assert_eq!(get("s", [1, 1, 1]), [1, 1, 1], "damaged");
-        assert!(cached(dir.path(), "y", "", &[], 1, || Err(DataError::NoFolder("x"))).is_err());
+        assert!(cached(dir.path(), "y", "", &[], 1, &mut vec![], || Err(DataError::NoFolder("x"))).is_err());
     }
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::cache::cached;
 use super::folders::{files, folders, name};
-use super::{DataError, Dataset, Learn, Mfcc, Samples, augment, sound};
+use super::{DataError, Dataset, Learn, Mfcc, Samples, Wanted, augment, sound};
 
 /// What the folder must hold.
 const NEEDS: &str = "a folder of wav files for each word, _background_noise_, validation_list.txt and \
@@ -43,8 +43,9 @@ struct Clip {
 ///
 /// # Errors
 /// If a file or folder is missing or no sound of the right kind.
-pub fn speech_commands(folder: Option<&Path>) -> Result<Dataset, DataError> {
-    let folder = folder.ok_or(DataError::NoFolder(NEEDS))?;
+pub fn speech_commands(wanted: &mut Wanted) -> Result<Dataset, DataError> {
+    let folder = wanted.folder.ok_or(DataError::NoFolder(NEEDS))?;
+    let notes = &mut wanted.notes;
     let list = |file: &str| {
         let path = folder.join(file);
         let text = std::fs::read_to_string(&path).map_err(|e| DataError::read(&path, &e, NEEDS))?;
@@ -96,9 +97,9 @@ pub fn speech_commands(folder: Option<&Path>) -> Result<Dataset, DataError> {
         shape: [Mfcc::FRAMES, Mfcc::COEFFICIENTS, 1],
         input: Mfcc::CODES,
         learn: Learn::Classes(WORDS.len() + 2),
-        train: features(folder, "train", &train, &noises, VERSIONS)?,
-        validation: features(folder, "validation", &validation, &noises, 1)?,
-        test: features(folder, "test", &test, &noises, 1)?,
+        train: features(folder, "train", &train, &noises, VERSIONS, notes)?,
+        validation: features(folder, "validation", &validation, &noises, 1, notes)?,
+        test: features(folder, "test", &test, &noises, 1, notes)?,
     })
 }
 
@@ -125,12 +126,19 @@ fn features(
     clips: &[Clip],
     noises: &[PathBuf],
     versions: usize,
+    notes: &mut Vec<String>,
 ) -> Result<Samples, DataError> {
     let size = Mfcc::FRAMES * Mfcc::COEFFICIENTS;
     let recipe = format!("mfcc 1, {versions} versions, {NOISE_SHARE} of them with noise to {NOISE_VOLUME}");
     let files: Vec<&PathBuf> = clips.iter().map(|c| &c.file).chain(noises).collect();
-    let codes =
-        cached(folder, &format!("kws-{split}"), &recipe, &files, clips.len() * versions * size, || {
+    let codes = cached(
+        folder,
+        &format!("kws-{split}"),
+        &recipe,
+        &files,
+        clips.len() * versions * size,
+        notes,
+        || {
             let noises: Vec<Vec<f32>> = if versions == 1 {
                 vec![]
             } else {
@@ -153,7 +161,8 @@ fn features(
                 },
             )?;
             Ok(codes)
-        })?;
+        },
+    )?;
     Ok(Samples::variants(size, versions, codes, clips.iter().map(|c| c.label).collect()))
 }
 

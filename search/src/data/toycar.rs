@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::cache::cached;
 use super::folders::{files, name};
-use super::{DataError, Dataset, Learn, LogMel, Samples, sound};
+use super::{DataError, Dataset, Learn, LogMel, Samples, Wanted, sound};
 
 /// What the folder must hold.
 const NEEDS: &str =
@@ -27,8 +27,9 @@ struct Clip {
 ///
 /// # Errors
 /// If a folder is missing, a name says nothing of machine and state, or a file is no sound of the right kind and length.
-pub fn toycar(folder: Option<&Path>) -> Result<Dataset, DataError> {
-    let folder = folder.ok_or(DataError::NoFolder(NEEDS))?;
+pub fn toycar(wanted: &mut Wanted) -> Result<Dataset, DataError> {
+    let folder = wanted.folder.ok_or(DataError::NoFolder(NEEDS))?;
+    let notes = &mut wanted.notes;
     let clips = |split: &str| {
         let path = folder.join("ToyCar").join(split);
         let clips = files(&path, &["wav"], NEEDS)?.into_iter().map(clip).collect::<Result<Vec<_>, _>>()?;
@@ -61,9 +62,9 @@ pub fn toycar(folder: Option<&Path>) -> Result<Dataset, DataError> {
         shape: [1, 1, FRAMES * LogMel::ENERGIES],
         input: LogMel::CODES,
         learn: Learn::Reconstruction,
-        train: features(folder, "train", &train)?,
-        validation: features(folder, "validation", &validation)?,
-        test: features(folder, "test", &test)?,
+        train: features(folder, "train", &train, notes)?,
+        validation: features(folder, "validation", &validation, notes)?,
+        test: features(folder, "test", &test, notes)?,
     })
 }
 
@@ -79,24 +80,30 @@ fn clip(file: PathBuf) -> Result<Clip, DataError> {
     }
 }
 
-fn features(folder: &Path, split: &str, clips: &[Clip]) -> Result<Samples, DataError> {
+fn features(
+    folder: &Path,
+    split: &str,
+    clips: &[Clip],
+    notes: &mut Vec<String>,
+) -> Result<Samples, DataError> {
     let size = LogMel::FRAMES * LogMel::ENERGIES;
     let files: Vec<&PathBuf> = clips.iter().map(|c| &c.file).collect();
-    let codes = cached(folder, &format!("ad-{split}"), "log-mel 1", &files, clips.len() * size, || {
-        let log_mel = LogMel::new();
-        let mut codes = vec![0i8; clips.len() * size];
-        codes.par_chunks_exact_mut(size).zip(clips).try_for_each(|(out, clip)| {
-            let samples = sound::read(&clip.file, LogMel::SOUND)?;
-            if samples.len() < LogMel::SOUND {
-                let why = format!("has {} samples, expected at least {}", samples.len(), LogMel::SOUND);
-                return Err(DataError::content(&clip.file, why));
-            }
-            let sound: Vec<f32> = samples.iter().map(|s| f32::from(*s) / 32768.0).collect();
-            out.copy_from_slice(&log_mel.codes(&sound));
-            Ok(())
+    let codes =
+        cached(folder, &format!("ad-{split}"), "log-mel 1", &files, clips.len() * size, notes, || {
+            let log_mel = LogMel::new();
+            let mut codes = vec![0i8; clips.len() * size];
+            codes.par_chunks_exact_mut(size).zip(clips).try_for_each(|(out, clip)| {
+                let samples = sound::read(&clip.file, LogMel::SOUND)?;
+                if samples.len() < LogMel::SOUND {
+                    let why = format!("has {} samples, expected at least {}", samples.len(), LogMel::SOUND);
+                    return Err(DataError::content(&clip.file, why));
+                }
+                let sound: Vec<f32> = samples.iter().map(|s| f32::from(*s) / 32768.0).collect();
+                out.copy_from_slice(&log_mel.codes(&sound));
+                Ok(())
+            })?;
+            Ok(codes)
         })?;
-        Ok(codes)
-    })?;
     let labels = clips.iter().map(|c| u8::from(c.anomaly)).collect();
     let machines = clips.iter().map(|c| c.machine).collect();
     Ok(Samples::clips(FRAMES * LogMel::ENERGIES, LogMel::ENERGIES, size, codes, labels, machines))

@@ -25,6 +25,7 @@ pub fn range(bits: u8, unsigned: bool) -> (f64, f64) {
 }
 
 /// Rounds half up with the gradient of the identity.
+// Scales divide as a product with their reciprocal, here as in the passes, so that both round alike.
 fn round(x: &Tensor) -> Tensor {
     x + ((x + 0.5).floor() - x).detach()
 }
@@ -33,7 +34,7 @@ fn round(x: &Tensor) -> Tensor {
 pub fn activation(x: &Tensor, log_scale: &Tensor, bits: u8, unsigned: bool) -> Tensor {
     let (low, high) = range(bits, unsigned);
     let scale = log_scale.exp();
-    round(&(x / &scale).clamp(low, high)) * scale
+    round(&(x * scale.reciprocal()).clamp(low, high)) * scale
 }
 
 /// Quantises weights `[channels, fan-in]` with a scale per row of `log_scale` `[widths, channels]`, whose codes lie in
@@ -41,7 +42,7 @@ pub fn activation(x: &Tensor, log_scale: &Tensor, bits: u8, unsigned: bool) -> T
 pub fn weights(w: &Tensor, log_scale: &Tensor, low: &Tensor, high: &Tensor) -> Tensor {
     let scale = log_scale.exp().unsqueeze(-1);
     let (low, high) = (low.unsqueeze(-1), high.unsqueeze(-1));
-    round(&(w.unsqueeze(0) / &scale).clamp_tensor(Some(low), Some(high))) * scale
+    round(&(w.unsqueeze(0) * scale.reciprocal()).clamp_tensor(Some(low), Some(high))) * scale
 }
 
 /// How quantisers find their scales.
@@ -90,7 +91,7 @@ impl Quantisers {
 
 /// The codes that [`weights`] stands for, for one width: `[channels, fan-in]`.
 pub fn weight_codes(w: &Tensor, log_scale: &Tensor, low: &Tensor, high: &Tensor) -> Tensor {
-    let v = w / log_scale.exp().unsqueeze(-1);
+    let v = w * log_scale.exp().reciprocal().unsqueeze(-1);
     (v.clamp_tensor(Some(low.unsqueeze(-1)), Some(high.unsqueeze(-1))) + 0.5).floor().to_kind(Kind::Int8)
 }
 
