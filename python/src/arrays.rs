@@ -1,4 +1,4 @@
-//! NumPy arrays of samples to the codes that a network reads.
+//! `NumPy` arrays of samples to the codes that a network reads.
 
 use mpic_kernels::net::Tensor;
 use numpy::ndarray::{ArrayViewD, IxDyn};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use mpic_kernels::deploy::{self, STACK};
 use mpic_kernels::fast::Fast;
-use mpic_kernels::net::{IntNet, Tensor};
+use mpic_kernels::net::{IntLayer, IntNet, Tensor};
 use mpic_kernels::{files, golden, simulate};
 use numpy::ndarray::Array2;
 use numpy::{IntoPyArray as _, PyArray1, PyArray2, PyArrayMethods as _, PyUntypedArrayMethods as _};
@@ -74,10 +74,10 @@ fn rows<T: numpy::Element + Copy>(py: Python<'_>, rows: Vec<Vec<T>>, width: usiz
 }
 
 /// The rows, or the only one of a single sample.
-fn as_given<'py, T: numpy::Element + Copy>(
-    array: Bound<'py, PyArray2<T>>,
+fn as_given<T: numpy::Element + Copy>(
+    array: Bound<'_, PyArray2<T>>,
     single: bool,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> PyResult<Bound<'_, PyAny>> {
     let (n, width) = (array.shape()[0], array.shape()[1]);
     if single { Ok(array.reshape([n * width])?.into_any()) } else { Ok(array.into_any()) }
 }
@@ -130,7 +130,7 @@ impl Network {
     /// Names of the layers, in order of execution.
     #[getter]
     fn layers(&self) -> Vec<&str> {
-        self.net.layers.iter().map(|l| l.name()).collect()
+        self.net.layers.iter().map(IntLayer::name).collect()
     }
 
     /// The codes that the network reads: int8, shape (N, height, width, channels), without N for one sample.

@@ -1,7 +1,7 @@
 //! Measured costs.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use mpic_kernels::graph;
 use mpic_kernels::lut::{self, Cost, Lut, queries};
 use mpic_kernels::measure::{self, Progress};
-use mpic_kernels::net::IntNet;
+use mpic_kernels::net::{IntLayer, IntNet};
 use mpic_kernels::source::Source;
 use mpic_kernels::{files, random};
 use numpy::PyArray1;
@@ -47,8 +47,9 @@ impl Model<'_> {
                 )));
             }
         }
-        if graph::built_in(&name).is_none() && name.ends_with(".json") {
-            return IntNet::load(name.as_ref()).map_err(error);
+        let path = Path::new(&name);
+        if graph::built_in(&name).is_none() && path.extension().is_some_and(|e| e == "json") {
+            return IntNet::load(path).map_err(error);
         }
         let source = Source::load(&name).map_err(error)?;
         let mut widths = |_: &mut _, n: usize| vec![weights; n];
@@ -96,7 +97,7 @@ impl Table {
         for query in queries(&net) {
             costs[query.region] = costs[query.region] + self.lut.cost(&query).map_err(error)?;
         }
-        let names: Vec<&str> = net.layers.iter().map(|l| l.name()).collect();
+        let names: Vec<&str> = net.layers.iter().map(IntLayer::name).collect();
         let of = |f: &dyn Fn(&Cost) -> f64| PyArray1::from_iter(py, costs.iter().map(f));
         let (cycles, instructions, energy) =
             (of(&|c| c.cycles), of(&|c| c.instructions), of(&|c| c.energy_pj));
