@@ -17,6 +17,9 @@ def test_a_search_tells_its_progress_and_returns_its_run(found):
     assert any(e.text == "warm-up" and e.done == e.total for e in works), events
     assert any(e.text.startswith("written:") for e in events)
     assert run.metric == "accuracy" and run.report.exists()
+    # What is printed to repeat it says on how many threads, and not who read along.
+    command = run.json["runs"][0]["command"]
+    assert "--threads=1" in command and "--progress" not in command
     assert max(p["accuracy"] for p in run.points) > 80
 
 
