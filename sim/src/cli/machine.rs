@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::{Program, memory, parse_assignment};
+use crate::engine::{ENGINES, Engine};
 use crate::hart::Core;
-use crate::machine::{Config, Engine, Limits, Machine};
+use crate::machine::{Config, Limits, Machine};
 use crate::memory::DEFAULT_RAM;
 use crate::observer::Observer;
 use crate::report::{Outcome, Status};
@@ -48,6 +49,9 @@ pub(super) struct MachineArgs {
         default_value = "instr=0:0,data=0:0"
     )]
     wait_states: MemoryTiming,
+    /// How to run; what comes out is the same, an observer or trace always takes the reference
+    #[arg(long, value_name = "NAME", value_parser = parse_engine, default_value = ENGINES[0].name)]
+    engine: &'static Engine,
     /// Stop after N cycles
     #[arg(long, value_name = "N")]
     max_cycles: Option<u64>,
@@ -135,7 +139,7 @@ impl MachineArgs {
                 ..self.wait_states.clone()
             },
             semihosting: self.semihosting,
-            engine: Engine::default(),
+            engine: self.engine,
             profile,
             interrupts: self.irq_at.clone(),
         };
@@ -164,6 +168,13 @@ impl Program {
     pub(super) fn address_of(&self, symbol: &str) -> Result<u32> {
         self.image.symbol(symbol).ok_or_else(|| anyhow!("the ELF has no symbol '{symbol}'"))
     }
+}
+
+fn parse_engine(text: &str) -> Result<&'static Engine, String> {
+    Engine::named(text).ok_or_else(|| {
+        let all: Vec<_> = ENGINES.iter().map(|e| format!("{} ({})", e.name, e.about)).collect();
+        format!("there is no engine '{text}'; there are {}", all.join(", "))
+    })
 }
 
 fn parse_interrupt(text: &str) -> Result<(u64, u8), String> {

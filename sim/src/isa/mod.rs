@@ -16,15 +16,14 @@ macro_rules! row {
             unit: $unit,
             plain: $exec,
             // The same function, made part of another: blocks jump from instruction to instruction.
-            run: |c, op, rest| $crate::isa::block::run(c, op, rest, $exec),
+            run: |c, op, rest| $crate::engine::threaded::run(c, op, rest, $exec),
         }
     };
 }
 
-mod block;
 pub mod csr;
 mod form;
-mod mpic_dot;
+pub(crate) mod mpic_dot;
 pub(crate) mod rv32i;
 pub(crate) mod rv32m;
 mod simd;
@@ -35,8 +34,7 @@ mod xpulp_mem;
 mod xpulp_mul;
 pub(crate) mod zicsr;
 
-pub(crate) use block::Op;
-use block::{Run, run};
+use crate::engine::threaded::{Run, run};
 pub use form::Form;
 use form::waits_for;
 
@@ -204,9 +202,9 @@ pub struct Row {
     /// Function unit.
     pub unit: Unit,
     /// Executes it, or asks for [`Cpu::again`].
-    plain: fn(&mut Cpu, &Inst) -> Flow,
+    pub(crate) plain: fn(&mut Cpu, &Inst) -> Flow,
     /// The same within a block.
-    run: Run,
+    pub(crate) run: Run,
 }
 
 impl Row {

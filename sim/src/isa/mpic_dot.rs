@@ -88,7 +88,7 @@ fn dot_in<
 }
 
 /// How blocks run a dot product of two registers in the format that `c` has; `None` for anything else.
-pub(super) fn in_format(c: &Cpu, i: &Inst) -> Option<Run> {
+pub(crate) fn in_format(c: &Cpu, i: &Inst) -> Option<Run> {
     if i.row.unit != Unit::Dot || scalar(c, i) {
         return None;
     }

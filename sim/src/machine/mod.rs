@@ -1,32 +1,20 @@
 //! The machine: a program loaded into memory, run to its end.
 
-mod blocks;
 mod config;
-mod decoded;
-mod executor;
-mod fast;
-mod host;
-mod pricing;
-mod record;
-mod replay;
-mod tally;
 
-use blocks::Blocks;
-pub use config::{Config, Engine, Limits, LoadError};
-use executor::{Executor, cycle_of_report};
-use record::Record;
-use tally::Tally;
+pub use config::{Config, LoadError};
 
 use crate::elf::Image;
-use crate::energy::EventCounts;
-use crate::exec::Executed;
+use crate::engine::{self, Runner};
 use crate::hart::Hart;
-use crate::isa::{Cpu, Flow};
+use crate::isa::Cpu;
 use crate::memory::Memory;
-use crate::observer::{Observer, Retired};
-use crate::profile::{Line, Profile};
+use crate::observer::Observer;
+use crate::profile::Profile;
 use crate::report::{Outcome, Status};
-use crate::timing::{Pipeline, Stalls};
+pub use crate::system::Limits;
+use crate::system::{Executor, System, cycle_of_report};
+use crate::timing::Pipeline;
 
 /// A core with its memory and a program.
 ///
@@ -62,17 +50,15 @@ use crate::timing::{Pipeline, Stalls};
 /// assert_eq!((report.cycles, report.instructions, report.results), (4, 4, vec![5]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone)]
 pub struct Machine {
-    exec: Executor,
-    pipeline: Pipeline,
-    tally: Tally,
-    record: Record,
-    profile: Option<Profile>,
-    engine: Engine,
-    blocks: Blocks,
-    /// Where programs for riscv-tests look for the answer to a request.
-    fromhost: Option<u32>,
+    system: System,
+    engine: Box<dyn Runner>,
+}
+
+impl Clone for Machine {
+    fn clone(&self) -> Self {
+        Self { system: self.system.clone(), engine: self.engine.copy() }
+    }
 }
 
 impl Machine {
@@ -89,7 +75,7 @@ impl Machine {
     /// # Errors
     /// As [`Machine::new`].
     pub fn renewed(self, image: &Image, config: &Config) -> Result<Self, LoadError> {
-        Self::within(self.exec.cpu.mem.renewed(&config.ram), image, config)
+        Self::within(self.system.exec.cpu.mem.renewed(&config.ram), image, config)
     }
 
     fn within(mem: std::io::Result<Memory>, image: &Image, config: &Config) -> Result<Self, LoadError> {
@@ -119,31 +105,28 @@ impl Machine {
         let mut pins: Vec<_> =
             config.interrupts.iter().map(|&(at, id)| (cycle_of_report(at), id & 31)).collect();
         pins.sort_unstable();
-        Ok(Self {
-            exec: Executor::new(Cpu::new(hart, mem), pins.into(), config.semihosting),
-            pipeline: Pipeline::new(image.entry, config.memory.clone(), config.quirks),
-            tally: Tally::default(),
-            record: Record::default(),
-            profile: config.profile.then(|| Profile::new(image.entry)),
-            engine: config.engine,
-            blocks: Blocks::default(),
-            fromhost: image.symbol("fromhost"),
-        })
+        let system = System::new(
+            Executor::new(Cpu::new(hart, mem), pins.into(), config.semihosting),
+            Pipeline::new(image.entry, config.memory.clone(), config.quirks),
+            config.profile.then(|| Profile::new(image.entry)),
+            image.symbol("fromhost"),
+        );
+        Ok(Self { system, engine: config.engine.start() })
     }
 
     /// `bytes` of memory from `address`, if RAM holds them.
     #[must_use]
     pub fn read(&self, address: u32, bytes: u32) -> Option<&[u8]> {
-        self.exec.cpu.mem.slice(address, bytes)
+        self.system.exec.cpu.mem.slice(address, bytes)
     }
 
     /// Copies `data` to `address` and forgets decoded instructions; `false` if RAM does not hold that range.
     #[must_use]
     pub fn write(&mut self, address: u32, data: &[u8]) -> bool {
-        self.forget_code();
+        engine::forget_code(self.engine.as_mut(), &mut self.system);
         u32::try_from(data.len())
             .ok()
-            .and_then(|n| self.exec.cpu.mem.slice_mut(address, n))
+            .and_then(|n| self.system.exec.cpu.mem.slice_mut(address, n))
             .map(|room| room.copy_from_slice(data))
             .is_some()
     }
@@ -151,19 +134,19 @@ impl Machine {
     /// What every instruction cost, if the configuration asked for it; complete after a run.
     #[must_use]
     pub fn profile(&self) -> Option<&Profile> {
-        self.profile.as_ref()
+        self.system.profile.as_ref()
     }
 
     /// The architectural state.
     #[must_use]
     pub fn hart(&self) -> &Hart {
-        &self.exec.cpu.hart
+        &self.system.exec.cpu.hart
     }
 
     /// The memory.
     #[must_use]
     pub fn memory(&self) -> &Memory {
-        &self.exec.cpu.mem
+        &self.system.exec.cpu.mem
     }
 
     /// Runs until the program ends, faults or meets a limit.
@@ -171,98 +154,29 @@ impl Machine {
         self.run_with(limits, &mut ())
     }
 
-    /// As [`Machine::run`], watched.
+    /// As [`Machine::run`], watched: instruction by instruction, whatever the engine.
     pub fn run_with<O: Observer>(&mut self, limits: Limits, observer: &mut O) -> Outcome {
-        if !O::WATCHES && self.engine == Engine::Blocks {
-            let status = self.run_blocks(limits);
-            return self.outcome(status);
-        }
-        loop {
-            if self.at_limit(limits) {
-                self.rest();
-                return self.outcome(Status::Limit);
-            }
-            match self.one(observer) {
-                Ok(None) => {}
-                Ok(Some(code)) => return self.outcome(Status::Exited(code)),
-                Err(stop) => return self.outcome(stop),
-            }
-        }
+        let engine = self.engine.as_mut();
+        let status = if O::WATCHES {
+            engine::run_watched(engine, &mut self.system, limits, observer)
+        } else {
+            engine.run(&mut self.system, limits)
+        };
+        self.report(status)
     }
 
     /// Runs one instruction; how the program ended, if it did.
     pub fn step(&mut self) -> Option<Status> {
-        match self.one(&mut ()) {
+        match engine::step(self.engine.as_mut(), &mut self.system, &mut ()) {
             Ok(None) => None,
             Ok(Some(code)) => Some(Status::Exited(code)),
             Err(stop) => Some(stop),
         }
     }
 
-    /// What is to be said of the run so far, if it ended as `status` says.
+    /// The report on the run so far, as if it had ended with `status`.
     pub fn report(&mut self, status: Status) -> Outcome {
-        self.outcome(status)
-    }
-
-    /// At a limit: the next instruction comes into ID, and what the last has still to write is written.
-    fn rest(&mut self) {
-        // What stops it is met again when the run goes on.
-        let _ = self.pipeline.refill(&mut self.exec);
-        if let Some(group) = self.pipeline.group_on_its_way() {
-            self.exec.cpu.hart.simd.group = group;
-        }
-        if let Some(pc) = self.pipeline.next() {
-            self.exec.cpu.hart.pc = pc;
-        }
-    }
-
-    fn at_limit(&self, limits: Limits) -> bool {
-        self.tally.instructions >= limits.instructions || self.pipeline.cycles() >= limits.cycles
-    }
-
-    /// One instruction. `Some(code)` when the program ended.
-    fn one<O: Observer>(&mut self, observer: &mut O) -> Result<Option<u32>, Status> {
-        let wanted = O::WATCHES || self.profile.is_some();
-        let (waits, counted) =
-            if wanted { (self.pipeline.stalls, self.tally.counts) } else { Default::default() };
-        let executed = self.pipeline.step(&mut self.exec)?;
-        self.tally.counts.sleep = self.pipeline.asleep();
-        self.tally.add(&self.exec.cpu, &executed);
-        self.tally.instructions += 1;
-        if self.profile.is_some() {
-            self.charge(&executed, &waits, &counted);
-        }
-        if O::WATCHES {
-            observer.retired(&Retired {
-                executed: &executed,
-                x: self.exec.cpu.hart.x(),
-                waited: &std::array::from_fn(|s| self.pipeline.stalls[s] - waits[s]),
-            });
-        }
-        if self.exec.cpu.hart.quirks_met != 0 {
-            self.tell_quirks(executed.pc);
-        }
-        if let Some(pc) = self.pipeline.next() {
-            self.exec.cpu.hart.pc = pc;
-        }
-        Ok(self.consequences())
-    }
-
-    /// Adds an instruction to the profile: all that was booked and counted since `waits` and `counted`.
-    fn charge(&mut self, e: &Executed, waits: &Stalls, counted: &EventCounts) {
-        let line = self.line(waits, counted);
-        let so_far = (self.pipeline.cycles(), self.tally.instructions);
-        if let Some(profile) = &mut self.profile {
-            profile.add(e.pc, &line, 1);
-            if let Flow::Jump(target) = e.flow {
-                profile.calls.jump(e.pc, &e.inst, target, so_far);
-            }
-        }
-    }
-
-    /// What one instruction cost: all that was booked and counted since `waits` and `counted`.
-    fn line(&self, waits: &Stalls, counted: &EventCounts) -> Line {
-        let stalls = std::array::from_fn(|s| self.pipeline.stalls[s] - waits[s]);
-        Line { runs: 1, stalls, counts: self.tally.counts.since(counted) }
+        self.engine.settle(&mut self.system);
+        self.system.outcome(status)
     }
 }

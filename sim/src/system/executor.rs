@@ -15,12 +15,12 @@ const BACKTRACE: usize = 64;
 
 /// The core, its memory, and what waits for it.
 #[derive(Clone)]
-pub(super) struct Executor {
-    pub(super) cpu: Cpu,
+pub(crate) struct Executor {
+    pub(crate) cpu: Cpu,
     decoded: Decoded,
     /// Cycle an interrupt pin rises (as the pipeline counts cycles) and its number, by rising cycle. The pin of the first stays
     /// high until it is taken.
-    pub(super) pins: VecDeque<(u64, u8)>,
+    pub(crate) pins: VecDeque<(u64, u8)>,
     /// Events of the last cycle that are on their way into the performance counters.
     counted: u16,
     /// Words of code that were fetched before a store changed them, as they were.
@@ -31,17 +31,17 @@ pub(super) struct Executor {
     semihosting: bool,
     /// Where control goes behind a trap.
     resume: u32,
-    pub(super) first_trap: Option<Trapped>,
+    pub(crate) first_trap: Option<Trapped>,
     /// Return addresses of the calls the program is in.
-    pub(super) calls: Vec<u32>,
+    pub(crate) calls: Vec<u32>,
     /// Address of the instruction executed last.
-    pub(super) last: u32,
+    pub(crate) last: u32,
     /// The program has asked the host to end it.
-    pub(super) ended: Option<u32>,
+    pub(crate) ended: Option<u32>,
 }
 
 impl Executor {
-    pub(super) fn new(cpu: Cpu, pins: VecDeque<(u64, u8)>, semihosting: bool) -> Self {
+    pub(crate) fn new(cpu: Cpu, pins: VecDeque<(u64, u8)>, semihosting: bool) -> Self {
         Self {
             decoded: Decoded::new(cpu.hart.quirks),
             cpu,
@@ -59,17 +59,17 @@ impl Executor {
     }
 
     /// The instruction at an address.
-    pub(super) fn fetch(&mut self, pc: u32) -> Result<Inst, Fault> {
+    pub(crate) fn fetch(&mut self, pc: u32) -> Result<Inst, Fault> {
         self.decoded.get(&mut self.cpu.mem, pc)
     }
 
     /// Drops everything decoded.
-    pub(super) fn forget_code(&mut self) {
+    pub(crate) fn forget_code(&mut self) {
         self.decoded.clear();
     }
 
     /// Whether old code is still on its way to ID.
-    pub(super) fn has_stale_code(&self) -> bool {
+    pub(crate) fn has_stale_code(&self) -> bool {
         !self.stale.is_empty() || !self.changing.is_empty()
     }
 
@@ -110,7 +110,7 @@ impl Executor {
     }
 
     /// Keeps the return addresses of the last calls, for backtraces.
-    pub(super) fn note_call(&mut self, inst: &Inst, after: u32) {
+    pub(crate) fn note_call(&mut self, inst: &Inst, after: u32) {
         if inst.is_call() {
             if self.calls.len() == BACKTRACE {
                 self.calls.remove(0);
@@ -122,13 +122,13 @@ impl Executor {
     }
 
     /// A store of a block has changed code, which was `words`: for the instructions fetched already it comes too late.
-    pub(super) fn changed(&mut self, words: Vec<(u32, u32)>) {
+    pub(crate) fn changed(&mut self, words: Vec<(u32, u32)>) {
         self.stale.extend(&words);
         self.changing = words;
     }
 
     /// The old words of code of which `holds` says that they were fetched are still to come.
-    pub(super) fn keep_stale(&mut self, holds: impl Fn(u32) -> bool) {
+    pub(crate) fn keep_stale(&mut self, holds: impl Fn(u32) -> bool) {
         self.stale.retain(|w| holds(w.0));
     }
 
@@ -381,6 +381,6 @@ impl Driver for Executor {
 }
 
 /// The cycle of the pipeline in which a cycle of the reports is.
-pub(super) fn cycle_of_report(cycle: u64) -> u64 {
+pub(crate) fn cycle_of_report(cycle: u64) -> u64 {
     cycle + rules::FIRST_ISSUE - 1
 }

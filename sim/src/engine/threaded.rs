@@ -1,10 +1,12 @@
-//! Instructions as blocks run them: each jumps to the one behind it, and frequent pairs are one.
+//! The threaded engine: each instruction of a block jumps to the one behind it, and frequent pairs are one.
 
 #![expect(clippy::inline_always, reason = "what is not inlined here is a call per simulated instruction")]
 
 use std::slice::Iter;
 
-use super::{Cpu, Flow, Inst, Row, mpic_dot, rv32i, rv32m};
+use super::blocks::Translator;
+use crate::decode;
+use crate::isa::{Cpu, Flow, Inst, Row, mpic_dot, rv32i, rv32m};
 
 /// An instruction of a block, ready to run.
 #[derive(Clone, Copy)]
@@ -14,7 +16,7 @@ pub(crate) struct Op {
 }
 
 /// Runs an instruction of a block and those behind it, up to the first after which control does not just go on.
-pub(super) type Run = fn(&mut Cpu, &Op, Iter<'_, Op>) -> Ended;
+pub(crate) type Run = fn(&mut Cpu, &Op, Iter<'_, Op>) -> Ended;
 
 /// How control goes on behind a block: a [`Flow`] in one register, without which the compiler makes calls of what are jumps
 /// from instruction to instruction.
@@ -50,18 +52,24 @@ impl Ended {
     }
 }
 
-impl Op {
-    /// `insts` as a block that runs in the SIMD format `cpu` has.
-    pub(crate) fn block(cpu: &Cpu, insts: impl Iterator<Item = Inst>) -> Box<[Self]> {
-        let one = |operands: Inst| {
+/// Makes chains of [`Op`]s.
+#[derive(Clone, Default)]
+pub(super) struct Threaded;
+
+impl Translator for Threaded {
+    type Code = Box<[Op]>;
+
+    fn translate(&mut self, cpu: &Cpu, insts: &[(u32, Inst)]) -> Box<[Op]> {
+        let one = |&(pc, inst): &(u32, Inst)| {
+            let operands = folded(pc, inst);
             let run = match mpic_dot::in_format(cpu, &operands) {
                 _ if operands.moves_stack() => run_and_note,
                 Some(run) => run,
                 None => operands.row.run,
             };
-            Self { run, operands }
+            Op { run, operands }
         };
-        let mut ops: Box<[Self]> = insts.map(one).collect();
+        let mut ops: Box<[Op]> = insts.iter().map(one).collect();
         let mut at = 0;
         while let Some([first, second, ..]) = ops.get_mut(at..) {
             match pair_of(&first.operands, &second.operands) {
@@ -75,12 +83,20 @@ impl Op {
         ops
     }
 
-    /// Runs a block: straight-line code, so that how control goes on behind it follows from its last instruction. If that
-    /// is not so for an earlier one, `cpu.left` says how many were left.
     #[inline]
-    pub(crate) fn run_block(cpu: &mut Cpu, block: &[Self]) -> Flow {
-        go_on(cpu, Flow::Next, block.iter()).flow()
+    fn run(code: &Box<[Op]>, cpu: &mut Cpu) -> (Flow, usize) {
+        cpu.left = 0;
+        (go_on(cpu, Flow::Next, code.iter()).flow(), cpu.left)
     }
+}
+
+/// An instruction that does without its address: only the last of a block sees the program counter.
+fn folded(pc: u32, inst: Inst) -> Inst {
+    if inst.row.name == "auipc" {
+        let value = pc.wrapping_add(inst.imm as u32);
+        return inst.with(decode::decode(0x37).row, value as i32);
+    }
+    inst
 }
 
 #[inline(always)]
@@ -97,7 +113,7 @@ fn go_on(c: &mut Cpu, flow: Flow, mut rest: Iter<'_, Op>) -> Ended {
 }
 
 #[inline(always)]
-pub(super) fn run(c: &mut Cpu, op: &Op, rest: Iter<'_, Op>, exec: impl Fn(&mut Cpu, &Inst) -> Flow) -> Ended {
+pub(crate) fn run(c: &mut Cpu, op: &Op, rest: Iter<'_, Op>, exec: impl Fn(&mut Cpu, &Inst) -> Flow) -> Ended {
     let flow = exec(c, &op.operands);
     if flow == Flow::Again {
         return again(c, op, rest);

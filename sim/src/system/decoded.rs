@@ -15,7 +15,7 @@ type Page = [Option<Inst>];
 
 /// Decoded instructions by address, in pages filled on demand.
 #[derive(Clone, Default)]
-pub(super) struct Decoded {
+pub(crate) struct Decoded {
     pages: Vec<(u32, Arc<Page>)>,
     /// Index of a page by its address.
     by_address: FxHashMap<u32, usize>,
@@ -29,12 +29,12 @@ pub(super) struct Decoded {
 const AHEAD: u32 = 20;
 
 impl Decoded {
-    pub(super) fn new(quirks: bool) -> Self {
+    pub(crate) fn new(quirks: bool) -> Self {
         Self { quirks, ..Self::default() }
     }
 
     #[inline]
-    pub(super) fn get(&mut self, mem: &mut Memory, pc: u32) -> Result<Inst, Fault> {
+    pub(crate) fn get(&mut self, mem: &mut Memory, pc: u32) -> Result<Inst, Fault> {
         let (base, slot) = (pc & !(PAGE - 1), (pc % PAGE / 2) as usize);
         if self.pages.get(self.recent).is_none_or(|p| p.0 != base) {
             self.recent = *self.by_address.entry(base).or_insert_with(|| {
@@ -53,7 +53,7 @@ impl Decoded {
         Ok(inst)
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.pages.clear();
         self.by_address.clear();
         self.recent = 0;
