@@ -5,6 +5,7 @@
 //! Semantics ([`isa`]) say what happened; [`timing`] and [`energy`] say what it cost.
 
 pub mod cli;
+pub mod cores;
 pub mod decode;
 pub mod elf;
 pub mod energy;

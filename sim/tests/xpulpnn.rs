@@ -5,8 +5,7 @@ mod asm;
 
 use asm::{addi, branch, exit, jal, li, result};
 use mpic_sim::engine::ENGINES;
-use mpic_sim::hart::Core;
-use mpic_sim::{Config, Image, Limits, Machine, Status, decode};
+use mpic_sim::{Config, Image, Limits, Machine, Status, cores, decode};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -127,7 +126,7 @@ fn cases(rng: &mut StdRng, quirks: bool) -> Vec<Case> {
                 | funct3 << 12
                 | 12 << 7
                 | 0x57;
-            assert_eq!(decode::decode(word).row.name, *name, "0x{word:08x}");
+            assert_eq!(decode::decode(&cores::MPIC, word).row.name, *name, "0x{word:08x}");
             let corners = CORNERS.iter().flat_map(|a| CORNERS.map(|b| [*a, b, 0xFFFF_FFF0]));
             let random: Vec<[u32; 3]> = (0..64).map(|_| rng.random()).collect();
             for operands in corners.chain(random) {
@@ -158,7 +157,7 @@ fn every_form_is_as_defined() {
             words.extend([addi(20, 20, -1), branch(0, 20, 0, 8), jal(0, -back), addi(10, 0, 0)]);
             words.extend(exit());
             let image = Image::parse(&asm::program(&words)).expect("a program");
-            let config = Config { core: Core::Ri5cy, quirks, engine, ..Config::default() };
+            let config = Config { core: &cores::RI5CY, quirks, engine, ..Config::default() };
             let outcome = Machine::new(&image, &config).expect("fits").run(Limits::default());
             assert!(matches!(outcome.status, Status::Exited(0)), "{:?}", outcome.status);
             assert_eq!(outcome.results.len(), 3 * chunk.len());

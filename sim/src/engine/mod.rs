@@ -1,12 +1,12 @@
 //! The engines: ways to run a program. Whichever runs, results, cycles and everything else a run says are the same; the
 //! reference says what they are, and the tests hold every row of [`ENGINES`] against it.
 //!
-//! To add an engine, implement [`Runner`] in a file of its own and give it a row. One that turns straight-line code into
-//! something else only needs a [`Translator`](blocks::Translator): timing, memory, traps and limits come from [`blocks`].
+//! To add an engine, implement `Runner` in a file of its own and give it a row. One that turns straight-line code into
+//! something else only needs to be a `blocks::Translator`: timing, memory, traps and limits come from there.
 
 mod blocks;
 mod reference;
-pub(crate) mod threaded;
+mod threaded;
 
 use crate::memory::device::Signal;
 use crate::observer::Observer;

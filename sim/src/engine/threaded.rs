@@ -4,75 +4,37 @@
 
 use std::slice::Iter;
 
-use super::blocks::Translator;
+use super::blocks::{Ended, Translator};
 use crate::decode;
-use crate::isa::{Cpu, Flow, Inst, Row, mpic_dot, rv32i, rv32m};
+use crate::isa::{Cpu, Flow, Form, Inst, Op, Row, TABLE, mpic_dot, plainly, rv32i, rv32m};
 
 /// An instruction of a block, ready to run.
 #[derive(Clone, Copy)]
-pub(crate) struct Op {
+pub(super) struct Link {
     run: Run,
-    operands: Inst,
+    inst: Inst,
 }
 
 /// Runs an instruction of a block and those behind it, up to the first after which control does not just go on.
-pub(crate) type Run = fn(&mut Cpu, &Op, Iter<'_, Op>) -> Ended;
+type Run = fn(&mut Cpu, &Link, Iter<'_, Link>) -> Ended;
 
-/// How control goes on behind a block: a [`Flow`] in one register, without which the compiler makes calls of what are jumps
-/// from instruction to instruction.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(transparent)]
-pub(crate) struct Ended(u64);
-
-impl Ended {
-    const NEXT: Self = Self(0);
-    const JUMP: u64 = 1 << 32;
-    const IRREGULAR: u64 = 2 << 32;
-    const FAILED: u64 = 3 << 32;
-
-    #[inline(always)]
-    fn with(flow: Flow) -> Self {
-        match flow {
-            Flow::Next => Self::NEXT,
-            Flow::Jump(target) => Self(Self::JUMP | u64::from(target)),
-            Flow::Irregular => Self(Self::IRREGULAR),
-            // Blocks hold no instruction that traps, returns from a trap or sleeps.
-            Flow::Fault | Flow::Again | Flow::Trap(_) | Flow::Return | Flow::Sleep => Self(Self::FAILED),
-        }
-    }
-
-    #[inline(always)]
-    fn flow(self) -> Flow {
-        match self.0 & !u64::from(u32::MAX) {
-            0 => Flow::Next,
-            Self::JUMP => Flow::Jump(self.0 as u32),
-            Self::IRREGULAR => Flow::Irregular,
-            _ => Flow::Fault,
-        }
-    }
-}
-
-/// Makes chains of [`Op`]s.
+/// Makes chains of [`Link`]s.
 #[derive(Clone, Default)]
 pub(super) struct Threaded;
 
 impl Translator for Threaded {
-    type Code = Box<[Op]>;
+    type Code = Box<[Link]>;
 
-    fn translate(&mut self, cpu: &Cpu, insts: &[(u32, Inst)]) -> Box<[Op]> {
-        let one = |&(pc, inst): &(u32, Inst)| {
-            let operands = folded(pc, inst);
-            let run = match mpic_dot::in_format(cpu, &operands) {
-                _ if operands.moves_stack() => run_and_note,
-                Some(run) => run,
-                None => operands.row.run,
-            };
-            Op { run, operands }
+    fn translate(&mut self, cpu: &Cpu, insts: &[(u32, Inst)]) -> Box<[Link]> {
+        let link = |&(pc, inst): &(u32, Inst)| {
+            let inst = folded(cpu, pc, inst);
+            let run = if inst.moves_stack() { run_and_note } else { run_of(cpu, &inst) };
+            Link { run, inst }
         };
-        let mut ops: Box<[Op]> = insts.iter().map(one).collect();
+        let mut links: Box<[Link]> = insts.iter().map(link).collect();
         let mut at = 0;
-        while let Some([first, second, ..]) = ops.get_mut(at..) {
-            match pair_of(&first.operands, &second.operands) {
+        while let Some([first, second, ..]) = links.get_mut(at..) {
+            match pair_of(&first.inst, &second.inst) {
                 Some(run) => {
                     first.run = run;
                     at += 2;
@@ -80,30 +42,27 @@ impl Translator for Threaded {
                 None => at += 1,
             }
         }
-        ops
+        links
     }
 
     #[inline]
-    fn run(code: &Box<[Op]>, cpu: &mut Cpu) -> (Flow, usize) {
-        cpu.left = 0;
-        (go_on(cpu, Flow::Next, code.iter()).flow(), cpu.left)
+    fn run(links: &Box<[Link]>, cpu: &mut Cpu) -> Ended {
+        go_on(cpu, Flow::Next, links.iter())
     }
 }
 
 /// An instruction that does without its address: only the last of a block sees the program counter.
-fn folded(pc: u32, inst: Inst) -> Inst {
-    if inst.row.name == "auipc" {
-        let value = pc.wrapping_add(inst.imm as u32);
-        return inst.with(decode::decode(0x37).row, value as i32);
+fn folded(cpu: &Cpu, pc: u32, inst: Inst) -> Inst {
+    match inst.row.op {
+        Op::PcPlus => inst.with(decode::decode(cpu.core, 0x37).row, pc.wrapping_add(inst.imm as u32) as i32),
+        _ => inst,
     }
-    inst
 }
 
 #[inline(always)]
-fn go_on(c: &mut Cpu, flow: Flow, mut rest: Iter<'_, Op>) -> Ended {
+fn go_on(c: &mut Cpu, flow: Flow, mut rest: Iter<'_, Link>) -> Ended {
     if flow != Flow::Next {
-        c.left = rest.len();
-        return Ended::with(flow);
+        return Ended::with(flow, rest.len());
     }
     match rest.next() {
         // Compiled to a jump; at worst the host's stack is as deep as a block is long.
@@ -112,28 +71,133 @@ fn go_on(c: &mut Cpu, flow: Flow, mut rest: Iter<'_, Op>) -> Ended {
     }
 }
 
+/// What [`run_row`] and [`pair`] are made of, with constant operations and forms.
 #[inline(always)]
-pub(crate) fn run(c: &mut Cpu, op: &Op, rest: Iter<'_, Op>, exec: impl Fn(&mut Cpu, &Inst) -> Flow) -> Ended {
-    let flow = exec(c, &op.operands);
-    if flow == Flow::Again {
-        return again(c, op, rest);
+fn run(op: Op, form: Form, c: &mut Cpu, link: &Link, rest: Iter<'_, Link>) -> Ended {
+    match plainly(op, form, c, &link.inst) {
+        Some(flow) => go_on(c, flow, rest),
+        None => not_plainly(c, link, rest),
     }
-    go_on(c, flow, rest)
 }
 
 /// Out of the way, so that plain accesses need no stack.
 #[cold]
 #[inline(never)]
-fn again(c: &mut Cpu, op: &Op, rest: Iter<'_, Op>) -> Ended {
-    let flow = (c.again)(c, &op.operands);
+fn not_plainly(c: &mut Cpu, link: &Link, rest: Iter<'_, Link>) -> Ended {
+    let flow = link.inst.row.exec(c, &link.inst);
     go_on(c, flow, rest)
 }
 
 /// For instructions that move the stack pointer.
-fn run_and_note(c: &mut Cpu, op: &Op, rest: Iter<'_, Op>) -> Ended {
-    let flow = op.operands.row.exec(c, &op.operands);
+fn run_and_note(c: &mut Cpu, link: &Link, rest: Iter<'_, Link>) -> Ended {
+    let flow = link.inst.row.exec(c, &link.inst);
     c.stack.note(c.hart.get(2));
     go_on(c, flow, rest)
+}
+
+/// For an instruction of row `N` of the table.
+fn run_row<const N: usize>(c: &mut Cpu, link: &Link, rest: Iter<'_, Link>) -> Ended {
+    let (op, form) = const { row_at(N) };
+    run(op, form, c, link, rest)
+}
+
+/// Operation and form of row `n` of the table; of one that does nothing beyond its end.
+const fn row_at(mut n: usize) -> (Op, Form) {
+    let mut t = 0;
+    while t < TABLE.len() {
+        if n < TABLE[t].len() {
+            return (TABLE[t][n].op, TABLE[t][n].form);
+        }
+        n -= TABLE[t].len();
+        t += 1;
+    }
+    (Op::Fence, Form::None)
+}
+
+/// Where a row stands in the table.
+fn place(row: &Row) -> Option<usize> {
+    let mut before = 0;
+    for rows in TABLE {
+        let bytes = std::ptr::from_ref(row).addr().wrapping_sub(rows.as_ptr().addr());
+        let at = bytes / size_of::<Row>();
+        if at < rows.len() {
+            return Some(before + at);
+        }
+        before += rows.len();
+    }
+    None
+}
+
+macro_rules! rows {
+    ($($n:literal)*) => {
+        [$([
+            run_row::<{ 8 * $n }>, run_row::<{ 8 * $n + 1 }>, run_row::<{ 8 * $n + 2 }>, run_row::<{ 8 * $n + 3 }>,
+            run_row::<{ 8 * $n + 4 }>, run_row::<{ 8 * $n + 5 }>, run_row::<{ 8 * $n + 6 }>, run_row::<{ 8 * $n + 7 }>,
+        ]),*]
+    };
+}
+
+/// [`run_row`] of every row.
+static ROWS: [[Run; 8]; 48] = rows!(
+    0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23
+    24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47
+);
+
+/// How an instruction runs in the SIMD format that `cpu` has.
+fn run_of(cpu: &Cpu, inst: &Inst) -> Run {
+    if let Op::Dot { signed } = inst.row.op
+        && let Some(run) = dot_of(cpu, inst, signed)
+    {
+        return run;
+    }
+    // A row that the tables above have no room for runs all the same.
+    let known = place(inst.row).and_then(|n| ROWS.as_flattened().get(n));
+    known.copied().unwrap_or(not_plainly)
+}
+
+/// How a dot product of two registers runs.
+fn dot_of(cpu: &Cpu, inst: &Inst, signed: [bool; 2]) -> Option<Run> {
+    let counts = cpu.hart.simd.counts();
+    Some(match mpic_dot::of_registers(cpu, inst)? {
+        (16, 16) if counts => with_signs::<16, 16, true>(inst, signed),
+        (16, 16) => with_signs::<16, 16, false>(inst, signed),
+        (8, 8) if counts => with_signs::<8, 8, true>(inst, signed),
+        (8, 8) => with_signs::<8, 8, false>(inst, signed),
+        (4, 4) if counts => with_signs::<4, 4, true>(inst, signed),
+        (4, 4) => with_signs::<4, 4, false>(inst, signed),
+        (2, 2) if counts => with_signs::<2, 2, true>(inst, signed),
+        (2, 2) => with_signs::<2, 2, false>(inst, signed),
+        (4, 2) => with_signs::<4, 2, true>(inst, signed),
+        (8, 2) => with_signs::<8, 2, true>(inst, signed),
+        (16, 2) => with_signs::<16, 2, true>(inst, signed),
+        (8, 4) => with_signs::<8, 4, true>(inst, signed),
+        (16, 4) => with_signs::<16, 4, true>(inst, signed),
+        (16, 8) => with_signs::<16, 8, true>(inst, signed),
+        _ => return None,
+    })
+}
+
+fn with_signs<const W: u32, const N: u32, const COUNTS: bool>(inst: &Inst, signed: [bool; 2]) -> Run {
+    match (signed, inst.row.form.reads()[2]) {
+        ([false, false], false) => run_dot::<W, N, COUNTS, false, false, false>,
+        ([false, false], true) => run_dot::<W, N, COUNTS, false, false, true>,
+        ([false, true], false) => run_dot::<W, N, COUNTS, false, true, false>,
+        ([false, true], true) => run_dot::<W, N, COUNTS, false, true, true>,
+        ([true, false], false) => run_dot::<W, N, COUNTS, true, false, false>,
+        ([true, false], true) => run_dot::<W, N, COUNTS, true, false, true>,
+        ([true, true], false) => run_dot::<W, N, COUNTS, true, true, false>,
+        ([true, true], true) => run_dot::<W, N, COUNTS, true, true, true>,
+    }
+}
+
+/// A dot product whose format is known: in a block it neither waits nor stands behind a CSR write.
+fn run_dot<const W: u32, const N: u32, const COUNTS: bool, const A: bool, const B: bool, const ACC: bool>(
+    c: &mut Cpu,
+    link: &Link,
+    rest: Iter<'_, Link>,
+) -> Ended {
+    mpic_dot::dot_in::<W, N>(c, &link.inst, [A, B], ACC, COUNTS);
+    go_on(c, Flow::Next, rest)
 }
 
 /// The instructions of which compiled code has most, those that go on with the next first. Of these pairs are made: a jump
@@ -189,17 +253,22 @@ const fn same(a: &[u8], b: &[u8]) -> bool {
 }
 
 /// Two instructions of [`FREQUENT`] as one.
-fn pair<const FIRST: usize, const SECOND: usize>(c: &mut Cpu, op: &Op, mut rest: Iter<'_, Op>) -> Ended {
-    let flow = (const { FREQUENT[FIRST].plain })(c, &op.operands);
-    if flow == Flow::Again {
-        return again(c, op, rest);
-    }
-    if flow != Flow::Next {
-        c.left = rest.len();
-        return Ended::with(flow);
+fn pair<const FIRST: usize, const SECOND: usize>(
+    c: &mut Cpu,
+    link: &Link,
+    mut rest: Iter<'_, Link>,
+) -> Ended {
+    let (op, form) = const { (FREQUENT[FIRST].op, FREQUENT[FIRST].form) };
+    match plainly(op, form, c, &link.inst) {
+        Some(Flow::Next) => {}
+        Some(flow) => return Ended::with(flow, rest.len()),
+        None => return not_plainly(c, link, rest),
     }
     match rest.next() {
-        Some(second) => run(c, second, rest, const { FREQUENT[SECOND].plain }),
+        Some(second) => {
+            let (op, form) = const { (FREQUENT[SECOND].op, FREQUENT[SECOND].form) };
+            run(op, form, c, second, rest)
+        }
         None => Ended::NEXT,
     }
 }

@@ -1,7 +1,8 @@
 //! What to simulate, how long, and why that may not be possible.
 
+use crate::cores;
 use crate::engine::{ENGINES, Engine};
-use crate::hart::Core;
+use crate::isa::Core;
 use crate::memory::{DEFAULT_RAM, device};
 use crate::timing::MemoryTiming;
 
@@ -9,7 +10,7 @@ use crate::timing::MemoryTiming;
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Which core.
-    pub core: Core,
+    pub core: &'static Core,
     /// Whether the RTL's corner behaviour is reproduced.
     pub quirks: bool,
     /// RAM regions as `(base, bytes)`.
@@ -51,7 +52,7 @@ impl Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            core: Core::Mpic,
+            core: cores::ALL[0],
             quirks: true,
             ram: vec![DEFAULT_RAM],
             memory: MemoryTiming::default(),

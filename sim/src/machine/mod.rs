@@ -96,7 +96,7 @@ impl Machine {
         if image.entry & 1 != 0 || mem.fetch_half(image.entry).is_err() {
             return Err(LoadError::Entry(image.entry));
         }
-        let mut hart = Hart::new(image.entry, config.core, config.quirks);
+        let mut hart = Hart::new(image.entry, config.quirks);
         let tohost = image.symbol("tohost");
         hart.trap.mtvec_writable = tohost.is_some();
         if let Some(address) = tohost {
@@ -106,7 +106,7 @@ impl Machine {
             config.interrupts.iter().map(|&(at, id)| (cycle_of_report(at), id & 31)).collect();
         pins.sort_unstable();
         let system = System::new(
-            Executor::new(Cpu::new(hart, mem), pins.into(), config.semihosting),
+            Executor::new(Cpu::new(config.core, hart, mem), pins.into(), config.semihosting),
             Pipeline::new(image.entry, config.memory.clone(), config.quirks),
             config.profile.then(|| Profile::new(image.entry)),
             image.symbol("fromhost"),

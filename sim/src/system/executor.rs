@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::decoded::Decoded;
+use crate::decode;
 use crate::exec::{Access, Executed};
 use crate::hart::{Quirk, Simd};
 use crate::isa::{Cause, Cpu, Flow, Inst, Unit, csr};
@@ -43,7 +44,7 @@ pub(crate) struct Executor {
 impl Executor {
     pub(crate) fn new(cpu: Cpu, pins: VecDeque<(u64, u8)>, semihosting: bool) -> Self {
         Self {
-            decoded: Decoded::new(cpu.hart.quirks),
+            decoded: Decoded::new(cpu.core, cpu.hart.quirks),
             cpu,
             pins,
             counted: 0,
@@ -142,9 +143,9 @@ impl Executor {
         let low = half(self, pc)?;
         if low & 3 == 3 {
             let high = half(self, pc.wrapping_add(2))?;
-            Some(crate::decode::decode(u32::from(high) << 16 | u32::from(low)))
+            Some(decode::decode(self.cpu.core, u32::from(high) << 16 | u32::from(low)))
         } else {
-            Some(crate::decode::decode_compressed(low, self.cpu.hart.quirks))
+            Some(decode::decode_compressed(self.cpu.core, low, self.cpu.hart.quirks))
         }
     }
 
@@ -153,7 +154,7 @@ impl Executor {
         let after = issue.pc.wrapping_add(u32::from(inst.size));
         match flow {
             Flow::Sleep if self.pins.is_empty() => Err(Status::Asleep { pc: issue.pc }),
-            Flow::Next | Flow::Irregular | Flow::Again | Flow::Return | Flow::Sleep => Ok(()),
+            Flow::Next | Flow::Irregular | Flow::Return | Flow::Sleep => Ok(()),
             Flow::Jump(_) => {
                 self.note_call(inst, after);
                 Ok(())
@@ -191,10 +192,10 @@ impl Driver for Executor {
         let mem = &self.cpu.mem;
         let low = mem.fetch_half(first | pc & 2).ok()?;
         if low & 3 != 3 {
-            return Some(crate::decode::decode_compressed(low, self.cpu.hart.quirks));
+            return Some(decode::decode_compressed(self.cpu.core, low, self.cpu.hart.quirks));
         }
         let high = mem.fetch_half(if pc & 2 == 0 { first | 2 } else { second }).ok()?;
-        Some(crate::decode::decode(u32::from(high) << 16 | u32::from(low)))
+        Some(decode::decode(self.cpu.core, u32::from(high) << 16 | u32::from(low)))
     }
 
     #[inline]
@@ -252,7 +253,7 @@ impl Driver for Executor {
     #[inline]
     fn simd(&self) -> Option<Simd> {
         let h = &self.cpu.hart;
-        (h.quirks && h.core == crate::hart::Core::Mpic).then_some(h.simd)
+        (h.quirks && self.cpu.core.has_controller()).then_some(h.simd)
     }
 
     #[inline]
@@ -270,8 +271,12 @@ impl Driver for Executor {
         }
     }
 
+    fn flushes(&self, inst: &Inst) -> bool {
+        self.cpu.core.csr(inst.imm as u32).is_some_and(|csr| csr.flushes)
+    }
+
     fn write_csr(&mut self, pending: u8, still: u8, set_up: bool) {
-        let h = &mut self.cpu.hart;
+        let (core, h) = (self.cpu.core, &mut self.cpu.hart);
         let Some(write) = h.csr_write else { return };
         let of_loop = matches!(write.csr, 0x7C0..=0x7C6);
         if of_loop && set_up {
@@ -281,7 +286,7 @@ impl Driver for Executor {
         for (l, hw) in h.loops.iter_mut().enumerate() {
             hw.count = hw.count.wrapping_add(u32::from(pending >> l & 1));
         }
-        csr::write(h, write);
+        csr::write(core, h, write);
         for (l, hw) in h.loops.iter_mut().enumerate() {
             let left = if write.csr == csr::LOOP_COUNT[l] { still } else { pending };
             hw.count = hw.count.wrapping_sub(u32::from(left >> l & 1));
@@ -304,7 +309,7 @@ impl Driver for Executor {
         let c = &mut h.counters;
         for (n, value) in c.value.iter_mut().enumerate() {
             // A write takes the place of the event.
-            if self.counted >> n & 1 == 1 && written != 0x79F && written != 0x780 + n as u32 {
+            if self.counted >> n & 1 == 1 && written != csr::ALL_COUNTERS && written != 0x780 + n as u32 {
                 *value = if c.mode & 2 != 0 { value.saturating_add(1) } else { value.wrapping_add(1) };
             }
         }

@@ -20,7 +20,7 @@ impl System {
 
     /// Cycles that memory takes to grant the last store, beyond the first.
     pub(super) fn until_granted(&mut self) -> u64 {
-        let nothing = Executed::plain(0, decode::decode(0));
+        let nothing = Executed::plain(0, decode::decode(self.exec.cpu.core, 0));
         self.pipeline.until_granted(&mut Replay::new(&mut self.exec, &[], nothing))
     }
 

@@ -3,11 +3,10 @@
 
 use mpic_sim::elf::Symbols;
 use mpic_sim::engine::ENGINES;
-use mpic_sim::hart::Core;
 use mpic_sim::memory::DEFAULT_RAM;
 use mpic_sim::timing::{Latency, MemoryTiming, Priority};
 use mpic_sim::trace::{Trace, TraceFormat, Window, disassemble};
-use mpic_sim::{Config, Engine, Image, Limits, Machine, decode};
+use mpic_sim::{Config, Engine, Image, Limits, Machine, cores, decode};
 
 const LIMITS: Limits = Limits { cycles: 20_000, instructions: 3_000 };
 
@@ -42,7 +41,7 @@ pub(crate) fn words(bytes: &[u8]) {
     };
     let config = Config {
         memory,
-        core: if choice & 1 == 0 { Core::Mpic } else { Core::Ri5cy },
+        core: if choice & 1 == 0 { &cores::MPIC } else { &cores::RI5CY },
         quirks: choice & 2 == 0,
         semihosting: choice & 4 != 0,
         profile: choice & 8 != 0,
@@ -55,7 +54,7 @@ pub(crate) fn words(bytes: &[u8]) {
         engine: &ENGINES[0],
     };
     for pair in code.chunks_exact(4) {
-        let inst = decode::decode(u32::from_le_bytes([pair[0], pair[1], pair[2], pair[3]]));
+        let inst = decode::decode(&cores::MPIC, u32::from_le_bytes([pair[0], pair[1], pair[2], pair[3]]));
         assert!(!disassemble(&inst, 0x1C00_8080).is_empty());
     }
     let run = |config: &Config| {

@@ -8,14 +8,16 @@
 //! How a block computes is the business of a [`Translator`]. This file is the loop that runs them, `table` what is known of
 //! them, `pricing` what they cost.
 
+mod ended;
 mod pricing;
 mod table;
 
+pub(super) use ended::Ended;
 pub(super) use table::Blocks;
 use table::{CALLS, DOT_WAITS, Entry, Exit, LONGEST, LONGEST_CYCLES, LOOP_END, OVERTAKEN, SETS_LOOP, SIMD};
 
 use super::{Runner, consequences, forget_code, step};
-use crate::isa::{Cpu, Flow, Inst};
+use crate::isa::{Cpu, Inst};
 use crate::report::Status;
 use crate::system::{Limits, System};
 use crate::timing::{Driver, rules};
@@ -29,12 +31,12 @@ pub(super) trait Translator: Clone + Default + Send + 'static {
     /// the last changes the flow of control, unless an access goes wrong.
     fn translate(&mut self, cpu: &Cpu, insts: &[(u32, Inst)]) -> Self::Code;
 
-    /// Runs a block: where control goes behind its last instruction, hardware loops left out, and how many of its instructions
-    /// did not run. That is more than none only behind an instruction whose access was [`Flow::Irregular`] (it has been made)
-    /// or failed with [`Flow::Fault`] (it has changed nothing).
+    /// Runs a block: how control goes on behind its last instruction, hardware loops left out. It is left earlier only behind
+    /// an instruction whose access was [`Flow::Irregular`](crate::isa::Flow::Irregular) (it has been made) or failed with
+    /// [`Flow::Fault`](crate::isa::Flow::Fault) (it has changed nothing).
     ///
     /// `cpu.hart.pc` is the address of the last instruction of the block.
-    fn run(code: &Self::Code, cpu: &mut Cpu) -> (Flow, usize);
+    fn run(code: &Self::Code, cpu: &mut Cpu) -> Ended;
 
     /// Everything translated so far is dropped.
     fn forget(&mut self) {}
@@ -69,8 +71,8 @@ enum Left {
     OutOfTime,
     /// A dot product of the block would wait while SKIP counts; the block has not run.
     DotWaits,
-    /// The block was left in its middle, with so many instructions to go, or its last needs a closer look; it is not paid for.
-    Interrupted(Flow, usize),
+    /// The block was left in its middle, or its last instruction needs a closer look; it is not paid for.
+    Interrupted(Ended),
     /// The block went on, to this address, where it has not gone before; it is not paid for.
     Unlinked(Exit, u32),
     /// The block went on where it did before and is paid for, but there is more to do than to run the next.
@@ -101,25 +103,17 @@ fn chain<T: Translator>(
         }
         cpu.hart.pc = entry.last;
         let jumps_back = if entry.uses & LOOP_END != 0 { cpu.hart.ends_loop(entry.last) } else { None };
-        let (flow, left) = T::run(&entry.code, cpu);
-        let (exit, pc) = match flow {
-            Flow::Next => match jumps_back {
-                Some(l) => {
-                    let l = &mut cpu.hart.loops[l];
-                    l.count -= 1;
-                    (Exit::Loop, l.start)
-                }
-                None => (Exit::Through, entry.after),
-            },
-            Flow::Jump(target) => (Exit::Jump, target),
-            flow @ (Flow::Irregular
-            | Flow::Again
-            | Flow::Fault
-            | Flow::Trap(_)
-            | Flow::Return
-            | Flow::Sleep) => {
-                break Left::Interrupted(flow, left);
-            }
+        let ended = T::run(&entry.code, cpu);
+        let (exit, pc) = if let Some(target) = ended.jump() {
+            (Exit::Jump, target)
+        } else if ended != Ended::NEXT {
+            break Left::Interrupted(ended);
+        } else if let Some(l) = jumps_back {
+            let l = &mut cpu.hart.loops[l];
+            l.count -= 1;
+            (Exit::Loop, l.start)
+        } else {
+            (Exit::Through, entry.after)
         };
         let way = &mut entry.ways[exit as usize];
         if way.next_pc != pc {
@@ -232,9 +226,9 @@ impl<T: Translator> Blocks<T> {
                     self.settle_now(s, time);
                     return self.singly(s, length as usize, limits);
                 }
-                Left::Interrupted(flow, left) => {
-                    let k = length as usize - 1 - left;
-                    return self.interrupted_block(s, now, k, flow, time);
+                Left::Interrupted(ended) => {
+                    let k = length as usize - 1 - ended.left();
+                    return self.interrupted_block(s, now, k, ended.is_irregular(), time);
                 }
                 Left::Unlinked(exit, pc) => (exit, pc, None),
                 Left::ToDo(exit) => {

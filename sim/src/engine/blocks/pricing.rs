@@ -135,14 +135,14 @@ impl<T: Translator> Blocks<T> {
         Stop::Stepped(Ok(None))
     }
 
-    /// Instruction `k` of a block did something irregular: accounts for what ran, and leaves the rest to the pipeline.
+    /// Instruction `k` of a block made an irregular access, or failed in it: accounts for what ran, and leaves the rest to the pipeline.
     #[cold]
     pub(super) fn interrupted_block(
         &mut self,
         s: &mut System,
         now: u32,
         k: usize,
-        flow: Flow,
+        irregular: bool,
         time: Time,
     ) -> Stop {
         let entry = &self.entries[now as usize];
@@ -158,7 +158,7 @@ impl<T: Translator> Blocks<T> {
             live: true,
             refills: false,
         };
-        if flow != Flow::Irregular {
+        if !irregular {
             // It has changed nothing: the pipeline runs into it again and tells.
             self.settle_at(s, first, time);
             self.replay(s, at, past);
