@@ -1,7 +1,7 @@
 //! What instructions do, as data: the operation of a row, which together with its [`Form`] (where operands come from and where
 //! results go) says all there is to say. [`execute`] is what it means.
 //!
-//! Engines that translate code read the same data. What they do not know how to translate they leave to [`Row::exec`].
+//! Engines that translate code read the same data. What they do not know how to translate they leave to [`Row::exec`](super::Row::exec).
 
 #![expect(
     clippy::inline_always,
@@ -46,7 +46,7 @@ pub enum Op {
     Csr(CsrOp),
     /// Sets up a hardware loop, or a part of it.
     Loop(LoopPart),
-    /// A field of rs1, where and how wide an immediate or rs2 says ([`xpulp_alu::field`]).
+    /// A field of rs1, where and how wide an immediate or rs2 says.
     Bits(Bits),
     /// rs1 clipped to `-(bound + 1)..=bound`, or `0..=bound`; the bound is rs2 or `2^(imm - 1) - 1`.
     Clip {
