@@ -144,7 +144,8 @@ fn engines_agree_on_random_programs() {
 fn engines_agree_on_memory_that_answers_late() {
     let many = many(1500);
     let (mut stalled, mut warned) = (0, 0);
-    for seed in 0..many {
+    // The last was wrong once: a marker's cycle in a region with a timing of its own.
+    for seed in (0..many).chain([1624]) {
         let rng = &mut StdRng::seed_from_u64(seed);
         let (elf, pins) = match seed % 5 {
             0 => (program(rng), Vec::new()),
