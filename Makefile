@@ -1,5 +1,5 @@
 # Thin: every target is a few commands that can be typed by hand. `make test` sets up what it needs.
-.PHONY: help setup build demo test lint bench clean
+.PHONY: help setup build wheel demo test lint bench clean
 .DEFAULT_GOAL := help
 
 help:   ## this list
@@ -11,6 +11,10 @@ setup:  ## install the Debian packages and libtorch that are missing
 build: setup  ## build the programs (release)
 	cargo build --locked --release -p mpic-sim -p mpic-kernels -p nas-search
 
+wheel: ## build the wheel of the Python package, in target/wheels
+	@./setup.sh venv
+	.venv/bin/maturin build --release --locked -m python/Cargo.toml
+
 demo: build   ## measure the cost table, search, deploy, simulate; the Pareto result in demo-run/report.html
 	rm -rf demo-run && mkdir demo-run
 	target/release/mpic-kernels lut --network fashion -o demo-run/lut.json
@@ -21,7 +25,7 @@ demo: build   ## measure the cost table, search, deploy, simulate; the Pareto re
 	@echo; target/release/nas-search report demo-run/channel demo-run/layer demo-run/width demo-run/fixed --out demo-run
 
 test: setup  ## run every test
-	@./setup.sh browser
+	@./setup.sh browser slurm venv
 	cargo test --locked --workspace
 
 lint:   ## formatting, clippy and rustdoc, warnings as errors

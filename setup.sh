@@ -1,6 +1,6 @@
 #!/bin/sh
 # Sets up what the project needs beyond Rust: Debian packages and libtorch.
-# Usage: ./setup.sh [packages|torch|browser]...   (default: packages torch; only the tests need the browser).
+# Usage: ./setup.sh [packages|torch|browser|slurm|venv]...   (default: packages torch; only the tests need the others).
 # Safe to run again; does nothing when all is there.
 set -eu
 cd "$(dirname "$0")"
@@ -18,6 +18,7 @@ packages() {
     need python3 python3
     need riscv64-unknown-elf-gcc gcc-riscv64-unknown-elf
     need qemu-riscv32 qemu-user
+    need gdb-multiarch gdb-multiarch
     if command -v python3 >/dev/null 2>&1; then
         python3 -m pip --version >/dev/null 2>&1 || missing="$missing python3-pip"
     else
@@ -31,6 +32,24 @@ browser() {
     missing=""
     command -v google-chrome-stable >/dev/null 2>&1 || need chromium chromium
     install_missing "browser"
+}
+
+# Under which the tests run a sweep.
+slurm() {
+    missing=""
+    PATH="$PATH:/usr/sbin" need slurmctld slurm-wlm
+    PATH="$PATH:/usr/sbin" need munged munge
+    install_missing "Slurm"
+}
+
+# In which the tests try the Python package; maturin builds it there.
+venv() {
+    missing=""
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing=" python3-venv"
+    install_missing "Python's venv"
+    [ -x .venv/bin/pip ] || python3 -m venv .venv
+    .venv/bin/pip install -q --disable-pip-version-check "maturin>=1.9,<2" matplotlib numpy pandas pytest ||
+        die "pip could not install what the Python tests need; check the network (or the pip index) and repeat."
 }
 
 # Installs the packages in $missing, which are for "$1".
@@ -83,7 +102,7 @@ command -v cargo >/dev/null 2>&1 || die "cargo is missing: install Rust 1.89 or 
 [ $# -gt 0 ] || set -- packages torch
 for step in "$@"; do
     case $step in
-        packages | torch | browser) "$step" ;;
-        *) die "unknown step '$step'; steps are: packages torch browser" ;;
+        packages | torch | browser | slurm | venv) "$step" ;;
+        *) die "unknown step '$step'; steps are: packages torch browser slurm venv" ;;
     esac
 done

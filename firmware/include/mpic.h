@@ -1,92 +1,79 @@
-/* Xpulp and MPIC instructions for assembly: stock binutils has none, so each is an .insn of one 32-bit word.
-   Names are the manual's with '.' as '_'; operand order is the manual's. */
+/* What C and assembly for MPIC need: the SIMD CSRs, hardware loops, and (in xpulp.h) an assembler macro and a C function for every
+   Xpulp and SIMD instruction, since stock compilers know none of them. */
 #ifndef MPIC_H
 #define MPIC_H
+
+#include "xpulp.h"
 
 #define CSR_SIMD_FORMAT 0x00D
 #define CSR_SIMD_GROUP 0x00E
 #define CSR_SIMD_SKIP 0x00F
 
 #ifdef __ASSEMBLER__
-/* rd = *rs1; rs1 += imm */
-.macro p_lw_post rd, imm, rs1
-    .insn i 0x0b, 2, \rd, \imm(\rs1)
+/* A hardware loop:
+       lp_begin 0, t2
+       ... at least two instructions, the last of them neither branch, jump, fence, ecall nor lp ...
+       lp_end 0
+   runs what is between t2 times (once for 0). Loop 0 is the inner one of two nested loops. Instructions in between are not compressed
+   and not relaxed, because the hardware wants the address of the last one, four bytes before lp_end. The first lies at a multiple of
+   4, or every pass would cost a cycle more. The loop ends at most 8 KiB on. */
+.macro lp_begin l, count
+    .balign 4
+    .option push
+    .option norvc
+    .option norelax
+    lp_setup \l, \count, 9890\l\()f
 .endm
-/* rd = *rs1; rs1 += rs2 */
-.macro p_lw_rpost rd, rs2, rs1
-    .insn r 0x0b, 7, 0x10, \rd, \rs1, \rs2
+.macro lp_end l
+9890\l\():
+    .option pop
 .endm
-/* *rs1 = rs2; rs1 += imm */
-.macro p_sw_post rs2, imm, rs1
-    .insn s 0x2b, 2, \rs2, \imm(\rs1)
-.endm
-/* *rs1 = rs2; rs1 += step (a register): word, half-word, byte */
-.macro p_sw_rpost rs2, step, rs1
-    .insn r 0x2b, 6, 0, \step, \rs1, \rs2
-.endm
-.macro p_sh_rpost rs2, step, rs1
-    .insn r 0x2b, 5, 0, \step, \rs1, \rs2
-.endm
-.macro p_sb_rpost rs2, step, rs1
-    .insn r 0x2b, 4, 0, \step, \rs1, \rs2
-.endm
-/* rd = sum of lane products, both operands signed; rs2 is the narrow operand of a mixed format */
-.macro pv_dotsp rd, rs1, rs2
-    .insn r 0x57, 1, 0x4c, \rd, \rs1, \rs2
-.endm
-/* lane-wise maximum, signed */
-.macro pv_max rd, rs1, rs2
-    .insn r 0x57, 1, 0x18, \rd, \rs1, \rs2
-.endm
-/* rd = max(rs1, rs2), signed */
-.macro p_max rd, rs1, rs2
-    .insn r 0x33, 6, 0x02, \rd, \rs1, \rs2
-.endm
-/* rd += sum of lane products, both operands signed; rs2 is the narrow operand of a mixed format */
-.macro pv_sdotsp rd, rs1, rs2
-    .insn r 0x57, 1, 0x5c, \rd, \rs1, \rs2
-.endm
-/* rd += rs1 * rs2 */
-.macro p_mac rd, rs1, rs2
-    .insn r 0x33, 0, 0x21, \rd, \rs1, \rs2
-.endm
-/* rd = (rd + rs1) >> rs2, arithmetic */
-.macro p_addNr rd, rs1, rs2
-    .insn r 0x5b, 2, 0x20, \rd, \rs1, \rs2
-.endm
-/* rd = clip(rs1, -(rs2 + 1), rs2) */
-.macro p_clipr rd, rs1, rs2
-    .insn r 0x33, 5, 0x0a, \rd, \rs1, \rs2
-.endm
-/* rd = rs1[lsb + width - 1 : lsb], sign-extended; lsb in rs2[4:0], width - 1 in rs2[9:5] */
-.macro p_extractr rd, rs1, rs2
-    .insn r 0x33, 0, 0x40, \rd, \rs1, \rs2
-.endm
-/* rd[lsb + width - 1 : lsb] = rs1 */
-.macro p_insert rd, rs1, width, lsb
-    .insn r 0x33, 2, 0x60 + \width - 1, \rd, \rs1, x\lsb
-.endm
-/* rd[lsb + width - 1 : lsb] = rs1; lsb in rs2[4:0], width - 1 in rs2[9:5] */
-.macro p_insertr rd, rs1, rs2
-    .insn r 0x33, 2, 0x40, \rd, \rs1, \rs2
-.endm
-/* branch if rs1 == imm, -16 <= imm < 16; here 0 <= imm */
-.macro p_beqimm rs1, imm, to
-    .insn sb 0x63, 2, \rs1, x\imm, \to
-.endm
-/* Loop \l is [\start, \end - 4]; both lie ahead. */
+
+/* The same by hand, in code without compressed instructions (.option norvc): \end labels what follows the body.
+   Loop \l is [\start, \end - 4]; both lie ahead. */
 .macro lp_bounds l, start, end
     .word 0x0000007b | (\l << 7) | (((\start - .) / 2) << 20)
     .word 0x0000107b | (\l << 7) | (((\end - 4 - .) / 2) << 20)
 .endm
-/* Count of loop \l from register number \rnum. */
-.macro lp_count l, rnum
-    .word 0x0000207b | (\l << 7) | (\rnum << 15)
+/* Count of loop \l from register \count, by name or number. */
+.macro lp_count l, count
+    .word 0x0000207b | (\l << 7) | (.Lmpic_\count << 15)
 .endm
-/* Loop \l over [next instruction, \end - 4], count in register number \rnum. \end labels what follows the body. */
-.macro lp_setup l, rnum, end
-    .word 0x0000407b | (\l << 7) | (\rnum << 15) | (((\end - 4 - .) / 2) << 20)
+/* Count of loop \l, a constant below 4096. */
+.macro lp_counti l, count
+    .word 0x0000307b | (\l << 7) | ((\count) << 20)
 .endm
+/* Loop \l over [next instruction, \end - 4], count in register \count, by name or number. */
+.macro lp_setup l, count, end
+    .word 0x0000407b | (\l << 7) | (.Lmpic_\count << 15) | (((\end - 4 - .) / 2) << 20)
+.endm
+/* The same with a constant count below 4096; \end lies at most 64 bytes ahead. */
+.macro lp_setupi l, count, end
+    .word 0x0000507b | (\l << 7) | ((\count) << 20) | (((\end - 4 - .) / 2) << 15)
+.endm
+#else
+
+/* SIMD format of all pv instructions from here on: one of MPIC_FMT_... */
+#define mpic_format(format) __asm__ volatile("csrw 0x00D, %0" ::"rK"(format) : "memory")
+/* The sub-group of rs2 that the next mixed dot product uses. */
+#define mpic_group(group) __asm__ volatile("csrw 0x00E, %0" ::"rK"(group))
+/* How many mixed dot products share a sub-group before it moves on; 0 and 1 both mean one. */
+#define mpic_skip(products) __asm__ volatile("csrw 0x00F, %0" ::"rK"(products))
+
+/* Numbers of registers by name, for MPIC_LOOP. */
+__asm__(".set .Lmpic_zero,0;.set .Lmpic_ra,1;.set .Lmpic_sp,2;.set .Lmpic_gp,3;.set .Lmpic_tp,4;.set .Lmpic_t0,5;.set .Lmpic_t1,6;"
+        ".set .Lmpic_t2,7;.set .Lmpic_s0,8;.set .Lmpic_s1,9;.set .Lmpic_a0,10;.set .Lmpic_a1,11;.set .Lmpic_a2,12;.set .Lmpic_a3,13;"
+        ".set .Lmpic_a4,14;.set .Lmpic_a5,15;.set .Lmpic_a6,16;.set .Lmpic_a7,17;.set .Lmpic_s2,18;.set .Lmpic_s3,19;"
+        ".set .Lmpic_s4,20;.set .Lmpic_s5,21;.set .Lmpic_s6,22;.set .Lmpic_s7,23;.set .Lmpic_s8,24;.set .Lmpic_s9,25;"
+        ".set .Lmpic_s10,26;.set .Lmpic_s11,27;.set .Lmpic_t3,28;.set .Lmpic_t4,29;.set .Lmpic_t5,30;.set .Lmpic_t6,31");
+
+/* Text for one __asm__ statement: `body`, instructions each ended by \n, `count` times in hardware loop `loop` (0 or 1). The count is
+   a register, by name or as an operand: MPIC_LOOP("0", "%[n]", "..."). What lp_begin says of the body holds here too. The statement
+   must contain the whole loop: a compiler knows nothing of hardware loops. */
+#define MPIC_LOOP(loop, count, body)                                                                                       \
+    ".balign 4\n.option push\n.option norvc\n.option norelax\n"                                                            \
+    ".word 0x407b | (" loop " << 7) | (.Lmpic_" count " << 15) | (((9890" loop "f - 4 - .) / 2) << 20)\n" body             \
+    "9890" loop ":\n.option pop\n"
 #endif
 
 #endif

@@ -1,10 +1,10 @@
 //! Layers to measurements: each is deployed alone with random data and run on the simulator.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Mutex;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -13,10 +13,11 @@ use crate::lut::{
     Cost, Entry, FEATURES, Geometry, LayerKind, Lut, LutError, Query, Sample, Store, features, queries,
     queries_of,
 };
-use crate::net::IntNet;
+use crate::net::{IntNet, NetError};
 use crate::plan::{self, BLOCK, Plan};
 use crate::random::{self, Builder, Shape};
-use crate::{deploy, simulate};
+use crate::source::{Source, SourceError};
+use crate::{deploy, graph, simulate};
 
 /// A layer to measure over all precision pairs, and over channel counts up to those of `geometry` and `channels`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -43,6 +44,40 @@ pub enum MeasureError {
         /// Why.
         why: String,
     },
+    /// There is no such network.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// There is no such integer network.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// Whoever listens said so.
+    #[error("interrupted; what was measured is kept, and measured again it goes on from there")]
+    Interrupted,
+}
+
+/// What measuring has to say while it works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress<'a> {
+    /// A sentence.
+    Note(&'a str),
+    /// How many layers are measured by now, and how many will be.
+    Layers {
+        /// By now.
+        done: usize,
+        /// In the end.
+        total: usize,
+    },
+}
+
+/// Hears how measuring gets on, on any thread, and may stop it.
+pub type Listener<'a> = dyn Fn(Progress<'_>) -> ControlFlow<()> + Sync + 'a;
+
+/// Hears nothing.
+///
+/// # Errors
+/// It stops nothing.
+pub fn silent(_: Progress<'_>) -> ControlFlow<()> {
+    ControlFlow::Continue(())
 }
 
 const WIDTHS: [u8; 3] = [8, 4, 2];
@@ -66,6 +101,60 @@ pub fn targets(net: &IntNet) -> Vec<Target> {
     all.sort();
     all.dedup();
     all
+}
+
+/// The targets that cover a network given by its built-in name, as a TOML or ONNX file, or as a `network.json`.
+///
+/// # Errors
+/// If there is no such network.
+pub fn targets_of(name: &str) -> Result<Vec<Target>, MeasureError> {
+    let path = Path::new(name);
+    if graph::built_in(name).is_none() && path.extension().is_some_and(|e| e == "json") {
+        return Ok(targets(&IntNet::load(path)?));
+    }
+    let source = Source::load(name)?;
+    Ok(targets(&random::of(source.graph(), &mut random::seeded(0), 8, &mut |_, n| vec![8; n])))
+}
+
+/// Completes the table in a file for `targets`, or for every built-in network where there are none. A table that is stale
+/// is measured anew for what it held, and one that is damaged from nothing. Returns the table and the number of
+/// measurements that were made.
+///
+/// # Errors
+/// As [`complete`].
+pub fn refresh(
+    path: &Path,
+    mut targets: Vec<Target>,
+    listen: &Listener<'_>,
+) -> Result<(Lut, usize), MeasureError> {
+    let say = |sentence: String| match listen(Progress::Note(&sentence)) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(MeasureError::Interrupted),
+    };
+    let mut lut = match Lut::load(path) {
+        Ok(lut) => lut,
+        Err(LutError::Read(..)) if !path.exists() => Lut::default(),
+        Err(e @ LutError::Stale { .. }) => {
+            let held = held(&Lut::load_stale(path)?);
+            say(format!("measuring anew the {} layers it held: {e}", held.len()))?;
+            targets.extend(held);
+            Lut::default()
+        }
+        Err(e @ LutError::Malformed { .. }) => {
+            say(format!("measuring anew: {e}"))?;
+            Lut::default()
+        }
+        Err(e) => return Err(e.into()),
+    };
+    if targets.is_empty() {
+        for (name, _) in graph::BUILT_IN {
+            targets.extend(targets_of(name)?);
+        }
+    }
+    targets.sort_unstable();
+    targets.dedup();
+    let measured = complete(&mut lut, &targets, path, listen)?;
+    Ok((lut, measured))
 }
 
 /// The targets that cover what a table holds.
@@ -239,39 +328,40 @@ fn solve(mut rows: [([f64; FEATURES], Cost); FEATURES]) -> [Cost; FEATURES] {
     std::array::from_fn(|i| rows[i].1.zip(rows[i].1, |v, _| v / rows[i].0[i]))
 }
 
-/// Measures what `lut` lacks of the targets, in parallel, and saves it to `path` now and then and at the end.
+/// Measures what `lut` lacks of the targets, in parallel, and saves it to `path` now and then and at the end; the number of
+/// measurements.
 ///
 /// # Errors
-/// If a layer cannot be run or the file not be written; what was measured by then is saved.
-pub fn complete(lut: &mut Lut, targets: &[Target], path: &Path) -> Result<usize, MeasureError> {
+/// If a layer cannot be run, the file not be written, or whoever listens stops it; what was measured by then is saved.
+pub fn complete(
+    lut: &mut Lut,
+    targets: &[Target],
+    path: &Path,
+    listen: &Listener<'_>,
+) -> Result<usize, MeasureError> {
     lut.prepare = prepare()?;
     let mut missing: Vec<_> = samples(targets).into_iter().filter(|s| !lut.has(s)).collect();
     missing.sort_unstable();
     missing.dedup();
-    let bar = progress(missing.len() as u64);
-    let shared = Mutex::new((&mut *lut, std::time::Instant::now()));
-    let done = missing.par_iter().try_for_each(|s| -> Result<(), MeasureError> {
+    let total = missing.len();
+    let shared = Mutex::new((&mut *lut, 0, std::time::Instant::now()));
+    let all = missing.par_iter().try_for_each(|s| -> Result<(), MeasureError> {
         let (cost, query) = run(&network(s), false)?;
         let mut guard = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let (lut, saved) = &mut *guard;
+        let (lut, done, saved) = &mut *guard;
         let cost = cost - lut.preparation(query.fill.as_ref());
         let Sample { layer, geometry, a_bits, w_bits, channels } = *s;
         lut.insert(Entry { layer, geometry, a_bits, w_bits, channels, cost });
+        *done += 1;
         if saved.elapsed().as_secs() >= 5 {
             lut.save(path)?;
             *saved = std::time::Instant::now();
         }
-        drop(guard);
-        bar.inc(1);
-        Ok(())
+        match listen(Progress::Layers { done: *done, total }) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(MeasureError::Interrupted),
+        }
     });
-    bar.finish_and_clear();
     lut.save(path)?;
-    done.map(|()| missing.len())
-}
-
-fn progress(n: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("measuring {bar:30} {pos}/{len} layers, {eta} left")
-        .expect("the template is well-formed");
-    ProgressBar::new(n).with_style(style)
+    all.map(|()| total)
 }

@@ -107,8 +107,16 @@ impl IntNet {
     pub fn load(path: &Path) -> Result<Self, NetError> {
         let text =
             std::fs::read(path).map_err(|e| NetError::Read(path.display().to_string(), e.to_string()))?;
-        let net: Self = serde_json::from_slice(&text)
-            .map_err(|e| NetError::Json(path.display().to_string(), e.to_string()))?;
+        Self::parse(&text, &path.display().to_string())
+    }
+
+    /// As [`IntNet::load`], from the text of a file; `name` is what errors call it.
+    ///
+    /// # Errors
+    /// If it is no such JSON, or does not [validate](IntNet::validate).
+    pub fn parse(text: &[u8], name: &str) -> Result<Self, NetError> {
+        let net: Self =
+            serde_json::from_slice(text).map_err(|e| NetError::Json(name.into(), e.to_string()))?;
         net.validate()?;
         Ok(net)
     }

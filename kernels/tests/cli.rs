@@ -65,6 +65,40 @@ fn simulate(elf: &[u8]) -> Outcome {
     Machine::new(&image, &Config::default()).expect("loads").run(Limits::default())
 }
 
+/// Layers are regions by their names, in the order in which they run.
+#[test]
+fn layers_of_a_deployed_network_have_names() {
+    let rng = &mut ChaCha8Rng::seed_from_u64(7);
+    let net = random::built_in("fashion", rng, 4, &mut random::pruned_mix);
+    let x = random::input(rng, &net);
+    let outcome = simulate(&mpic_kernels::deploy::deploy(&net, &x).expect("deploys").elf);
+    let names: Vec<_> = outcome.regions.iter().map(|r| r.name.as_deref().expect("a name")).collect();
+    let layers: Vec<_> = net.layers.iter().map(|l| l.name().to_owned()).collect();
+    assert_eq!(names, layers);
+    for r in &outcome.regions {
+        let lost: u64 = r.stalls.iter().flatten().map(|s| s.1).sum();
+        assert_eq!(r.cycles, r.instructions.map(|i| i + lost), "{r:?}");
+    }
+}
+
+/// Whoever reads the output may stop at any time.
+#[cfg(unix)]
+#[test]
+fn closed_pipes_end_quietly() {
+    use std::io::Read as _;
+    for args in [&["list"][..], &["completions", "bash"], &["no-such-command"]] {
+        let mut command = process::Command::new(assert_cmd::cargo::cargo_bin("mpic-kernels"));
+        let piped = command.args(args).stdout(process::Stdio::piped()).stderr(process::Stdio::piped());
+        let mut child = piped.spawn().expect("starts");
+        drop(child.stdout.take());
+        let mut said = String::new();
+        child.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
+        let status = child.wait().expect("ends");
+        assert!(!said.contains("panicked") && !said.contains("Broken pipe"), "{args:?}: {said}");
+        assert!(matches!(status.code(), Some(0 | 125)), "{args:?}: {status}");
+    }
+}
+
 /// The C sources, compiled, give the outputs of the reference.
 fn check_c(net: &IntNet, seed: u64) {
     let dir = tempfile::tempdir().expect("tempdir");

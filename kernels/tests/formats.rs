@@ -51,7 +51,7 @@ fn tables_and_network_files_are_as_the_schemas_say() {
     let path = dir.path().join("lut.json");
     let rng = &mut random::seeded(3);
     let targets = measure::targets(&random::network(rng));
-    measure::complete(&mut Lut::default(), &targets, &path).expect("measured");
+    measure::complete(&mut Lut::default(), &targets, &path, &measure::silent).expect("measured");
     let mut file: Value = serde_json::from_slice(&fs::read(&path).expect("written")).expect("JSON");
     holds(&schema("lut"), &file);
     file["entries"][0]["layer"] = "pool".into();

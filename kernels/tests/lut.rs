@@ -18,7 +18,7 @@ fn fashion() -> IntNet {
 
 fn table(path: &Path) -> Lut {
     let mut lut = Lut::default();
-    measure::complete(&mut lut, &measure::targets(&fashion()), path).expect("measured");
+    measure::complete(&mut lut, &measure::targets(&fashion()), path, &measure::silent).expect("measured");
     lut
 }
 
@@ -36,7 +36,7 @@ fn predicts_random_mixes() {
     let mut lut = Lut::default();
     for (name, _) in BUILT_IN {
         let net = random::built_in(name, &mut ChaCha8Rng::seed_from_u64(0), 8, &mut |_, n| vec![8; n]);
-        measure::complete(&mut lut, &measure::targets(&net), &path).expect("measured");
+        measure::complete(&mut lut, &measure::targets(&net), &path, &measure::silent).expect("measured");
     }
     let bytes = fs::metadata(&path).expect("written").len();
     println!("{} entries, {bytes} bytes, {:.0} s", lut.entries().count(), start.elapsed().as_secs_f64());
@@ -79,7 +79,8 @@ fn is_read_back_as_it_was_measured() {
     assert!(Lut::load(&path).expect("loads") == lut, "the file says what was measured");
     // Nothing is missing, so nothing is measured again.
     assert_eq!(
-        measure::complete(&mut lut.clone(), &measure::targets(&fashion()), &path).expect("measured"),
+        measure::complete(&mut lut.clone(), &measure::targets(&fashion()), &path, &measure::silent)
+            .expect("measured"),
         0
     );
 }

@@ -21,6 +21,7 @@ pub mod refine;
 pub mod report;
 pub mod run;
 pub mod space;
+pub mod sweep;
 pub mod task;
 pub mod train;
 

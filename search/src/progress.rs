@@ -20,6 +20,25 @@ pub trait Work {
     fn abandon(&self);
 }
 
+/// Puts a name before everything, for one of several that are heard together.
+#[derive(Debug)]
+pub struct Named<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// Who hears it.
+    pub listener: &'a dyn Listener,
+}
+
+impl Listener for Named<'_> {
+    fn say(&self, sentence: &str) {
+        self.listener.say(&format!("{}: {}", self.name, sentence.trim_start()));
+    }
+
+    fn begin(&self, what: &str, total: u64, done: u64) -> Box<dyn Work> {
+        self.listener.begin(&format!("{}: {what}", self.name), total, done)
+    }
+}
+
 /// Hears nothing.
 #[derive(Debug)]
 pub struct Silent;

@@ -23,8 +23,13 @@ fn lut(folder: &Path) {
     );
     let mut lut = mpic_kernels::lut::Lut::default();
     let path = folder.join("lut.json");
-    mpic_kernels::measure::complete(&mut lut, &mpic_kernels::measure::targets(&net), &path)
-        .expect("measured");
+    mpic_kernels::measure::complete(
+        &mut lut,
+        &mpic_kernels::measure::targets(&net),
+        &path,
+        &mpic_kernels::measure::silent,
+    )
+    .expect("measured");
 }
 
 const SMALL: [&str; 9] =
@@ -143,7 +148,13 @@ fn wrong_input_gets_a_sentence() {
     a.tensors.truncate(a.output + 1);
     let path = dir.path().join("part.json");
     let mut lut = mpic_kernels::lut::Lut::default();
-    mpic_kernels::measure::complete(&mut lut, &mpic_kernels::measure::targets(&a), &path).expect("measured");
+    mpic_kernels::measure::complete(
+        &mut lut,
+        &mpic_kernels::measure::targets(&a),
+        &path,
+        &mpic_kernels::measure::silent,
+    )
+    .expect("measured");
     says(&["--cost", "part.json", "--out", "part"], "no measurement for layer 'block1.conv1'");
     says(&["--model", "resnet8", "--out", "unfit"], "resnet8");
     let size = ["--target", "size=1k", "--out", "small"];

@@ -22,7 +22,7 @@ fn table(folder: &Path) -> Models {
     let path = folder.join("lut.json");
     let mut lut = Lut::default();
     let net = skeleton(&fashion(), &Assignment::uniform(&fashion(), 8, 8));
-    measure::complete(&mut lut, &measure::targets(&net), &path).expect("measured");
+    measure::complete(&mut lut, &measure::targets(&net), &path, &measure::silent).expect("measured");
     Models::load(Some(&path)).expect("loads")
 }
 

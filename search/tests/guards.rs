@@ -66,8 +66,13 @@ fn a_table_that_lacks_layers_names_two_commands() {
         mpic_kernels::graph::load(&dir.path().join("own.toml").display().to_string()).expect("a network");
     let net =
         mpic_kernels::random::of(&graph, &mut mpic_kernels::random::seeded(0), 8, &mut |_, n| vec![8; n]);
-    mpic_kernels::measure::complete(&mut lut, &mpic_kernels::measure::targets(&net), &table)
-        .expect("measured");
+    mpic_kernels::measure::complete(
+        &mut lut,
+        &mpic_kernels::measure::targets(&net),
+        &table,
+        &mpic_kernels::measure::silent,
+    )
+    .expect("measured");
     search(dir.path(), &format!("{RUN} --cost tables.json")).code(125).stderr(
         contains("mpic-kernels lut --network fashion -o tables.json")
             .and(contains("nas-search --granularity fixed"))

@@ -1,6 +1,7 @@
 //! The cores that can be simulated, a value each. To add one, say what it has and give it a place in [`ALL`].
 
-use crate::isa::{self, Core, Formats, Index, csr};
+use crate::isa::csr::{self, Csr};
+use crate::isa::{self, Core, Formats, Index};
 
 /// MPIC.
 pub static MPIC: Core = Core {
@@ -33,4 +34,9 @@ pub static ALL: [&Core; 2] = [&MPIC, &RI5CY];
 #[must_use]
 pub fn named(name: &str) -> Option<&'static Core> {
     ALL.into_iter().find(|c| c.name == name)
+}
+
+/// Every CSR that a core has, by number.
+pub fn csrs() -> impl Iterator<Item = &'static Csr> {
+    (0..1 << 12).filter_map(|number| ALL.into_iter().find_map(|c| c.csr(number)))
 }

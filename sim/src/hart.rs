@@ -98,11 +98,15 @@ pub enum Quirk {
     StaleCode,
     /// The end of a loop, put together from a word of it and a word of the loop's start.
     SplicedEnd,
+    /// An undefined code written to CSR 0x00D.
+    UndefinedFormat,
+    /// The stack pointer went below the end of the data: told with the instruction that moved it, not here.
+    StackInData,
 }
 
 impl Quirk {
-    /// All, in the order of their bits.
-    pub const ALL: [Self; 11] = [
+    /// All that are told as they are met, in the order of their bits.
+    pub const ALL: [Self; 12] = [
         Self::AluFormat,
         Self::MoveFormat,
         Self::NoFormat,
@@ -114,6 +118,7 @@ impl Quirk {
         Self::Overtaken,
         Self::StaleCode,
         Self::SplicedEnd,
+        Self::UndefinedFormat,
     ];
 
     /// What it means, for the report.
@@ -146,6 +151,10 @@ impl Quirk {
             Self::SplicedEnd => {
                 "a jump to the last instruction of a hardware loop, 32 bits at a half-word address, on instruction memory that stalls: its upper half was taken from the loop's start"
             }
+            Self::UndefinedFormat => {
+                "an undefined SIMD format was written to CSR 0x00D: formats are 1 to 10, MPIC_FMT_... in mpic.h"
+            }
+            Self::StackInData => "the stack has grown into the program's data",
             Self::StaleCode => {
                 "a store changed an instruction that was fetched already: the old one ran; a fence.i in between makes the new one run"
             }

@@ -11,14 +11,18 @@ pub mod elf;
 pub mod energy;
 pub mod engine;
 pub mod exec;
+pub mod gdb;
 pub mod hart;
 pub mod isa;
 pub mod machine;
+pub mod manual;
 pub mod memory;
 pub mod observer;
 pub mod profile;
 pub mod report;
+pub mod shadow;
 mod system;
+pub mod timeline;
 pub mod timing;
 pub mod trace;
 

@@ -22,6 +22,24 @@ pub trait Observer {
     fn retired(&mut self, _: &Retired<'_>) {}
 }
 
+/// Watches if there is one.
+impl<O: Observer> Observer for Option<O> {
+    fn retired(&mut self, r: &Retired<'_>) {
+        if let Some(observer) = self {
+            observer.retired(r);
+        }
+    }
+}
+
+/// Two who watch the same run.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    const WATCHES: bool = A::WATCHES || B::WATCHES;
+    fn retired(&mut self, r: &Retired<'_>) {
+        self.0.retired(r);
+        self.1.retired(r);
+    }
+}
+
 /// The silent observer.
 impl Observer for () {
     const WATCHES: bool = false;

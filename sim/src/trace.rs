@@ -24,13 +24,8 @@ const NUMBERS: [&str; 32] = [
 #[must_use]
 pub fn disassemble(inst: &Inst, pc: u32) -> String {
     let operands = operands(inst, &REGISTERS, |offset| format!("0x{:x}", pc.wrapping_add(offset as u32)));
-    let name = mnemonic(inst);
+    let name = inst.row.mnemonic();
     if operands.is_empty() { name.to_owned() } else { format!("{name} {operands}") }
-}
-
-/// Name of an instruction without what the operands say: the table tells post-increment and register forms apart by suffixes.
-fn mnemonic(inst: &Inst) -> &'static str {
-    inst.row.name.trim_end_matches('!').trim_end_matches(".r")
 }
 
 /// Operands in assembly; `target` renders a jump's offset in bytes.
@@ -79,6 +74,8 @@ pub enum TraceFormat {
     Csv,
     /// Lines of the core's own tracer (`riscv_tracer.sv`); its time column counts picoseconds of a 100 MHz clock.
     Ri5cy,
+    /// No lines but a time line of functions, regions and stalls, for ui.perfetto.dev; a microsecond in it is a cycle.
+    Perfetto,
 }
 
 /// Picoseconds of a cycle in the time column of [`TraceFormat::Ri5cy`].
@@ -159,7 +156,7 @@ impl<W: Write> Trace<W> {
     pub fn new(mut out: W, format: TraceFormat, window: Window) -> Self {
         let error = match format {
             TraceFormat::Csv => writeln!(out, "cycle,pc,insn,compressed").err(),
-            TraceFormat::Text => None,
+            TraceFormat::Text | TraceFormat::Perfetto => None,
             TraceFormat::Ri5cy => {
                 writeln!(out, "                Time          Cycles PC       Instr    Mnemonic").err()
             }
@@ -180,10 +177,15 @@ impl<W: Write> Trace<W> {
         let word = i.word;
         match format {
             TraceFormat::Csv => format!(",0x{pc:08x},0x{word:08x},{}\n", u8::from(i.size == 2)),
-            TraceFormat::Text => format!(" {pc:08x} {word:08x} {:<36}", disassemble(i, pc)),
+            TraceFormat::Text | TraceFormat::Perfetto => {
+                format!(" {pc:08x} {word:08x} {:<36}", disassemble(i, pc))
+            }
             TraceFormat::Ri5cy => {
                 let operands = operands(i, &NUMBERS, |offset| offset.to_string());
-                format!(" {pc:08x} {word:08x} {:<36}", format!("{:<16} {operands}", mnemonic(i)).trim_end())
+                format!(
+                    " {pc:08x} {word:08x} {:<36}",
+                    format!("{:<16} {operands}", i.row.mnemonic()).trim_end()
+                )
             }
         }
     }
@@ -206,7 +208,7 @@ impl<W: Write> Trace<W> {
                 out.write_all(itoa::Buffer::new().format(r.executed.cycle).as_bytes())?;
                 out.write_all(&known.text)
             }
-            TraceFormat::Text => {
+            TraceFormat::Text | TraceFormat::Perfetto => {
                 write!(out, "{:>10}", r.executed.cycle)?;
                 out.write_all(&known.text)?;
                 for rd in written {

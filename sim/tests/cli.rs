@@ -275,7 +275,7 @@ fn an_interrupted_run_reports() {
     assert_eq!(out.status.code(), Some(130));
     assert!(String::from_utf8_lossy(&out.stderr).contains("interrupted at pc 0x1c008080 in _start"));
     let report: Value = serde_json::from_slice(&out.stdout).expect("JSON");
-    assert_eq!(report["status"], "limit");
+    assert_eq!(report["status"], "interrupted");
 }
 
 #[test]

@@ -1,14 +1,13 @@
 //! `mpic-kernels lut`.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::lut::{self, Lut, LutError};
-use crate::measure::{self, Target};
-use crate::net::IntNet;
-use crate::source::Source;
-use crate::{files, graph, random};
+use crate::measure::{self, Progress, Target};
+use crate::{files, lut};
 
 /// Arguments of `mpic-kernels lut`.
 #[derive(clap::Args)]
@@ -30,32 +29,25 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<u8> {
     files::guard(&args.output, args.force, |head| files::is_json(head, lut::FORMAT))?;
-    let mut targets = match &args.shapes {
+    let targets = match &args.shapes {
         Some(path) => shapes(path)?,
-        None => args.network.iter().map(|n| network(n)).collect::<Result<Vec<_>>>()?.concat(),
+        None => args.network.iter().map(|n| measure::targets_of(n)).collect::<Result<Vec<_>, _>>()?.concat(),
     };
-    let mut lut = match Lut::load(&args.output) {
-        Ok(lut) => lut,
-        Err(LutError::Read(..)) if !args.output.exists() => Lut::default(),
-        Err(e @ LutError::Stale { .. }) => {
-            let held = measure::held(&Lut::load_stale(&args.output)?);
-            eprintln!("mpic-kernels: measuring anew the {} layers it held: {e}", held.len());
-            targets.extend(held);
-            Lut::default()
-        }
-        Err(e @ LutError::Malformed { .. }) => {
-            eprintln!("mpic-kernels: measuring anew: {e}");
-            Lut::default()
-        }
-        Err(e) => return Err(e.into()),
-    };
-    if targets.is_empty() {
-        targets = graph::BUILT_IN.iter().map(|(name, _)| network(name)).collect::<Result<Vec<_>>>()?.concat();
-    }
-    targets.sort_unstable();
-    targets.dedup();
     let start = std::time::Instant::now();
-    let measured = measure::complete(&mut lut, &targets, &args.output)?;
+    let style = ProgressStyle::with_template("measuring {bar:30} {pos}/{len} layers, {eta} left")
+        .expect("the template is well-formed");
+    let bar = ProgressBar::new(0).with_style(style);
+    let (lut, measured) = measure::refresh(&args.output, targets, &|progress| {
+        match progress {
+            Progress::Note(sentence) => eprintln!("mpic-kernels: {sentence}"),
+            Progress::Layers { done, total } => {
+                bar.set_length(total as u64);
+                bar.set_position(done as u64);
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    bar.finish_and_clear();
     let total = lut.entries().count();
     eprintln!(
         "{}: measured {measured} layers in {:.1} s, {total} in all",
@@ -63,16 +55,6 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         start.elapsed().as_secs_f64()
     );
     Ok(0)
-}
-
-/// The layers of a network, by name or file.
-fn network(name: &str) -> Result<Vec<Target>> {
-    let path = Path::new(name);
-    if graph::built_in(name).is_none() && path.extension().is_some_and(|e| e == "json") {
-        return Ok(measure::targets(&IntNet::load(path)?));
-    }
-    let source = Source::load(name)?;
-    Ok(measure::targets(&random::of(source.graph(), &mut random::seeded(0), 8, &mut |_, n| vec![8; n])))
 }
 
 fn shapes(path: &Path) -> Result<Vec<Target>> {

@@ -47,6 +47,7 @@ enum Command {
 /// Parses the command line, runs it, and turns errors into one message and an exit status.
 #[must_use]
 pub fn main() -> ExitCode {
+    mpic_sim::cli::end_quietly_on_closed_pipes();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {
@@ -69,6 +70,9 @@ pub fn main() -> ExitCode {
         }
     };
     ExitCode::from(done.unwrap_or_else(|e| {
+        if mpic_sim::cli::is_closed_pipe(&e) {
+            return 0;
+        }
         eprintln!("mpic-kernels: {e:#}");
         USAGE
     }))

@@ -30,7 +30,7 @@ pub struct Source {
 }
 
 /// Files that are the same for every network.
-const COMMON: [(&str, &str); 11] = [
+const COMMON: [(&str, &str); 12] = [
     ("conv.S", include_str!("../../c/conv.S")),
     ("window.S", include_str!("../../c/window.S")),
     ("depthwise.S", include_str!("../../c/depthwise.S")),
@@ -40,6 +40,7 @@ const COMMON: [(&str, &str); 11] = [
     ("frame.h", include_str!("../../c/frame.h")),
     ("pack.h", include_str!("../../c/pack.h")),
     ("mpic.h", mpic_firmware::MPIC_H),
+    ("xpulp.h", mpic_firmware::XPULP_H),
     ("network.h", include_str!("../../c/emit/network.h")),
     ("Makefile", include_str!("../../c/emit/Makefile")),
 ];

@@ -5,14 +5,26 @@ use object::elf;
 use object::endian::Endianness;
 use object::write::elf::{FileHeader, ProgramHeader, SectionHeader, Sym, Writer};
 
-/// Segments of the runtime plus one at `base` with `data`, `size` bytes in memory; symbols of both.
+/// The section in which the simulator looks for names of regions: each layer is one, opened by an odd marker.
+fn region_names(layers: &[(u32, &str)]) -> Vec<u8> {
+    let entry = |(region, name): &(u32, &str)| {
+        let id = (2 * region + 1).to_le_bytes();
+        [&id, name.as_bytes(), &[0]].concat()
+    };
+    layers.iter().flat_map(entry).collect()
+}
+
+/// Segments of the runtime plus one at `base` with `data`, `size` bytes in memory; symbols of both, and the names of `layers` by their
+/// region.
 pub(super) fn write(
     runtime: &Image,
     base: u32,
     data: &[u8],
     size: u32,
     symbols: &[(&str, u32, u32)],
+    layers: &[(u32, &str)],
 ) -> Vec<u8> {
+    let layers = region_names(layers);
     let mut out = Vec::new();
     let mut w = Writer::new(Endianness::Little, false, &mut out);
     let mut segments: Vec<(u32, &[u8], u32, bool)> =
@@ -22,6 +34,7 @@ pub(super) fn write(
     w.reserve_file_header();
     w.reserve_program_headers(segments.len() as u32);
     let offsets: Vec<usize> = segments.iter().map(|s| w.reserve(s.1.len(), 16)).collect();
+    let layers_at = w.reserve(layers.len(), 1);
     let names: Vec<(String, u32, u32)> = runtime
         .symbols()
         .chain(symbols.iter().copied())
@@ -30,6 +43,8 @@ pub(super) fn write(
     w.reserve_null_section_index();
     let text = w.reserve_section_index();
     let text_name = w.add_section_name(b".text");
+    w.reserve_section_index();
+    let layers_name = w.add_section_name(mpic_sim::elf::REGION_NAMES.as_bytes());
     w.reserve_null_symbol_index();
     let ids: Vec<_> = names
         .iter()
@@ -72,6 +87,7 @@ pub(super) fn write(
         w.write_align(16);
         w.write(s.1);
     }
+    w.write(&layers);
     w.write_null_symbol();
     let in_code = |address: u32| segments.iter().any(|s| s.3 && address.wrapping_sub(s.0) < s.2);
     for ((_, address, bytes), id) in names.iter().zip(ids) {
@@ -101,6 +117,18 @@ pub(super) fn write(
         sh_link: 0,
         sh_info: 0,
         sh_addralign: 4,
+        sh_entsize: 0,
+    });
+    w.write_section_header(&SectionHeader {
+        name: Some(layers_name),
+        sh_type: elf::SHT_PROGBITS,
+        sh_flags: 0,
+        sh_addr: 0,
+        sh_offset: layers_at as u64,
+        sh_size: layers.len() as u64,
+        sh_link: 0,
+        sh_info: 0,
+        sh_addralign: 1,
         sh_entsize: 0,
     });
     w.write_symtab_section_header(1);

@@ -1,9 +1,11 @@
 //! The command line of `nas-search`.
 
 mod data;
+mod events;
 mod model;
 mod report;
 mod search;
+mod sweep;
 mod terminal;
 
 use std::process::ExitCode;
@@ -12,6 +14,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 /// Exit status for usage, I/O and file errors.
 const USAGE: u8 = 125;
+
+/// Exit status where cells of a sweep have failed.
+const FAILED: u8 = 1;
 
 /// Exit status after an interruption, as shells have it for SIGINT.
 const INTERRUPTED: u8 = 130;
@@ -38,6 +43,14 @@ enum Command {
     Data(data::Args),
     /// Show a network as a table, and write it as TOML
     Model(model::Args),
+    /// Plan a sweep: many searches, from a specification, as cells in a folder that workers share
+    Plan(sweep::PlanArgs),
+    /// Work on a sweep, as one of any number of workers on any machines
+    Work(sweep::WorkArgs),
+    /// Show how a sweep gets on
+    Status(sweep::StatusArgs),
+    /// Let Slurm start workers for a sweep
+    Submit(sweep::SubmitArgs),
     /// List the tasks
     Tasks,
     /// Print a completion script
@@ -50,6 +63,7 @@ enum Command {
 /// Parses the command line, runs it, and turns errors into one message and an exit status.
 #[must_use]
 pub fn main() -> ExitCode {
+    mpic_sim::cli::end_quietly_on_closed_pipes();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {
@@ -62,6 +76,10 @@ pub fn main() -> ExitCode {
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Data(args)) => data::run(&args),
         Some(Command::Model(args)) => model::run(&args),
+        Some(Command::Plan(args)) => sweep::plan(&args),
+        Some(Command::Work(args)) => sweep::work(&args),
+        Some(Command::Status(args)) => sweep::status(&args),
+        Some(Command::Submit(args)) => sweep::submit(&args),
         Some(Command::Tasks) => {
             for task in crate::task::TASKS {
                 let target =
@@ -76,6 +94,9 @@ pub fn main() -> ExitCode {
         }
     };
     ExitCode::from(done.unwrap_or_else(|e| {
+        if mpic_sim::cli::is_closed_pipe(&e) {
+            return 0;
+        }
         eprintln!("nas-search: {e:#}");
         USAGE
     }))

@@ -6,11 +6,12 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::report::{Report, fronts, in_the_way, ranking, table};
 use crate::run::Run;
+use crate::sweep::Sweep;
 
 /// Arguments of `nas-search report`.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Folders of runs
+    /// Folders of runs, or of sweeps, whose runs then all count
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// Folder to write the report to [default: only the table is printed]
@@ -22,7 +23,19 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let runs = args.runs.iter().map(|folder| Run::open(folder)).collect::<Result<Vec<_>>>()?;
+    let mut runs = Vec::new();
+    for folder in &args.runs {
+        if Sweep::is_in(folder) {
+            // Of cells that nobody has begun there is nothing to see.
+            let begun = Sweep::open(folder)?.runs()?;
+            runs.extend(
+                begun.into_iter().filter(|run| run.points().map_or(true, |points| !points.is_empty())),
+            );
+        } else {
+            runs.push(Run::open(folder)?);
+        }
+    }
+    ensure!(!runs.is_empty(), "no point is complete yet in these sweeps");
     let report = Report::of(&runs)?;
     ensure!(!report.points.is_empty(), "no point is complete yet in these runs");
     let parts = [table(&report), fronts(&report), ranking(&report)];

@@ -9,9 +9,11 @@ use mpic_kernels::lut::LutError;
 use mpic_kernels::source::Source;
 
 use super::INTERRUPTED;
+use super::events::Events;
 use super::terminal::Terminal;
 use crate::cost::{CostError, Objective};
 use crate::data::Augment;
+use crate::progress::Listener;
 use crate::quant::Quantisers;
 use crate::report::{Report, table};
 use crate::run::{
@@ -29,12 +31,30 @@ enum Preset {
     Risso2022,
 }
 
+/// Who reads how a run gets on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Reader {
+    /// A person: bars on a terminal, a line now and then elsewhere
+    Person,
+    /// A program: a JSON object a line, with text and, of a piece of work, done, total and note
+    Json,
+}
+
+impl Reader {
+    fn listener(self) -> &'static dyn Listener {
+        match self {
+            Self::Person => &Terminal::Alone,
+            Self::Json => &Events,
+        }
+    }
+}
+
 /// Arguments of a search.
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// Measured cost table (mpic-kernels lut); without it cycles are those of the published MPIC table
     #[arg(long, value_name = "LUT.JSON")]
-    cost: Option<PathBuf>,
+    pub(super) cost: Option<PathBuf>,
     /// Task, see `nas-search tasks`
     #[arg(long, default_value = "fashion")]
     task: String,
@@ -138,6 +158,9 @@ pub(super) struct Args {
     /// (.safetensors, .npz), Keras weights (.npz) or a TensorFlow Lite model (.tflite) of the same network
     #[arg(long, value_name = "FILE", conflicts_with = "warm_start")]
     import: Option<PathBuf>,
+    /// Who reads how the run gets on, on the standard error output
+    #[arg(long, value_enum, default_value = "person", value_name = "READER")]
+    progress: Reader,
     /// Continue a run that was interrupted; everything else is as it was asked for then
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
@@ -286,13 +309,33 @@ fn parse_epochs(text: &str) -> Result<Epochs, String> {
 const LAMBDAS: [f64; 5] = [0.03, 0.1, 0.5, 1.0, 2.0];
 
 /// Set by Ctrl-C.
-static STOP: AtomicBool = AtomicBool::new(false);
+pub(super) static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Lets Ctrl-C, and what else asks a process to end, set [`STOP`].
+pub(super) fn watch_for_interruption() -> Result<()> {
+    ctrlc::set_handler(|| {
+        // The second time there is no waiting for a good moment.
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+        eprintln!("\nstopping after this step; once more to stop at once");
+    })
+    .context("cannot watch for Ctrl-C")
+}
 
 /// The command with these arguments as it can be typed into a shell.
-fn typed(args: impl Iterator<Item = String>) -> String {
+pub(super) fn typed(args: impl Iterator<Item = String>) -> String {
     let words: Vec<String> = std::iter::once("nas-search".to_owned()).chain(args).collect();
     let quoted = shlex::try_join(words.iter().map(String::as_str));
     quoted.expect("arguments of a process hold no zero byte")
+}
+
+/// The command of this process, to repeat what it does. Results depend on the number of threads, so it is named if it was not;
+/// who reads along is no part of what is asked for.
+fn command(threads: Option<usize>) -> String {
+    let words = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned());
+    let asked = words.filter(|word| !word.starts_with("--progress="));
+    typed(asked.chain(threads.map(|n| format!("--threads={n}"))))
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
@@ -307,29 +350,28 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         None => start(args)?,
     };
     let folder = run.folder.display();
-    ctrlc::set_handler(|| {
-        // The second time there is no waiting for a good moment.
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(INTERRUPTED));
-        }
-        eprintln!("\nstopping after this step; once more to stop at once");
-    })
-    .context("cannot watch for Ctrl-C")?;
+    let listener = args.progress.listener();
+    watch_for_interruption()?;
     if !run.config.measured {
-        eprintln!(
-            "cost: cycles and energy by the published MPIC table; measure this core with: mpic-kernels lut -o lut.json, then --cost lut.json"
+        listener.say(
+            "cost: cycles and energy by the published MPIC table; measure this core with: mpic-kernels lut -o lut.json, then --cost lut.json",
         );
     }
-    eprintln!("run {folder}: {} by {:?}, seed {}", run.config.task, run.config.granularity, run.config.seed);
+    let config = &run.config;
+    listener.say(&format!(
+        "run {folder}: {} by {}, seed {}",
+        config.task,
+        config.granularity.name(),
+        config.seed
+    ));
     let report = || Report::of(std::slice::from_ref(&run));
-    for note in &inputs.notes {
-        eprintln!("{note}");
-    }
-    let done = run.execute(&inputs, &STOP, &Terminal, || report()?.write(&run.folder));
+    inputs.notes.iter().for_each(|note| listener.say(note));
+    let done = run.execute(&inputs, &STOP, listener, || report()?.write(&run.folder));
     match done {
         Ok(()) => {
             print!("{}", table(&report()?));
-            eprintln!("written: {folder}/report.html, pareto.json, pareto.csv, pareto.svg, points/");
+            listener
+                .say(&format!("written: {folder}/report.html, pareto.json, pareto.csv, pareto.svg, points/"));
             Ok(0)
         }
         Err(e) if matches!(e.downcast_ref(), Some(TrainError::Interrupted)) => {
@@ -340,11 +382,16 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
 }
 
+/// Whether a word is an option, with its value behind `=` or in the next word.
+fn is_option(word: &str, option: &str) -> bool {
+    word.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+}
+
 /// Refuses options beside `--resume`: a run goes on as it was asked for.
 fn alone(words: impl Iterator<Item = std::ffi::OsString>) -> Result<()> {
     let options: Vec<String> = words
         .map(|w| w.to_string_lossy().into_owned())
-        .filter(|w| w.starts_with("--") && w != "--resume" && !w.starts_with("--resume="))
+        .filter(|w| w.starts_with("--") && !is_option(w, "--resume") && !is_option(w, "--progress"))
         .map(|w| w.split('=').next().unwrap_or_default().to_owned())
         .collect();
     ensure!(
@@ -431,13 +478,38 @@ const POINTS: usize = 8;
 /// as far in as many epochs as there are.
 const COOLED: f64 = 0.056;
 
+/// Threads unless told otherwise.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// A search that was asked for, and what it computes with.
+pub(super) struct Asked {
+    /// What it does.
+    pub(super) config: Config,
+    /// What it starts from.
+    pub(super) weights: Weights,
+    /// What it computes with.
+    pub(super) inputs: Inputs,
+}
+
 fn start(args: &Args) -> Result<(Run, Inputs)> {
+    let command = command(args.threads.is_none().then(cores));
+    let default = || PathBuf::from(format!("runs/{}-{}-{}", args.task, args.granularity.name(), args.seed));
+    let folder = args.out.clone().unwrap_or_else(default);
+    let Asked { config, weights, inputs } = asked(args, command)?;
+    Ok((Run::create(&folder, config, args.cost.as_deref(), &weights)?, inputs))
+}
+
+/// Makes of options, typed as `command`, the configuration of a search, and loads what it needs.
+///
+/// # Errors
+/// If options contradict each other, or something cannot be loaded or does not fit.
+pub(super) fn asked(args: &Args, command: String) -> Result<Asked> {
     let task = task::named(&args.task)?;
     let source = Source::load(args.model.as_deref().unwrap_or(task.network))?;
     if let Source::Onnx(imported) = &source {
-        for note in &imported.notes {
-            eprintln!("{note}");
-        }
+        imported.notes.iter().for_each(|note| args.progress.listener().say(note));
     }
     check(args)?;
     let mut objectives = args.objective.clone();
@@ -455,7 +527,6 @@ fn start(args: &Args) -> Result<(Run, Inputs)> {
         let of = |stop| t.0.iter().map(move |b| Target { objective: b.objective, value: b.allowed[stop] });
         (0..stops).map(|stop| of(stop).collect()).collect()
     };
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let preset = args.recipe == Preset::Risso2022;
     let sampling = args.sampling.unwrap_or(if preset { Sampling::Softmax } else { Sampling::Argmax });
     let mut config = Config {
@@ -486,17 +557,14 @@ fn start(args: &Args) -> Result<(Run, Inputs)> {
         recipe: recipe(args, task),
         validation: args.validation.unwrap_or(task.validation),
         seed: args.seed,
-        threads: args.threads.map_or(cores, usize::from),
+        threads: args.threads.map_or_else(cores, usize::from),
         device: args.device,
         simulate: args.simulate,
         warm_start: args.warm_start.is_some()
             || args.import.is_some()
             || (matches!(source, Source::Onnx(_)) && !args.from_scratch),
-        command: typed(std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned())),
+        command,
     };
-    let default = || PathBuf::from(format!("runs/{}-{}-{}", task.name, args.granularity.name(), args.seed));
-    let folder = args.out.clone().unwrap_or_else(default);
-    let warm_up;
     let weights = match (&args.warm_start, &args.import) {
         (None, None) => match &source {
             Source::Onnx(imported) if !args.from_scratch => {
@@ -507,7 +575,7 @@ fn start(args: &Args) -> Result<(Run, Inputs)> {
         (None, Some(file)) => Weights::Imported(import::load(file, source.graph(), task.reference_input)?),
         (Some(from), _) => {
             let other = Run::open(from)?;
-            warm_up = other.folder.join(FLOAT);
+            let warm_up = other.folder.join(FLOAT);
             ensure!(
                 other.config.task == task.name,
                 "{} is a run of task '{}'",
@@ -519,7 +587,7 @@ fn start(args: &Args) -> Result<(Run, Inputs)> {
                 "the warm-up of {} is not complete; continue it with --resume",
                 from.display()
             );
-            Weights::File(&warm_up)
+            Weights::File(warm_up)
         }
     };
     let ready = Inputs::load(&config, args.model.as_deref(), args.cost.as_deref()).and_then(|inputs| {
@@ -545,7 +613,7 @@ fn start(args: &Args) -> Result<(Run, Inputs)> {
             config.command
         ))
     })?;
-    Ok((Run::create(&folder, config, args.cost.as_deref(), &weights)?, inputs))
+    Ok(Asked { config, weights, inputs })
 }
 
 /// The descents that the options ask for.

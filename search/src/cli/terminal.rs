@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::progress::{Listener, Work};
 
@@ -12,7 +12,12 @@ const QUIET: Duration = Duration::from_secs(5);
 
 /// Says everything on the standard error output.
 #[derive(Debug)]
-pub(super) struct Terminal;
+pub(super) enum Terminal {
+    /// With bars, if it is a terminal.
+    Alone,
+    /// With plain lines, as one of several that share it.
+    Shared,
+}
 
 impl Listener for Terminal {
     fn say(&self, sentence: &str) {
@@ -20,7 +25,11 @@ impl Listener for Terminal {
     }
 
     fn begin(&self, what: &str, total: u64, done: u64) -> Box<dyn Work> {
-        Box::new(bar(what, total, done))
+        let plain = match self {
+            Self::Alone => !std::io::stderr().is_terminal(),
+            Self::Shared => true,
+        };
+        Box::new(bar(what, total, done, plain))
     }
 }
 
@@ -33,15 +42,19 @@ struct Bar {
 }
 
 /// A bar over `total` steps of which `done` are done; 0 if nobody knows how many there will be.
-fn bar(what: &str, total: u64, done: u64) -> Bar {
+fn bar(what: &str, total: u64, done: u64, plain: bool) -> Bar {
     let template = match total {
         0 => "  {prefix:12} {elapsed}  {msg}",
         _ => "  {prefix:12} {bar:30} {pos}/{len}, {eta} left  {msg}",
     };
     let style = ProgressStyle::with_template(template).expect("the template is well-formed");
-    let bar = ProgressBar::new(total).with_style(style).with_prefix(what.to_owned()).with_position(done);
+    let target = if plain { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let bar = ProgressBar::with_draw_target(Some(total), target)
+        .with_style(style)
+        .with_prefix(what.to_owned())
+        .with_position(done);
     bar.reset_eta();
-    let plain = (!std::io::stderr().is_terminal()).then(|| std::cell::Cell::new(Instant::now()));
+    let plain = plain.then(|| std::cell::Cell::new(Instant::now()));
     Bar { inner: bar, what: what.into(), plain }
 }
 

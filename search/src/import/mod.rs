@@ -79,13 +79,22 @@ pub type Values = Vec<(String, Vec<f32>)>;
 /// # Errors
 /// If the file cannot be read, or holds another network.
 pub fn load(path: &Path, graph: &Graph, input: f64) -> Result<Values, ImportError> {
+    let bytes =
+        std::fs::read(path).map_err(|e| ImportError::Read(path.display().to_string(), e.to_string()))?;
+    parse(path, &bytes, graph, input)
+}
+
+/// As [`load`], of the bytes of the file; what its name ends in says what they are.
+///
+/// # Errors
+/// If they are damaged, or hold another network.
+pub fn parse(path: &Path, bytes: &[u8], graph: &Graph, input: f64) -> Result<Values, ImportError> {
     let name = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|e| ImportError::Read(name.clone(), e.to_string()))?;
     let (damaged, input) = (|why: String| ImportError::Damaged(name.clone(), why), input as f32);
     let filled = match path.extension().and_then(|e| e.to_str()) {
-        Some("safetensors") => named::fill(graph, named::safetensors(&bytes).map_err(damaged)?, input),
+        Some("safetensors") => named::fill(graph, named::safetensors(bytes).map_err(damaged)?, input),
         Some("npz") => {
-            let arrays = npz::arrays(&bytes).map_err(damaged)?;
+            let arrays = npz::arrays(bytes).map_err(damaged)?;
             // Keras counts layers up in paths; names of ours are those of nodes.
             if arrays.keys().any(|name| name.contains('/')) {
                 fill(graph, npz::layers(arrays).map_err(damaged)?, input)
@@ -93,7 +102,7 @@ pub fn load(path: &Path, graph: &Graph, input: f64) -> Result<Values, ImportErro
                 named::fill(graph, arrays, input)
             }
         }
-        Some("tflite") => fill(graph, tflite::layers(&bytes).map_err(damaged)?, input),
+        Some("tflite") => fill(graph, tflite::layers(bytes).map_err(damaged)?, input),
         _ => return Err(ImportError::Kind(name)),
     };
     filled.map_err(|why| ImportError::Unfit { file: name.clone(), network: graph.name.clone(), why })

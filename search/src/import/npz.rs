@@ -17,19 +17,22 @@ const DEPTHWISE: [Option<usize>; 4] = [Some(2), Some(0), Some(1), Some(3)];
 /// As [`CONV`].
 const DENSE: [Option<usize>; 4] = [Some(1), None, None, Some(0)];
 
-/// Most bytes of an array.
+/// Most bytes of all arrays of a file: what is packed may claim any size.
 const MOST: u64 = 1 << 28;
 
 /// The arrays of the file.
 pub(super) fn arrays(bytes: &[u8]) -> Result<Arrays, String> {
     let mut out = Arrays::new();
     let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|e| e.to_string())?;
+    let mut left = MOST;
     for index in 0..zip.len() {
         let mut entry = zip.by_index(index).map_err(|e| e.to_string())?;
         let name = entry.name().trim_end_matches(".npy").to_owned();
         let mut content = Vec::new();
-        // What is packed may claim any size.
-        entry.by_ref().take(MOST).read_to_end(&mut content).map_err(|e| format!("{name}: {e}"))?;
+        entry.by_ref().take(left + 1).read_to_end(&mut content).map_err(|e| format!("{name}: {e}"))?;
+        left = left
+            .checked_sub(content.len() as u64)
+            .ok_or_else(|| format!("its arrays have more than {} MiB", MOST >> 20))?;
         let array = Array::read(&content).map_err(|why| format!("{name}: {why}"))?;
         out.insert(name, array);
     }

@@ -10,8 +10,7 @@ use tch::Tensor;
 
 use super::backward::{Backward, attach};
 use super::passes::{
-    Gradients, Lanes, Later, Part, Row, SHARE, Sums, code, floats, floats_mut, gather, gather_block, shares,
-    target, vectorised,
+    Gradients, Later, Part, Row, SHARE, Sums, code, floats, floats_mut, gather, shares, target, vectorised,
 };
 
 /// What is normalised with.
@@ -70,7 +69,7 @@ pub fn normalise_quantise(x: &Tensor, norm: &Normalisation, row: Row, unsigned: 
     let slope: Vec<f32> = norm.gain.iter().zip(&deviation).map(|(g, d)| g / d).collect();
     let offset: Vec<f32> =
         norm.bias.iter().zip(mean.iter().zip(&slope)).map(|(b, (m, s))| b - m * s).collect();
-    let line = Line { slope, offset };
+    let line = Line { slope: pattern(&slope), offset: pattern(&offset) };
     let pass =
         Pass { x: raw, line, mean, deviation, own: batch.is_some(), row, unsigned, later: later.clone() };
     let out = tch::no_grad(|| pass.forward());
@@ -78,7 +77,7 @@ pub fn normalise_quantise(x: &Tensor, norm: &Normalisation, row: Row, unsigned: 
     Normalised { out, later, batch }
 }
 
-/// `slope * x + offset` by channel.
+/// `slope * x + offset`, each a [`pattern`].
 #[derive(Debug)]
 struct Line {
     slope: Vec<f32>,
@@ -90,9 +89,25 @@ fn channels_innermost(t: &Tensor) -> Tensor {
     if t.dim() == 4 { t.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]) } else { t.contiguous() }
 }
 
-/// Elements of the pixels that a thread takes at a time.
-fn share(channels: usize) -> usize {
-    (SHARE / channels).max(1) * channels
+/// Values of a [`pattern`] at most, but for networks with more channels.
+const PATTERN: usize = 1024;
+
+/// Numbers by channel for some pixels, one after another: with channels innermost these pass along the values in long loops
+/// without a branch, whatever the number of channels.
+fn pattern(by_channel: &[f32]) -> Vec<f32> {
+    by_channel.repeat((PATTERN / by_channel.len()).max(1))
+}
+
+/// Elements of the patterns that a thread takes at a time.
+fn share(pattern: usize) -> usize {
+    (SHARE / pattern).max(1) * pattern
+}
+
+/// Adds what a pattern holds of each channel to its sum.
+fn fold(sums: &mut [f64], pattern: &[f32]) {
+    for pixel in pattern.chunks_exact(sums.len()) {
+        sums.iter_mut().zip(pixel).for_each(|(sum, v)| *sum += f64::from(*v));
+    }
 }
 
 /// Mean and variance of each channel, and mean and unbiased variance.
@@ -100,17 +115,18 @@ fn moments(x: &Tensor, channels: usize) -> ([Vec<f32>; 2], [Vec<f32>; 2]) {
     use rayon::prelude::*;
     let values = floats(x);
     // Of what the channel is off its first value: where all lie close together, their squares would swallow the difference.
-    let shift = &values[..channels.min(values.len())];
-    let parts: Vec<Vec<[f64; 2]>> =
-        values.par_chunks(share(channels)).map(|v| moments_pass(v, shift)).collect();
+    let shift = pattern(&values[..channels]);
+    let parts: Vec<[Vec<f32>; 2]> =
+        values.par_chunks(share(shift.len())).map(|v| moments_pass(v, &shift)).collect();
     let count = (values.len() / channels) as f64;
-    let mut sums = vec![[0f64; 2]; channels];
-    for part in &parts {
-        sums.iter_mut().zip(part).for_each(|(sum, p)| (0..2).for_each(|i| sum[i] += p[i]));
+    let [mut sums, mut squares] = [(); 2].map(|()| vec![0f64; channels]);
+    for [sum, square] in &parts {
+        fold(&mut sums, sum);
+        fold(&mut squares, square);
     }
-    let mean: Vec<f64> = sums.iter().map(|s| s[0] / count).collect();
-    let var: Vec<f64> = sums.iter().zip(&mean).map(|(s, m)| (s[1] / count - m * m).max(0.0)).collect();
-    let mean: Vec<f64> = mean.iter().zip(shift).map(|(m, &s)| m + f64::from(s)).collect();
+    let mean: Vec<f64> = sums.iter().map(|s| s / count).collect();
+    let var: Vec<f64> = squares.iter().zip(&mean).map(|(s, m)| (s / count - m * m).max(0.0)).collect();
+    let mean: Vec<f64> = mean.iter().zip(&shift).map(|(m, &s)| m + f64::from(s)).collect();
     let floats = |v: &[f64], by: f64| v.iter().map(|v| (v * by) as f32).collect::<Vec<f32>>();
     let unbiased = count / (count - 1.0).max(1.0);
     ([floats(&mean, 1.0), floats(&var, 1.0)], [floats(&mean, 1.0), floats(&var, unbiased)])
@@ -137,8 +153,7 @@ impl Pass {
 
     fn forward(&self) -> Tensor {
         let mut out = self.x.empty_like();
-        let (x, channels) = (floats(&self.x), self.channels());
-        let share = share(channels);
+        let (x, share) = (floats(&self.x), share(self.line.slope.len()));
         let part = Part::new(&self.row.branches[self.row.chosen], self.unsigned);
         let line = &self.line;
         shares(floats_mut(&mut out), share, |i, out| {
@@ -151,7 +166,7 @@ impl Pass {
         let (mut out, from) = target(gradient, &self.x, alone);
         let (x, from) = (floats(&self.x), from.as_ref().map(floats));
         let channels = self.channels();
-        let share = share(channels);
+        let share = share(self.line.slope.len());
         let parts: [Part; N] = std::array::from_fn(|n| Part::new(&self.row.branches[n], self.unsigned));
         let (line, chosen) = (&self.line, self.row.chosen);
         let each = shares(floats_mut(&mut out), share, |i, g| {
@@ -159,15 +174,15 @@ impl Pass {
             back_pass(&x[at.clone()], g, from.map(|from| &from[at]), line, parts, chosen)
         });
         let mut branches = vec![Sums::default(); N];
-        let mut sums = vec![[0f64; 2]; channels];
+        // What the gradient sums up to by channel, alone and times xhat: the gradients of bias and gain.
+        let [mut by_bias, mut by_x] = [(); 2].map(|()| vec![0f64; channels]);
         for part in &each {
             branches.iter_mut().zip(&part.branches).for_each(|(sum, s)| *sum += *s);
-            sums.iter_mut().zip(&part.channels).for_each(|(sum, p)| (0..2).for_each(|i| sum[i] += p[i]));
+            fold(&mut by_bias, &part.channels[0]);
+            fold(&mut by_x, &part.channels[1]);
         }
-        // What the gradient sums up to by channel, alone and times xhat: the gradients of bias and gain.
-        let by_bias: Vec<f64> = sums.iter().map(|s| s[0]).collect();
         let by_gain: Vec<f64> = (0..channels)
-            .map(|c| (sums[c][1] - f64::from(self.mean[c]) * sums[c][0]) / f64::from(self.deviation[c]))
+            .map(|c| (by_x[c] - f64::from(self.mean[c]) * by_bias[c]) / f64::from(self.deviation[c]))
             .collect();
         // slope * (g - mean(g) - xhat * mean(g * xhat)), as slope * g + along * x + level.
         let pixels = if self.own { (x.len() / channels) as f64 } else { f64::INFINITY };
@@ -182,8 +197,8 @@ impl Pass {
                 (-mean - f64::from(along[c]) * f64::from(self.mean[c])) as f32
             })
             .collect();
-        let curve = Curve { slope: &self.line.slope, along: &along, level: &level };
-        shares(floats_mut(&mut out), share, |i, g| input_pass(&x[i * share..][..g.len()], g, curve));
+        let curve = Curve { slope: self.line.slope.clone(), along: pattern(&along), level: pattern(&level) };
+        shares(floats_mut(&mut out), share, |i, g| input_pass(&x[i * share..][..g.len()], g, &curve));
         let floats = |v: Vec<f64>| v.into_iter().map(|v| v as f32).collect();
         let gain_and_bias = [floats(by_gain), floats(by_bias)];
         (out, Gradients { branches: vec![branches], gain_and_bias })
@@ -205,94 +220,46 @@ impl Backward for Pass {
 /// What one share of the way back adds up.
 struct Share {
     branches: Vec<Sums>,
-    /// By channel: the masked gradient, and the same times `x`.
-    channels: Vec<[f64; 2]>,
+    /// The masked gradient, and the same times `x`, by place in the [`pattern`].
+    channels: [Vec<f32>; 2],
 }
 
-/// The gradient of the input, `slope * g + along * x + level` by channel.
-#[derive(Clone, Copy)]
-struct Curve<'a> {
-    slope: &'a [f32],
-    along: &'a [f32],
-    level: &'a [f32],
+/// The gradient of the input, `slope * g + along * x + level`, each a [`pattern`].
+struct Curve {
+    slope: Vec<f32>,
+    along: Vec<f32>,
+    level: Vec<f32>,
 }
 
-vectorised!(moments_pass, moments_loop, (x: &[f32], shift: &[f32]) -> Vec<[f64; 2]>);
+vectorised!(moments_pass, moments_loop, (x: &[f32], shift: &[f32]) -> [Vec<f32>; 2]);
 vectorised!(forward_pass, forward_loop, (x: &[f32], out: &mut [f32], line: &Line, part: Part) -> ());
 vectorised!(back_pass<const N>, back_loop, (x: &[f32], g: &mut [f32], from: Option<&[f32]>, line: &Line, parts: [Part; N], chosen: usize) -> Share);
-vectorised!(input_pass, input_loop, (x: &[f32], g: &mut [f32], curve: Curve) -> ());
+vectorised!(input_pass, input_loop, (x: &[f32], g: &mut [f32], curve: &Curve) -> ());
 
-/// Channels that are computed side by side.
-const LANES: usize = 8;
-/// Pixels over which sums run in single precision.
-const PIXELS: usize = 256;
-
-/// A block of channels as an array, so that nothing stands between the compiler and vector instructions.
+/// Adds up values, and their squares, off their shift.
 // Must become part of `vectorised` functions, to use their instructions.
 #[allow(clippy::inline_always)]
 #[inline(always)]
-fn block(of: &[f32], at: usize) -> &[f32; LANES] {
-    of[at..at + LANES].first_chunk().expect("a whole block")
-}
-
-/// As [`block`], to write.
-// Must become part of `vectorised` functions, to use their instructions.
-#[allow(clippy::inline_always)]
-#[inline(always)]
-fn block_mut(of: &mut [f32], at: usize) -> &mut [f32; LANES] {
-    of[at..at + LANES].first_chunk_mut().expect("a whole block")
-}
-
-// Must become part of `vectorised` functions, to use their instructions.
-#[allow(clippy::inline_always)]
-#[inline(always)]
-fn moments_loop(x: &[f32], shift: &[f32]) -> Vec<[f64; 2]> {
-    let channels = shift.len();
-    let whole = channels / LANES * LANES;
-    let mut total = vec![[0f64; 2]; channels];
-    for x in x.chunks(PIXELS * channels) {
-        let (mut sums, mut squares) = (vec![0f32; channels], vec![0f32; channels]);
-        for pixel in x.chunks_exact(channels) {
-            for at in (0..whole).step_by(LANES) {
-                let (x, shift) = (block(pixel, at), block(shift, at));
-                let (sums, squares) = (block_mut(&mut sums, at), block_mut(&mut squares, at));
-                for lane in 0..LANES {
-                    let x = x[lane] - shift[lane];
-                    sums[lane] += x;
-                    squares[lane] += x * x;
-                }
-            }
-            for c in whole..channels {
-                let x = pixel[c] - shift[c];
-                sums[c] += x;
-                squares[c] += x * x;
-            }
-        }
-        for (total, (sum, square)) in total.iter_mut().zip(sums.iter().zip(&squares)) {
-            total[0] += f64::from(*sum);
-            total[1] += f64::from(*square);
+fn moments_loop(x: &[f32], shift: &[f32]) -> [Vec<f32>; 2] {
+    let [mut sums, mut squares] = [(); 2].map(|()| vec![0f32; shift.len()]);
+    for x in x.chunks(shift.len()) {
+        for (((x, shift), sum), square) in x.iter().zip(shift).zip(&mut sums).zip(&mut squares) {
+            let x = x - shift;
+            *sum += x;
+            *square += x * x;
         }
     }
-    total
+    [sums, squares]
 }
 
 // Must become part of `vectorised` functions, to use their instructions.
 #[allow(clippy::inline_always)]
 #[inline(always)]
 fn forward_loop(x: &[f32], out: &mut [f32], line: &Line, part: Part) {
-    let channels = line.slope.len();
-    let whole = channels / LANES * LANES;
-    let one = |x: f32, slope: f32, offset: f32| code((x * slope + offset) / part.scale, &part) * part.scale;
-    for (x, out) in x.chunks_exact(channels).zip(out.chunks_exact_mut(channels)) {
-        for at in (0..whole).step_by(LANES) {
-            let (x, slope, offset) = (block(x, at), block(&line.slope, at), block(&line.offset, at));
-            let out = block_mut(out, at);
-            for lane in 0..LANES {
-                out[lane] = one(x[lane], slope[lane], offset[lane]);
-            }
-        }
-        for c in whole..channels {
-            out[c] = one(x[c], line.slope[c], line.offset[c]);
+    let some = line.slope.len();
+    for (x, out) in x.chunks(some).zip(out.chunks_mut(some)) {
+        for (((x, out), slope), offset) in x.iter().zip(out).zip(&line.slope).zip(&line.offset) {
+            *out = code((x * slope + offset) * part.inverse, &part) * part.scale;
         }
     }
 }
@@ -308,65 +275,34 @@ fn back_loop<const N: usize>(
     parts: [Part; N],
     chosen: usize,
 ) -> Share {
-    let channels = line.slope.len();
-    let whole = channels / LANES * LANES;
-    let mut total = Share { branches: vec![Sums::default(); N], channels: vec![[0.0; 2]; channels] };
-    let some = PIXELS * channels;
+    let some = line.slope.len();
+    let mut branches = vec![Sums::default(); N];
+    let [mut gradients, mut products, mut y] = [(); 3].map(|()| vec![0f32; some]);
     for (i, (x, g)) in x.chunks(some).zip(g.chunks_mut(some)).enumerate() {
         if let Some(from) = from {
             g.copy_from_slice(&from[i * some..][..g.len()]);
         }
-        let mut sums = [Lanes::<LANES>::ZERO; N];
-        let (mut gradients, mut products) = (vec![0f32; channels], vec![0f32; channels]);
-        for (x, g) in x.chunks_exact(channels).zip(g.chunks_exact_mut(channels)) {
-            for at in (0..whole).step_by(LANES) {
-                let (x, slope, offset) = (block(x, at), block(&line.slope, at), block(&line.offset, at));
-                let g = block_mut(g, at);
-                let (gradients, products) = (block_mut(&mut gradients, at), block_mut(&mut products, at));
-                let mut y = [0f32; LANES];
-                for lane in 0..LANES {
-                    y[lane] = x[lane] * slope[lane] + offset[lane];
-                }
-                gather_block(&mut sums, &y, g, &parts, chosen);
-                for lane in 0..LANES {
-                    gradients[lane] += g[lane];
-                    products[lane] += g[lane] * x[lane];
-                }
-            }
-            for c in whole..channels {
-                let y = x[c] * line.slope[c] + line.offset[c];
-                g[c] = gather(&mut sums, c - whole, y, g[c], &parts, chosen);
-                gradients[c] += g[c];
-                products[c] += g[c] * x[c];
-            }
+        for (((y, x), slope), offset) in y.iter_mut().zip(x).zip(&line.slope).zip(&line.offset) {
+            *y = x * slope + offset;
         }
-        for n in 0..N {
-            total.branches[n] += sums[n].sums(parts[n].scale);
-        }
-        for (total, (gradient, product)) in total.channels.iter_mut().zip(gradients.iter().zip(&products)) {
-            total[0] += f64::from(*gradient);
-            total[1] += f64::from(*product);
+        gather(&mut branches, &y[..x.len()], g, &parts, chosen);
+        for (((x, g), gradient), product) in x.iter().zip(g).zip(&mut gradients).zip(&mut products) {
+            *gradient += *g;
+            *product += *g * x;
         }
     }
-    total
+    Share { branches, channels: [gradients, products] }
 }
 
 // Must become part of `vectorised` functions, to use their instructions.
 #[allow(clippy::inline_always)]
 #[inline(always)]
-fn input_loop(x: &[f32], g: &mut [f32], curve: Curve) {
-    let channels = curve.slope.len();
-    let whole = channels / LANES * LANES;
-    for (x, g) in x.chunks_exact(channels).zip(g.chunks_exact_mut(channels)) {
-        for at in (0..whole).step_by(LANES) {
-            let (x, slope) = (block(x, at), block(curve.slope, at));
-            let (along, level, g) = (block(curve.along, at), block(curve.level, at), block_mut(g, at));
-            for lane in 0..LANES {
-                g[lane] = g[lane] * slope[lane] + x[lane] * along[lane] + level[lane];
-            }
-        }
-        for c in whole..channels {
-            g[c] = g[c] * curve.slope[c] + x[c] * curve.along[c] + curve.level[c];
+fn input_loop(x: &[f32], g: &mut [f32], curve: &Curve) {
+    let some = curve.slope.len();
+    for (x, g) in x.chunks(some).zip(g.chunks_mut(some)) {
+        let curve = curve.slope.iter().zip(&curve.along).zip(&curve.level);
+        for ((x, g), ((slope, along), level)) in x.iter().zip(g).zip(curve) {
+            *g = *g * slope + x * along + level;
         }
     }
 }

@@ -33,7 +33,7 @@ pub struct Row {
 /// What the gradient of a quantised tensor means for one branch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sums {
-    /// Gradient of the logarithm of its scale, if it is the chosen one (LSQ: straight through the rounding).
+    /// Gradient of the logarithm of its scale (LSQ: straight through the rounding); 0 if it is not the chosen one.
     pub log_scale: f64,
     /// Gradient of its factor in a sum over branches.
     pub factor: f64,
@@ -76,6 +76,8 @@ impl Later {
 #[derive(Clone, Copy)]
 pub(super) struct Part {
     pub(super) scale: f32,
+    /// Codes are found by a product: a division takes several times as long.
+    pub(super) inverse: f32,
     pub(super) low: f32,
     pub(super) high: f32,
 }
@@ -83,7 +85,7 @@ pub(super) struct Part {
 impl Part {
     pub(super) fn new(b: &Branch, unsigned: bool) -> Self {
         let (low, high) = range(b.bits, unsigned);
-        Self { scale: b.scale as f32, low: low as f32, high: high as f32 }
+        Self { scale: b.scale as f32, inverse: (1.0 / b.scale) as f32, low: low as f32, high: high as f32 }
     }
 }
 
@@ -276,81 +278,62 @@ pub(super) fn code(steps: f32, p: &Part) -> f32 {
 #[inline(always)]
 fn quantise_loop(y: &[f32], out: &mut [f32], part: Part) {
     for (out, &y) in out.iter_mut().zip(y) {
-        *out = code(y / part.scale, &part) * part.scale;
+        *out = code(y * part.inverse, &part) * part.scale;
     }
 }
 
-/// Sums of one branch that several lanes add to.
+/// Sums that several lanes add to.
 #[derive(Clone, Copy)]
-pub(super) struct Lanes<const L: usize> {
-    by_scale: [f32; L],
-    by_factor: [f32; L],
+struct Lanes<const N: usize> {
+    /// Of the chosen branch.
+    by_scale: [f32; LANES],
+    by_factor: [[f32; LANES]; N],
 }
 
-impl<const L: usize> Lanes<L> {
-    pub(super) const ZERO: Self = Self { by_scale: [0.0; L], by_factor: [0.0; L] };
+impl<const N: usize> Lanes<N> {
+    const ZERO: Self = Self { by_scale: [0.0; LANES], by_factor: [[0.0; LANES]; N] };
 
-    /// What the lanes add up to for a branch with this scale.
-    pub(super) fn sums(&self, scale: f32) -> Sums {
-        let sum = |lanes: &[f32; L]| lanes.iter().map(|v| f64::from(*v)).sum::<f64>() * f64::from(scale);
-        Sums { log_scale: sum(&self.by_scale), factor: sum(&self.by_factor) }
+    /// Takes in a value and its gradient; what is left of the gradient behind the clamp of the chosen branch, `part`.
+    // Must become part of `vectorised` functions, to use their instructions.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn gather(&mut self, lane: usize, y: f32, g: f32, parts: &[Part; N], part: Part) -> f32 {
+        for (by_factor, p) in self.by_factor.iter_mut().zip(parts) {
+            by_factor[lane] += g * code(y * p.inverse, p);
+        }
+        let steps = y * part.inverse;
+        let is_inside = steps >= part.low && steps <= part.high;
+        self.by_scale[lane] += g * (code(steps, &part) - if is_inside { steps } else { 0.0 });
+        if is_inside { g } else { 0.0 }
     }
-}
 
-/// Takes a value and its gradient into the sums of all branches; what is left of the gradient behind the clamp of the chosen.
-// Must become part of `vectorised` functions, to use their instructions.
-#[allow(clippy::inline_always)]
-#[inline(always)]
-pub(super) fn gather<const N: usize, const L: usize>(
-    sums: &mut [Lanes<L>; N],
-    lane: usize,
-    y: f32,
-    g: f32,
-    parts: &[Part; N],
-    chosen: usize,
-) -> f32 {
-    let mut masked = 0.0;
-    for (n, p) in parts.iter().enumerate() {
-        let steps = y / p.scale;
-        let code = code(steps, p);
-        let is_inside = steps >= p.low && steps <= p.high;
-        sums[n].by_factor[lane] += g * code;
-        sums[n].by_scale[lane] += g * (code - if is_inside { steps } else { 0.0 });
-        if n == chosen && is_inside {
-            masked = g;
+    /// As [`Lanes::gather`] for all lanes at once, branch by branch, so that each is a handful of vector instructions; the
+    /// gradients are replaced by what is left of them.
+    // Must become part of `vectorised` functions, to use their instructions.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn gather_block(&mut self, y: &[f32; LANES], g: &mut [f32; LANES], parts: &[Part; N], part: Part) {
+        for (by_factor, p) in self.by_factor.iter_mut().zip(parts) {
+            for lane in 0..LANES {
+                by_factor[lane] += g[lane] * code(y[lane] * p.inverse, p);
+            }
+        }
+        for lane in 0..LANES {
+            let steps = y[lane] * part.inverse;
+            let is_inside = steps >= part.low && steps <= part.high;
+            self.by_scale[lane] += g[lane] * (code(steps, &part) - if is_inside { steps } else { 0.0 });
+            g[lane] = if is_inside { g[lane] } else { 0.0 };
         }
     }
-    masked
-}
 
-/// As [`gather`] for all lanes at once, branch by branch, so that each is a handful of vector instructions; the gradients are
-/// replaced by what is left of them.
-// Must become part of `vectorised` functions, to use their instructions.
-#[allow(clippy::inline_always)]
-#[inline(always)]
-pub(super) fn gather_block<const N: usize, const L: usize>(
-    sums: &mut [Lanes<L>; N],
-    y: &[f32; L],
-    g: &mut [f32; L],
-    parts: &[Part; N],
-    chosen: usize,
-) {
-    let mut masked = [0f32; L];
-    for (n, p) in parts.iter().enumerate() {
-        let mut kept = [0f32; L];
-        for lane in 0..L {
-            let steps = y[lane] / p.scale;
-            let code = code(steps, p);
-            let is_inside = steps >= p.low && steps <= p.high;
-            sums[n].by_factor[lane] += g[lane] * code;
-            sums[n].by_scale[lane] += g[lane] * (code - if is_inside { steps } else { 0.0 });
-            kept[lane] = if is_inside { g[lane] } else { 0.0 };
+    /// Adds what the lanes come to, to the sums of each branch.
+    fn add_to(&self, total: &mut [Sums], parts: &[Part; N], chosen: usize) {
+        let sum = |lanes: &[f32; LANES]| lanes.iter().map(|v| f64::from(*v)).sum::<f64>();
+        for ((total, lanes), p) in total.iter_mut().zip(&self.by_factor).zip(parts) {
+            total.factor += sum(lanes) * f64::from(p.scale);
         }
-        if n == chosen {
-            masked = kept;
-        }
+        total[chosen].log_scale += sum(&self.by_scale) * f64::from(parts[chosen].scale);
     }
-    *g = masked;
 }
 
 /// Sums run over this many lanes, and in single precision over this many elements.
@@ -372,21 +355,37 @@ fn back_loop<const N: usize>(
         if let Some(from) = from {
             g.copy_from_slice(&from[i * CHUNK..][..g.len()]);
         }
-        let mut sums = [Lanes::<LANES>::ZERO; N];
-        let whole = y.len() / LANES * LANES;
-        for at in (0..whole).step_by(LANES) {
-            let y = y[at..][..LANES].first_chunk().expect("whole");
-            let g = g[at..][..LANES].first_chunk_mut().expect("whole");
-            gather_block(&mut sums, y, g, &parts, chosen);
-        }
-        for (lane, i) in (whole..y.len()).enumerate() {
-            g[i] = gather(&mut sums, lane, y[i], g[i], &parts, chosen);
-        }
-        for n in 0..N {
-            total[n] += sums[n].sums(parts[n].scale);
-        }
+        gather(&mut total, y, g, &parts, chosen);
     }
     total
+}
+
+/// Takes values and their gradients into the sums of all branches; of the gradients stays what the clamp of the chosen one
+/// lets through. Sums run in single precision.
+// Must become part of `vectorised` functions, to use their instructions.
+#[allow(clippy::inline_always)]
+#[inline(always)]
+pub(super) fn gather<const N: usize>(
+    total: &mut [Sums],
+    y: &[f32],
+    g: &mut [f32],
+    parts: &[Part; N],
+    chosen: usize,
+) {
+    let (mut sums, part) = (Lanes::<N>::ZERO, parts[chosen]);
+    let whole = y.len() / LANES * LANES;
+    for at in (0..whole).step_by(LANES) {
+        let y = y[at..][..LANES].first_chunk().expect("whole");
+        let g = g[at..][..LANES].first_chunk_mut().expect("whole");
+        sums.gather_block(y, g, parts, part);
+    }
+    // Sums of their own, so that the others may stay in registers.
+    let mut rest = Lanes::<N>::ZERO;
+    for (lane, i) in (whole..y.len()).enumerate() {
+        g[i] = rest.gather(lane, y[i], g[i], parts, part);
+    }
+    sums.add_to(total, parts, chosen);
+    rest.add_to(total, parts, chosen);
 }
 
 #[cfg(test)]
@@ -405,7 +404,7 @@ mod tests {
         let low = per_row(&|r| range(of(r).bits, unsigned).0);
         let high = per_row(&|r| range(of(r).bits, unsigned).1);
         let scale = per_row(&|r| of(r).scale);
-        let steps = y / &scale;
+        let steps = y * per_row(&|r| 1.0 / of(r).scale);
         let inside = steps.ge_tensor(&low).logical_and(&steps.le_tensor(&high)).to_kind(Kind::Float);
         [(steps.clamp_tensor(Some(&low), Some(&high)) + 0.5).floor() * scale, inside]
     }
@@ -470,8 +469,9 @@ mod tests {
                 let [values, inside] = reference(&y, &rows, |_| b, unsigned);
                 let log_scale = by_row(&((&values - &y * inside) * &g), rows.len());
                 let factor = by_row(&(values * &g), rows.len());
-                for (fast, slow) in fast.iter().zip(log_scale.iter().zip(&factor)) {
-                    prop_assert!(near(fast[b].log_scale, *slow.0) && near(fast[b].factor, *slow.1), "{fast:?} {slow:?}");
+                for ((fast, row), (log_scale, factor)) in fast.iter().zip(&rows).zip(log_scale.iter().zip(&factor)) {
+                    let log_scale = if row.chosen == b { *log_scale } else { 0.0 };
+                    prop_assert!(near(fast[b].log_scale, log_scale) && near(fast[b].factor, *factor), "{fast:?}");
                 }
             }
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cost::{Objective, Strength};
 use crate::space::Space;
-use crate::train::{Recipe, Sampling};
+use crate::train::{Epochs, Recipe, Sampling};
 
 /// How finely widths are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -239,6 +239,18 @@ impl Config {
         let all = self.lambdas.iter().map(searched).chain(self.targets.iter().map(aimed)).chain(descents);
         let fixed = self.fixed.iter().filter(|_| self.granularity == Granularity::Fixed).map(fixed);
         all.chain(fixed).collect()
+    }
+
+    /// Epochs of everything it trains.
+    #[must_use]
+    pub fn epochs(&self) -> usize {
+        let Epochs { warm_up, search, fine_tune } = self.recipe.epochs;
+        let own = if self.warm_start { 0 } else { warm_up };
+        let each = |plan: &Plan| match plan.goal {
+            Way::Search(_) | Way::Fixed(..) => search + fine_tune,
+            Way::Descend { .. } => fine_tune,
+        };
+        own + self.descents.len() * search + self.plans().iter().map(each).sum::<usize>()
     }
 
     /// The widths that a search of the run chooses from.

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Result, bail};
 use mpic_kernels::fast::Fast;
-use mpic_kernels::lut::queries;
-use mpic_kernels::net::IntNet;
+use mpic_kernels::lut::{Query, queries};
+use mpic_kernels::net::{IntLayer, IntNet};
 use mpic_kernels::{deploy, golden, simulate};
 use rayon::prelude::*;
 
@@ -83,7 +83,7 @@ impl Run {
                 Ok(LayerPoint {
                     name: q.name.clone(),
                     input_bits: q.a_bits,
-                    channels: q.groups.iter().copied().filter(|g| g.0 != 0).collect(),
+                    channels: channels(&network.layers[q.region], q),
                     cycles: runs[0].layers[q.region].cycles as u64,
                     predicted_cycles: measured.map(predicted).transpose()?,
                 })
@@ -140,4 +140,14 @@ impl Run {
             assignment: assignment.clone(),
         })
     }
+}
+
+/// Output channels by weight bits, the widest first, pruned ones left out.
+fn channels(layer: &IntLayer, q: &Query) -> Vec<(u8, usize)> {
+    let IntLayer::Depthwise(l) = layer else {
+        return q.groups.iter().copied().filter(|g| g.0 != 0).collect();
+    };
+    // A depthwise layer runs alike whatever its weights have, so it has no groups of widths; its weights have some.
+    let of = |bits: u8| (bits, l.weight_bits.iter().filter(|&&b| b == bits).count());
+    [8, 4, 2].into_iter().map(of).filter(|g| g.1 > 0).collect()
 }

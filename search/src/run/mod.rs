@@ -44,16 +44,21 @@ pub const FLOAT: &str = "float.safetensors";
 /// Locked by the process that works on a run.
 const LOCK: &str = ".lock";
 
+/// Another process works on a run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("another process is working on {}; wait for it, or stop it", .0.display())]
+pub struct Busy(pub PathBuf);
+
 /// The copy of the network file.
 const MODEL: &str = "model.toml";
 
 /// What a run starts from in place of a warm-up.
 #[derive(Debug)]
-pub enum Weights<'a> {
+pub enum Weights {
     /// Nothing: it warms up.
     None,
     /// The warm-up of another run.
-    File(&'a Path),
+    File(PathBuf),
     /// Weights trained elsewhere.
     Imported(Values),
 }
@@ -172,13 +177,13 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     files::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(value).expect("plain records become JSON");
     text.push(b'\n');
     write_atomically(path, &text)
 }
 
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
 }
@@ -213,7 +218,7 @@ impl Run {
         }
         let other = match weights {
             Weights::None => None,
-            Weights::File(path) => Some(*path),
+            Weights::File(path) => Some(path.as_path()),
             Weights::Imported(values) => {
                 train::save_values(values, &folder.join(FLOAT))?;
                 None
@@ -267,9 +272,7 @@ impl Run {
         match file.try_lock() {
             // Some network file systems cannot lock; then nobody else is kept away.
             Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
-            Err(TryLockError::WouldBlock) => {
-                bail!("another process is working on {}; wait for it, or stop it", self.folder.display())
-            }
+            Err(TryLockError::WouldBlock) => Err(Busy(self.folder.clone()).into()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use mpic_kernels::source::Source;
 
 use crate::data::{self, Archive, Augment, DataError, Dataset, Wanted};
@@ -61,6 +61,8 @@ pub struct Task {
     pub network: &'static str,
     /// Its data, from a folder or, where it is embedded, without one.
     pub data: fn(&mut Wanted) -> Result<Dataset, DataError>,
+    /// A file or folder by which a folder with its data is known.
+    pub sign: &'static str,
     /// What its score counts, unless its data say otherwise ([`Dataset::metric`]).
     pub metric: Metric,
     /// The score that `MLPerf` Tiny asks for, on the scale of [`data::Learn`].
@@ -103,6 +105,7 @@ pub const TASKS: &[Task] = &[
         about: "Fashion-MNIST at 14x14 (embedded), small residual network",
         network: "fashion",
         data: |wanted| data::fashion14(wanted.folder),
+        sign: "fashion14_train4000_x_u8.bin",
         metric: Metric::Accuracy,
         target: None,
         archives: &[],
@@ -121,6 +124,7 @@ pub const TASKS: &[Task] = &[
         about: "image classification: CIFAR-10, ResNet-8 (MLPerf Tiny)",
         network: "resnet8",
         data: |wanted| data::cifar10(wanted.folder),
+        sign: "data_batch_1.bin",
         metric: Metric::Accuracy,
         target: Some(85.0),
         archives: &[Archive {
@@ -146,6 +150,7 @@ pub const TASKS: &[Task] = &[
         about: "keyword spotting: Speech Commands v2, DS-CNN on MFCC (MLPerf Tiny)",
         network: "dscnn",
         data: |wanted| data::speech_commands(wanted.folder),
+        sign: "validation_list.txt",
         metric: Metric::Accuracy,
         target: Some(90.0),
         archives: &[
@@ -179,6 +184,7 @@ pub const TASKS: &[Task] = &[
         about: "visual wake words: person or not at 96x96, MobileNetV1 0.25 (MLPerf Tiny)",
         network: "mobilenet",
         data: |wanted| data::visual_wake_words(wanted.folder),
+        sign: "person",
         metric: Metric::Accuracy,
         target: Some(80.0),
         archives: &[Archive {
@@ -203,6 +209,7 @@ pub const TASKS: &[Task] = &[
         about: "anomaly detection: ToyCar, autoencoder of log-mel energies (MLPerf Tiny)",
         network: "autoencoder",
         data: |wanted| data::toycar(wanted.folder),
+        sign: "ToyCar",
         metric: Metric::Auc,
         target: Some(85.0),
         archives: &[
@@ -236,6 +243,7 @@ pub const TASKS: &[Task] = &[
         // Its input and outputs are those of the data, which only the user knows; the check against them says so.
         network: "fashion",
         data: data::class_folders,
+        sign: "train",
         metric: Metric::Accuracy,
         target: None,
         archives: &[],
@@ -253,6 +261,7 @@ pub const TASKS: &[Task] = &[
         // As for images.
         network: "fashion",
         data: data::arrays,
+        sign: "x_train.npy",
         metric: Metric::Accuracy,
         target: None,
         archives: &[],
@@ -286,18 +295,40 @@ impl Task {
     pub fn load(&self, folder: Option<&Path>, model: Option<&str>) -> anyhow::Result<Loaded> {
         let name = model.unwrap_or(self.network);
         let mut graph = Source::load(name)?.graph().clone();
+        if let Some(folder) = folder {
+            self.recognise(folder)?;
+        }
         let mut wanted = Wanted { folder, shape: model.map(|_| graph.nodes[0].shape), notes: vec![] };
         let data = (self.data)(&mut wanted)?;
         let (input, output) = (graph.nodes[0].shape, graph.nodes[graph.output()].shape[2]);
         ensure!(
             (input, output) == (data.shape, data.outputs()),
             "network {name} makes {input:?} to {output} numbers (height, width, channels), but the data of task '{}' need \
-             {:?} to {}",
+             {:?} to {}; name a network of these sizes with --model",
             self.name,
             data.shape,
             data.outputs()
         );
         graph.input = data.input;
         Ok(Loaded { data, graph, notes: wanted.notes })
+    }
+
+    /// Whether a folder may hold the data of this task.
+    ///
+    /// # Errors
+    /// If it holds those of another, which the message names.
+    fn recognise(&self, folder: &Path) -> anyhow::Result<()> {
+        let known = |task: &Task| folder.join(task.sign).exists();
+        match TASKS.iter().find(|t| known(t)) {
+            Some(other) if !known(self) => bail!(
+                "{} holds {}, which is of task '{}' and not of '{}'; search with --task {}",
+                folder.display(),
+                other.sign,
+                other.name,
+                self.name,
+                other.name
+            ),
+            Some(_) | None => Ok(()),
+        }
     }
 }

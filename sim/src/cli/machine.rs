@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use super::{Program, memory, parse_assignment};
+use super::{Program, memory, parse_assignment, parse_count};
 use crate::cores;
 use crate::engine::{ENGINES, Engine};
 use crate::isa::Core;
 use crate::machine::{Config, Limits, Machine};
 use crate::memory::DEFAULT_RAM;
 use crate::observer::Observer;
-use crate::report::{Outcome, Status};
+use crate::report::{INTERRUPTED, Outcome, Status};
 use crate::timing::MemoryTiming;
 use crate::trace::parse_number;
 
@@ -47,11 +47,11 @@ pub(super) struct MachineArgs {
     /// How to run; what comes out is the same, an observer or trace always takes the reference
     #[arg(long, value_name = "NAME", value_parser = parse_engine, default_value = ENGINES[0].name)]
     engine: &'static Engine,
-    /// Stop after N cycles
-    #[arg(long, value_name = "N")]
+    /// Stop after N cycles (5000, 600k, 20M, 1G)
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     max_cycles: Option<u64>,
-    /// Stop after N instructions
-    #[arg(long, value_name = "N")]
+    /// Stop after N instructions (as above)
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     max_instructions: Option<u64>,
     /// Serve ecall with a7 = 93 (exit) and 64 (write) on the host
     #[arg(long)]
@@ -67,36 +67,47 @@ pub(super) struct MachineArgs {
 /// Set by Ctrl-C.
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// Exit status of what Ctrl-C stopped, as shells have it.
-pub(super) const INTERRUPTED: u8 = 130;
-
 /// Instructions between two looks at [`STOP`]: a fraction of a second, without and with an observer.
 const SLICE: [u64; 2] = [20_000_000, 500_000];
 
-/// Runs until the program ends, faults or meets a limit, or until Ctrl-C, which is as a limit that is met there; whether it
-/// was that.
-pub(super) fn run<O: Observer>(
-    machine: &mut Machine,
-    limits: Limits,
-    observer: &mut O,
-) -> Result<(Outcome, bool)> {
+/// From now on Ctrl-C asks runs to stop; once more, and the program ends at once, without their reports.
+pub(super) fn watch_for_interrupts() -> Result<()> {
     ctrlc::set_handler(|| {
         // The second time there is no waiting for the report.
         if STOP.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(INTERRUPTED));
         }
     })
-    .context("cannot watch for Ctrl-C")?;
+    .context("cannot watch for Ctrl-C")
+}
+
+/// Whether Ctrl-C was pressed.
+pub(super) fn interrupted() -> bool {
+    STOP.load(Ordering::Relaxed)
+}
+
+/// As [`run_until_interrupted`], watching for Ctrl-C from here on.
+pub(super) fn run<O: Observer>(machine: &mut Machine, limits: Limits, observer: &mut O) -> Result<Outcome> {
+    watch_for_interrupts()?;
+    Ok(run_until_interrupted(machine, limits, observer))
+}
+
+/// Runs until the program ends, faults or meets a limit, or until Ctrl-C.
+pub(super) fn run_until_interrupted<O: Observer>(
+    machine: &mut Machine,
+    limits: Limits,
+    observer: &mut O,
+) -> Outcome {
     let mut until = 0;
     loop {
         until = limits.instructions.min(until + SLICE[usize::from(O::WATCHES)]);
         let outcome = machine.run_with(Limits { instructions: until, ..limits }, observer);
         let met = outcome.instructions >= limits.instructions || outcome.cycles >= limits.cycles;
         if !matches!(outcome.status, Status::Limit) || met {
-            return Ok((outcome, false));
+            return outcome;
         }
-        if STOP.load(Ordering::Relaxed) {
-            return Ok((outcome, true));
+        if interrupted() {
+            return Outcome { status: Status::Interrupted, ..outcome };
         }
     }
 }
@@ -108,6 +119,14 @@ impl MachineArgs {
             cycles: self.max_cycles.unwrap_or(u64::MAX),
             instructions: self.max_instructions.unwrap_or(u64::MAX),
         }
+    }
+
+    /// What `--load` fills: address and bytes.
+    pub(super) fn filled(&self, program: &Program) -> Result<Vec<(u32, u32)>> {
+        let one = |(symbol, path): &(String, PathBuf)| {
+            Ok((program.address_of(symbol)?, u32::try_from(super::read(path)?.len()).unwrap_or(u32::MAX)))
+        };
+        self.load.iter().map(one).collect()
     }
 
     /// A machine with `program`, read from `elf`, loaded; in the memory of `done`, if there is one.
@@ -143,6 +162,14 @@ impl MachineArgs {
         for (symbol, path) in &self.load {
             let address = program.address_of(symbol)?;
             let data = super::read(path)?;
+            let room = program.image.symbol_size(symbol).filter(|n| *n > 0);
+            if let Some(room) = room.filter(|n| data.len() as u64 > u64::from(*n)) {
+                bail!(
+                    "{} has {} bytes, '{symbol}' only {room}: they would overwrite what lies behind it",
+                    path.display(),
+                    data.len()
+                );
+            }
             if !machine.write(address, &data) {
                 bail!(
                     "{} bytes of {} do not fit into memory at '{symbol}' (0x{address:08x})",

@@ -1,4 +1,4 @@
-//! How memory is described on the command line.
+//! How memory is described in words: on the command line, and in Python.
 
 use super::parse_size;
 use crate::timing::{Latency, MemoryTiming, Priority};
@@ -6,15 +6,18 @@ use crate::trace::parse_number;
 
 /// A region of RAM.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ram {
-    pub(super) base: u32,
-    pub(super) bytes: u32,
+pub struct Ram {
+    /// First address.
+    pub base: u32,
+    /// Size.
+    pub bytes: u32,
     latency: Option<Latency>,
 }
 
 impl Ram {
     /// The region, if it has a timing of its own.
-    pub(super) fn region(&self) -> Option<(u32, u32, Latency)> {
+    #[must_use]
+    pub fn region(&self) -> Option<(u32, u32, Latency)> {
         self.latency.map(|latency| (self.base, self.bytes, latency))
     }
 }
@@ -22,7 +25,11 @@ impl Ram {
 /// Most cycles a grant or an answer can take.
 const MOST: u64 = 1000;
 
-pub(super) fn parse_ram(text: &str) -> Result<Ram, String> {
+/// `BASE:SIZE` or `BASE:SIZE:G:R`, where G and R are cycles as for [`parse_wait_states`].
+///
+/// # Errors
+/// The sentence a person would read.
+pub fn parse_ram(text: &str) -> Result<Ram, String> {
     let wrong = || {
         format!(
             "'{text}' is not BASE:SIZE or BASE:SIZE:G:R; write for example 0x1C000000:512K or 0x1C000000:512K:0:1"
@@ -43,7 +50,10 @@ pub(super) fn parse_ram(text: &str) -> Result<Ram, String> {
 }
 
 /// `instr=G:R`, `data=G:R` and `shared=WHO`, in any order, each at most once.
-pub(super) fn parse_wait_states(text: &str) -> Result<MemoryTiming, String> {
+///
+/// # Errors
+/// The sentence a person would read.
+pub fn parse_wait_states(text: &str) -> Result<MemoryTiming, String> {
     let mut timing = MemoryTiming::default();
     let mut seen = Vec::new();
     for part in text.split(',') {

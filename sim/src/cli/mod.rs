@@ -1,12 +1,21 @@
 //! The subcommands of `mpic-sim`.
 
 mod batch;
+mod cc;
 mod disasm;
+mod gdb;
+mod isa;
 mod machine;
-mod memory;
+pub mod memory;
+mod new;
+mod pipes;
 mod profile;
 mod run;
 
+use pipes::tell;
+pub use pipes::{end_quietly_on_closed_pipes, is_closed_pipe};
+
+use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,14 +48,22 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Compile C and assembly into an ELF for MPIC, with everything a bare-metal program needs
+    Cc(cc::Args),
+    /// Make a small project: kernels in C and assembly, Makefile, test
+    New(new::Args),
     /// Run a bare-metal ELF and report cycles, stalls, energy and regions
     Run(run::Args),
     /// Run an ELF and show where its cycles went: hot loops, functions, instructions with their stalls, instruction mix
     Profile(profile::Args),
     /// Run many ELFs over all cores; one JSON line each, in the order of the list
     Batch(batch::Args),
+    /// Wait for gdb: breakpoints, watchpoints, steps forwards and backwards, CSRs and hardware loops by name
+    Gdb(gdb::Args),
     /// Print the instructions of an ELF
     Disasm(disasm::Args),
+    /// Print the instructions of the core: operands, encoding, cycles, meaning
+    Isa(isa::Args),
     /// Print a completion script
     Completions {
         /// Shell to complete for
@@ -57,7 +74,8 @@ enum Command {
 /// Parses the command line, runs it, and turns errors into one message and an exit status.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    end_quietly_on_closed_pipes();
+    let cli = match Cli::try_parse_from(with_json_file(std::env::args_os())) {
         Ok(cli) => cli,
         Err(e) => {
             let _ = e.print();
@@ -65,10 +83,14 @@ pub fn main() -> ExitCode {
         }
     };
     let done = match cli.command {
+        Command::Cc(args) => cc::run(&args),
+        Command::New(args) => new::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Profile(args) => profile::run(&args),
         Command::Batch(args) => batch::run(&args),
+        Command::Gdb(args) => gdb::run(&args),
         Command::Disasm(args) => disasm::run(&args),
+        Command::Isa(args) => isa::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "mpic-sim", &mut script);
@@ -76,10 +98,10 @@ pub fn main() -> ExitCode {
         }
     };
     ExitCode::from(done.unwrap_or_else(|e| {
-        if is_broken_pipe(&e) {
+        if is_closed_pipe(&e) {
             return 0;
         }
-        eprintln!("mpic-sim: {e:#}");
+        tell!("mpic-sim: {e:#}\n");
         USAGE
     }))
 }
@@ -93,11 +115,19 @@ pub fn check<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<(), Str
     Cli::try_parse_from(all).map(|_| ()).map_err(|e| e.to_string())
 }
 
-/// Whoever read our output has seen enough: no error.
-fn is_broken_pipe(e: &anyhow::Error) -> bool {
-    e.chain().any(|c| {
-        c.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
-    })
+/// `--json r.json` as `--json=r.json`: the file is optional, so that it takes a `=`; but a name that ends in .json is no ELF.
+fn with_json_file(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut out: Vec<OsString> = Vec::new();
+    for word in words {
+        match out.last_mut() {
+            Some(last) if last == "--json" && Path::new(&word).extension().is_some_and(|e| e == "json") => {
+                last.push("=");
+                last.push(word);
+            }
+            _ => out.push(word),
+        }
+    }
+    out
 }
 
 /// An ELF with what can be read from it.
@@ -139,6 +169,19 @@ fn parse_size(text: &str) -> Result<u32, String> {
         .and_then(|n| n.checked_mul(unit))
         .and_then(|n| u32::try_from(n).ok())
         .ok_or_else(|| format!("'{text}' is not a size; write bytes, or 512K, or 2M"))
+}
+
+/// A number of cycles or instructions: `5000`, `0x1000`, `600k`, `20M`, `1G`.
+fn parse_count(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.as_bytes().last() {
+        Some(b'K' | b'k') => (&text[..text.len() - 1], 1_000),
+        Some(b'M' | b'm') => (&text[..text.len() - 1], 1_000_000),
+        Some(b'G' | b'g') => (&text[..text.len() - 1], 1_000_000_000),
+        _ => (text, 1),
+    };
+    parse_number(digits)
+        .and_then(|n| n.checked_mul(unit))
+        .ok_or_else(|| format!("'{text}' is not a number; write for example 5000, 600k, 20M or 1G"))
 }
 
 /// `NAME=FILE`.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::machine::{self, INTERRUPTED, MachineArgs};
+use super::machine::{self, MachineArgs};
 
 /// Arguments of `mpic-sim profile`.
 #[derive(clap::Args)]
@@ -26,7 +26,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     let program = super::load(&args.elf)?;
     let mut machine = args.machine.machine(&program, &args.elf, true, None)?;
-    let (outcome, interrupted) = machine::run(&mut machine, args.machine.limits(), &mut ())?;
+    let outcome = machine::run(&mut machine, args.machine.limits(), &mut ())?;
     let Some(profile) = machine.profile() else { unreachable!("the machine was asked for a profile") };
     let mut text = profile.annotated(&program.symbols, machine.memory(), args.min_share / 100.0);
     let _ = writeln!(text, "\n        runs       %  instruction");
@@ -36,7 +36,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     std::io::stdout().write_all(text.as_bytes()).context(super::TO_STDOUT)?;
     if let Some(fault) = outcome.fault_text(&program.symbols, &machine.memory().describe()) {
-        eprintln!("mpic-sim: {fault}");
+        super::tell!("mpic-sim: {fault}\n");
     }
-    Ok(if interrupted { INTERRUPTED } else { outcome.exit_status() })
+    Ok(outcome.exit_status())
 }

@@ -1,6 +1,8 @@
 //! ELF bytes to an [`Image`]. The only file that knows goblin.
 
-use goblin::elf::{Elf, header, program_header::PT_LOAD};
+use std::collections::BTreeMap;
+
+use goblin::elf::{Elf, SectionHeader, header, program_header::PT_LOAD};
 
 /// A loadable program: what a machine needs of an ELF.
 #[derive(Clone, Debug, Default)]
@@ -11,7 +13,12 @@ pub struct Image {
     pub segments: Vec<Segment>,
     /// Symbols by name: address and size in bytes.
     symbols: Vec<(String, u32, u32)>,
+    /// What the program calls the regions between its markers, by odd id.
+    region_names: BTreeMap<u32, String>,
 }
+
+/// Section with the names of regions: the id in four bytes, the name and a zero, again and again. It is not loaded.
+pub const REGION_NAMES: &str = ".mpic_names";
 
 /// A loadable segment; memory beyond `data` up to `size` is zero.
 #[derive(Clone, Debug)]
@@ -63,7 +70,7 @@ impl Image {
     /// A program without an ELF: segments and the address it starts at.
     #[must_use]
     pub fn new(entry: u32, segments: Vec<Segment>) -> Self {
-        Self { entry, segments, symbols: Vec::new() }
+        Self { entry, segments, symbols: Vec::new(), region_names: BTreeMap::new() }
     }
 
     /// Parses an ELF executable.
@@ -126,7 +133,14 @@ impl Image {
             let name = elf.strtab.get_at(s.st_name).filter(|n| !n.is_empty())?;
             Some((name.to_owned(), s.st_value as u32, s.st_size as u32))
         });
-        Ok(Self { entry: elf.entry as u32, segments, symbols: symbols.collect() })
+        let symbols = symbols.collect();
+        Ok(Self { entry: elf.entry as u32, segments, symbols, region_names: region_names(&elf, bytes) })
+    }
+
+    /// What the program calls the regions between its markers, by the id that opens them.
+    #[must_use]
+    pub fn region_names(&self) -> &BTreeMap<u32, String> {
+        &self.region_names
     }
 
     /// Addresses of the instructions in executable segments, read one after the other; data among them counts as code.
@@ -158,4 +172,19 @@ impl Image {
     pub fn symbol_size(&self, name: &str) -> Option<u32> {
         self.symbols.iter().find(|s| s.0 == name).map(|s| s.2)
     }
+}
+
+/// The names in [`REGION_NAMES`]; of several for one id the first counts.
+fn region_names(elf: &Elf<'_>, bytes: &[u8]) -> BTreeMap<u32, String> {
+    let named = |name| elf.shdr_strtab.get_at(name) == Some(REGION_NAMES);
+    let section = elf.section_headers.iter().find(|s| named(s.sh_name)).and_then(SectionHeader::file_range);
+    let mut rest = section.and_then(|at| bytes.get(at)).unwrap_or_default();
+    let mut names = BTreeMap::new();
+    while let Some((id, text)) = rest.split_first_chunk() {
+        let Some(end) = text.iter().position(|b| *b == 0) else { break };
+        let name = String::from_utf8_lossy(&text[..end]).into_owned();
+        names.entry(u32::from_le_bytes(*id)).or_insert(name);
+        rest = &text[end + 1..];
+    }
+    names
 }

@@ -3,5 +3,5 @@
 mod image;
 mod symbols;
 
-pub use image::{Image, ImageError, Segment};
+pub use image::{Image, ImageError, REGION_NAMES, Segment};
 pub use symbols::{Location, Symbols};

@@ -57,7 +57,7 @@ impl Engine {
 ///
 /// A runner may keep what it makes of code, and may owe the totals of the system what it has already run; it is told when
 /// either must end.
-pub(crate) trait Runner: Send {
+pub(crate) trait Runner: Send + Sync {
     /// Runs until the program ends, faults or meets a limit.
     fn run(&mut self, system: &mut System, limits: Limits) -> Status;
 
@@ -84,7 +84,8 @@ pub(crate) fn step<O: Observer>(
 /// What the last instruction set off beyond memory: code overwritten, a marker, the end. `Some(code)` if it was the end.
 pub(crate) fn consequences(runner: &mut dyn Runner, system: &mut System) -> Option<u32> {
     let ended = system.exec.ended.take();
-    if system.exec.cpu.mem.overwritten_code.take().is_some() {
+    if let Some(words) = system.exec.cpu.mem.overwritten_code.take() {
+        system.code_changed(&words);
         forget_code(runner, system);
     }
     match system.exec.cpu.mem.device.signal.take() {

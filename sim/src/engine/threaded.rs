@@ -91,7 +91,7 @@ fn not_plainly(c: &mut Cpu, link: &Link, rest: Iter<'_, Link>) -> Ended {
 /// For instructions that move the stack pointer.
 fn run_and_note(c: &mut Cpu, link: &Link, rest: Iter<'_, Link>) -> Ended {
     let flow = link.inst.row.exec(c, &link.inst);
-    c.stack.note(c.hart.get(2));
+    c.note_stack(&link.inst);
     go_on(c, flow, rest)
 }
 

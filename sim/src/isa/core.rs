@@ -72,6 +72,11 @@ impl Core {
         csrs[(number & 0xFFF) as usize]
     }
 
+    /// Its CSRs, by number.
+    pub fn csrs_by_number(&self) -> impl Iterator<Item = &'static Csr> {
+        (0..1 << 12).filter_map(|number| self.csr(number))
+    }
+
     /// Whether a mixed-precision controller counts dot products.
     #[inline]
     #[must_use]

@@ -96,6 +96,40 @@ pub(super) fn waits_for(row: &Row, word: u32) -> [u8; 3] {
 }
 
 impl Form {
+    /// The operands as assembly writes them.
+    #[must_use]
+    pub fn syntax(self) -> &'static str {
+        match self {
+            Self::R | Self::RAcc => "rd, rs1, rs2",
+            Self::R1 => "rd, rs1",
+            Self::I => "rd, rs1, imm12",
+            Self::Shamt => "rd, rs1, imm5",
+            Self::U => "rd, imm20",
+            Self::J => "rd, offset",
+            Self::Jalr | Self::Load => "rd, imm(rs1)",
+            Self::B => "rs1, rs2, offset",
+            Self::BImm => "rs1, imm5, offset",
+            Self::LoadPost => "rd, imm(rs1!)",
+            Self::LoadReg => "rd, rs2(rs1)",
+            Self::LoadRegPost => "rd, rs2(rs1!)",
+            Self::Store => "rs2, imm(rs1)",
+            Self::StorePost => "rs2, imm(rs1!)",
+            Self::StoreReg => "rs2, rs3(rs1)",
+            Self::StoreRegPost => "rs2, rs3(rs1!)",
+            Self::Csr => "rd, csr, rs1",
+            Self::CsrI => "rd, csr, uimm5",
+            Self::None => "",
+            Self::Bits | Self::BitsAcc => "rd, rs1, width-1, lsb",
+            Self::Norm | Self::NormAcc => "rd, rs1, rs2, N",
+            Self::Sci | Self::SciU | Self::SciAcc | Self::SciUAcc | Self::Index => "rd, rs1, imm6",
+            Self::LoopAddr => "loop, offset",
+            Self::LoopCount => "loop, rs1",
+            Self::LoopCountI => "loop, count",
+            Self::LoopSetup => "loop, rs1, offset",
+            Self::LoopSetupI => "loop, count, offset",
+        }
+    }
+
     /// Register written through the ALU port, even if it is x0.
     #[must_use]
     pub(super) fn alu_dest(self, word: u32) -> Option<u8> {

@@ -48,7 +48,7 @@ pub use xpulp_alu::{Bits, Normalise};
 pub use xpulp_loop::LoopPart;
 pub use xpulp_mul::Short;
 
-use crate::hart::Hart;
+use crate::hart::{Hart, Quirk};
 use crate::memory::Memory;
 
 /// Registers and memory: all that an instruction may touch.
@@ -70,6 +70,14 @@ impl Cpu {
     pub fn new(core: &'static Core, hart: Hart, mem: Memory) -> Self {
         Self { hart, mem, core, stack: StackUse::default() }
     }
+
+    /// Instruction `i`, which moves the stack pointer, has run.
+    #[inline]
+    pub(crate) fn note_stack(&mut self, i: &Inst) {
+        if self.stack.note(self.hart.get(2), i) {
+            self.hart.note_quirk(Quirk::StackInData);
+        }
+    }
 }
 
 /// Between which addresses the stack pointer moved.
@@ -77,20 +85,48 @@ impl Cpu {
 pub(crate) struct StackUse {
     low: u32,
     high: u32,
+    /// Its last value.
+    last: u32,
+    /// Where the data below the stack ends; 0 if it is not known, or no longer of interest.
+    pub(crate) limit: u32,
+    /// The word of the instruction that took the stack pointer below `limit`.
+    pub(crate) crossed: Option<u32>,
 }
 
 impl Default for StackUse {
     fn default() -> Self {
-        Self { low: u32::MAX, high: 0 }
+        Self { low: u32::MAX, high: 0, last: 0, limit: 0, crossed: None }
     }
 }
 
 impl StackUse {
-    /// The stack pointer has this value.
+    /// The stack pointer has this value after instruction `i`; whether that is below the limit for the first time.
     #[inline]
-    pub(crate) fn note(&mut self, sp: u32) {
+    fn note(&mut self, sp: u32, i: &Inst) -> bool {
+        let below = sp < self.limit && self.crosses(sp, i);
         self.low = self.low.min(sp);
         self.high = self.high.max(sp);
+        self.last = sp;
+        below
+    }
+
+    /// The stack pointer is below the limit: whether a stack above it has grown, rather than another stack been taken.
+    #[cold]
+    fn crosses(&mut self, sp: u32, i: &Inst) -> bool {
+        // Half of another stack's address is in the register before an addi that completes it.
+        let moves = match i.row.op {
+            Op::Alu(Alu::Add) if i.row.form == Form::I => {
+                i.rs1 == 2 && sp.wrapping_sub(i.imm as u32) == self.last
+            }
+            Op::Alu(Alu::Sub) => i.rs1 == 2,
+            _ => false,
+        };
+        let grows = moves && self.last > self.limit;
+        self.limit = 0;
+        if grows {
+            self.crossed = Some(i.word);
+        }
+        grows
     }
 
     /// Bytes between the lowest and the highest value.
@@ -214,6 +250,15 @@ pub struct Row {
 }
 
 impl Row {
+    /// Its name in assembly, without what the operands say: the table tells post-increment and register forms apart by suffixes.
+    #[must_use]
+    pub fn mnemonic(&self) -> &'static str {
+        match self.name.strip_suffix('!') {
+            Some(post) => post.strip_suffix(".r").unwrap_or(post),
+            None => self.name,
+        }
+    }
+
     /// Executes an instruction of this row.
     #[inline]
     pub fn exec(&self, c: &mut Cpu, i: &Inst) -> Flow {
@@ -350,6 +395,15 @@ impl Inst {
         match self.row.op {
             Op::Load { .. } | Op::Store { .. } => Some(op::address(self.row.form, hart, self)),
             _ => None,
+        }
+    }
+
+    /// How many bytes a load or store accesses; 0 for anything else.
+    #[must_use]
+    pub fn access_bytes(&self) -> u32 {
+        match self.row.op {
+            Op::Load { bytes, .. } | Op::Store { bytes } => u32::from(bytes),
+            _ => 0,
         }
     }
 

@@ -7,13 +7,13 @@ pub use config::{Config, LoadError};
 use crate::elf::Image;
 use crate::engine::{self, Runner};
 use crate::hart::Hart;
-use crate::isa::Cpu;
+use crate::isa::{Core, Cpu};
 use crate::memory::Memory;
 use crate::observer::Observer;
 use crate::profile::Profile;
 use crate::report::{Outcome, Status};
 pub use crate::system::Limits;
-use crate::system::{Executor, System, cycle_of_report};
+use crate::system::{Executor, System, cycle_of_report, end_of_data};
 use crate::timing::Pipeline;
 
 /// A core with its memory and a program.
@@ -105,9 +105,12 @@ impl Machine {
         let mut pins: Vec<_> =
             config.interrupts.iter().map(|&(at, id)| (cycle_of_report(at), id & 31)).collect();
         pins.sort_unstable();
+        let mut cpu = Cpu::new(config.core, hart, mem);
+        cpu.stack.limit = end_of_data(image);
         let system = System::new(
-            Executor::new(Cpu::new(config.core, hart, mem), pins.into(), config.semihosting),
+            Executor::new(cpu, pins.into(), config.semihosting),
             Pipeline::new(image.entry, config.memory.clone(), config.quirks),
+            image.region_names().clone(),
             config.profile.then(|| Profile::new(image.entry)),
             image.symbol("fromhost"),
         );
@@ -149,6 +152,18 @@ impl Machine {
         &self.system.exec.cpu.mem
     }
 
+    /// Cycles so far, counted as [`Outcome::cycles`].
+    #[must_use]
+    pub fn cycles(&self) -> u64 {
+        self.system.pipeline.cycles()
+    }
+
+    /// Instructions retired so far.
+    #[must_use]
+    pub fn instructions(&self) -> u64 {
+        self.system.tally.instructions
+    }
+
     /// Runs until the program ends, faults or meets a limit.
     pub fn run(&mut self, limits: Limits) -> Outcome {
         self.run_with(limits, &mut ())
@@ -172,6 +187,36 @@ impl Machine {
             Ok(Some(code)) => Some(Status::Exited(code)),
             Err(stop) => Some(stop),
         }
+    }
+
+    /// As [`Machine::step`], watched; behind it the pc is that of the instruction that comes next.
+    pub fn step_with<O: Observer>(&mut self, observer: &mut O) -> Option<Status> {
+        let ended = match engine::step(self.engine.as_mut(), &mut self.system, observer) {
+            Ok(None) => None,
+            Ok(Some(code)) => Some(Status::Exited(code)),
+            Err(stop) => Some(stop),
+        };
+        if ended.is_none() {
+            self.system.rest();
+        }
+        ended
+    }
+
+    /// Cycles and instructions so far.
+    #[must_use]
+    pub fn progress(&self) -> (u64, u64) {
+        (self.cycles(), self.instructions())
+    }
+
+    /// The core.
+    #[must_use]
+    pub fn core(&self) -> &'static Core {
+        self.system.exec.cpu.core
+    }
+
+    /// The architectural state, for a debugger: the pc does not move what is fetched.
+    pub(crate) fn hart_mut(&mut self) -> &mut Hart {
+        &mut self.system.exec.cpu.hart
     }
 
     /// The report on the run so far, as if it had ended with `status`.

@@ -82,6 +82,18 @@ fn by_reason<S: serde::Serializer>(stalls: &[(Stall, u64)], to: S) -> Result<S::
     to.collect_map(stalls.iter().map(|(s, n)| (s.name(), n)))
 }
 
+/// The reasons for which a region lost cycles.
+#[expect(clippy::ref_option, reason = "the form serde calls it in")]
+pub(super) fn lost<S: serde::Serializer>(
+    stalls: &Option<Vec<(Stall, u64)>>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match stalls {
+        Some(stalls) => to.collect_map(stalls.iter().filter(|s| s.1 > 0).map(|(s, n)| (s.name(), n))),
+        None => to.serialize_none(),
+    }
+}
+
 impl Outcome {
     /// The report, for `serde_json`; `ram` names the memory in the message of a fault.
     #[must_use]
@@ -89,6 +101,7 @@ impl Outcome {
         let (status, exit_code) = match self.status {
             Status::Exited(code) => ("exited", Some(code)),
             Status::Limit => ("limit", None),
+            Status::Interrupted => ("interrupted", None),
             Status::Fault { .. } | Status::Trap { .. } | Status::Asleep { .. } => ("fault", None),
         };
         let mut warnings: Vec<_> = self
@@ -130,7 +143,7 @@ impl Outcome {
 
     fn fault(&self, symbols: &Symbols, ram: &str) -> Option<Fault> {
         let (kind, pc, inst, address) = match self.status {
-            Status::Exited(_) | Status::Limit => return None,
+            Status::Exited(_) | Status::Limit | Status::Interrupted => return None,
             Status::Fault { pc, fault, inst } => (access_name(fault.access), pc, inst, Some(fault.address)),
             Status::Trap { trapped: t, .. } => (cause_name(t.cause), t.pc, Some(t.inst), None),
             Status::Asleep { pc } => ("sleep", pc, None, None),

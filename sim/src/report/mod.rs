@@ -13,6 +13,9 @@ use crate::memory::{Access, Fault};
 use crate::timing::Stall;
 use crate::trace::disassemble;
 
+/// Exit status of what Ctrl-C stopped, as shells have it.
+pub const INTERRUPTED: u8 = 130;
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug)]
 pub enum Status {
@@ -20,6 +23,8 @@ pub enum Status {
     Exited(u32),
     /// A limit was met.
     Limit,
+    /// Ctrl-C.
+    Interrupted,
     /// An access that no memory answers.
     Fault {
         /// Address of the instruction.
@@ -66,20 +71,33 @@ pub struct Event {
 }
 
 /// What lies between a marker with odd id and the next one with that id plus one.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Region {
     /// Odd id.
     pub begin_id: u32,
     /// `begin_id + 1`.
     pub end_id: u32,
+    /// What the program calls it (`mark_name` in `host.h`); for deployed networks the name of the layer.
+    pub name: Option<String>,
     /// Cycles; `None` if it was never closed, as below.
     pub cycles: Option<u64>,
     /// Instructions, the closing store included.
     pub instructions: Option<u64>,
+    /// Cycles lost by reason; with the instructions they add up to the cycles.
+    #[serde(serialize_with = "json::lost")]
+    pub stalls: Option<Vec<(Stall, u64)>>,
     /// Nominal energy, pJ.
     pub energy_pj: Option<f64>,
     /// Multiply-accumulates.
     pub macs: Option<u64>,
+}
+
+impl Region {
+    /// What people read it by.
+    #[must_use]
+    pub fn title(&self) -> String {
+        self.name.as_ref().map_or_else(|| format!("region {}", self.begin_id), |n| format!("region {n}"))
+    }
 }
 
 /// Something doubtful that the program did, told once.
@@ -131,12 +149,13 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Exit status for the shell: the program's code up to 123, 1 for larger ones, 124 limit, 126 fault.
+    /// Exit status for the shell: the program's code up to 123, 1 for larger ones, 124 limit, 126 fault, 130 Ctrl-C.
     #[must_use]
     pub fn exit_status(&self) -> u8 {
         match self.status {
             Status::Exited(code) => u8::try_from(code).ok().filter(|c| *c <= 123).unwrap_or(1),
             Status::Limit => 124,
+            Status::Interrupted => INTERRUPTED,
             Status::Fault { .. } | Status::Trap { .. } | Status::Asleep { .. } => 126,
         }
     }
@@ -151,7 +170,7 @@ impl Outcome {
     #[must_use]
     pub fn fault_text(&self, symbols: &Symbols, ram: &str) -> Option<String> {
         let (pc, inst, what) = match self.status {
-            Status::Exited(_) | Status::Limit => return None,
+            Status::Exited(_) | Status::Limit | Status::Interrupted => return None,
             Status::Fault { pc, fault, inst } => (pc, inst, fault_sentence(fault, ram)),
             Status::Trap { trapped, delivered } => {
                 (trapped.pc, Some(trapped.inst), trap_sentence(trapped, delivered))
@@ -185,8 +204,12 @@ impl Outcome {
             let _ = writeln!(out, "  {name:<22} {value}");
         };
         let end = match self.status {
+            Status::Exited(code) if (code as i32) < 0 => {
+                format!("exited with code {} (0x{code:08x})", code as i32)
+            }
             Status::Exited(code) => format!("exited with code {code}"),
             Status::Limit => "stopped at a limit".to_owned(),
+            Status::Interrupted => "interrupted".to_owned(),
             Status::Fault { .. } | Status::Trap { .. } | Status::Asleep { .. } => "faulted".to_owned(),
         };
         line("program", end);
@@ -229,7 +252,12 @@ impl Outcome {
                 }
                 _ => "never closed".to_owned(),
             };
-            line(&format!("region {}", r.begin_id), what);
+            line(&r.title(), what);
+            let lost = r.stalls.iter().flatten().filter(|s| s.1 > 0);
+            let lost: Vec<_> = lost.map(|(reason, n)| format!("{} {n}", reason.name())).collect();
+            if !lost.is_empty() {
+                line("  lost", lost.join(", "));
+            }
         }
         if !self.results.is_empty() {
             let shown: Vec<_> = self.results.iter().take(8).map(|r| format!("0x{r:08x}")).collect();

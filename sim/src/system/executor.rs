@@ -234,7 +234,7 @@ impl Driver for Executor {
         }
         let access = address.map(|address| Access { address, split: self.cpu.mem.split });
         if inst.moves_stack() {
-            self.cpu.stack.note(self.cpu.hart.get(2));
+            self.cpu.note_stack(inst);
         }
         Ok(Executed { pc: issue.pc, inst: *inst, flow, access, divisor, cycle: issue.cycle })
     }

@@ -1,5 +1,6 @@
 //! What a program runs on: the core with its memory, the pipeline, and what they count and record. The engines make it go on.
 
+mod checks;
 mod decoded;
 mod executor;
 mod host;
@@ -7,6 +8,10 @@ mod record;
 mod replay;
 mod tally;
 
+use std::collections::BTreeMap;
+
+use checks::Checks;
+pub(crate) use checks::end_of_data;
 pub(crate) use executor::{Executor, cycle_of_report};
 use record::Record;
 pub(crate) use replay::Replay;
@@ -14,7 +19,7 @@ use tally::Tally;
 
 use crate::energy::EventCounts;
 use crate::exec::Executed;
-use crate::isa::Flow;
+use crate::isa::{Flow, Unit};
 use crate::observer::{Observer, Retired};
 use crate::profile::{Line, Profile};
 use crate::report::Status;
@@ -46,6 +51,8 @@ pub(crate) struct System {
     pub(crate) tally: Tally,
     /// What there is to tell.
     pub(crate) record: Record,
+    /// What was looked at for silent mistakes.
+    checks: Checks,
     /// What each of them cost, if anybody asked.
     pub(crate) profile: Option<Profile>,
     /// Where programs for riscv-tests look for the answer to a request.
@@ -53,14 +60,23 @@ pub(crate) struct System {
 }
 
 impl System {
-    /// About to run its first instruction.
+    /// About to run its first instruction; `regions` are their names, by the id that opens them.
     pub(crate) fn new(
         exec: Executor,
         pipeline: Pipeline,
+        regions: BTreeMap<u32, String>,
         profile: Option<Profile>,
         fromhost: Option<u32>,
     ) -> Self {
-        Self { exec, pipeline, tally: Tally::default(), record: Record::default(), profile, fromhost }
+        Self {
+            exec,
+            pipeline,
+            tally: Tally::default(),
+            record: Record::new(regions),
+            checks: Checks::default(),
+            profile,
+            fromhost,
+        }
     }
 
     /// At a limit: the next instruction comes into ID, and what the last has still to write is written.
@@ -101,8 +117,13 @@ impl System {
         if self.exec.cpu.hart.quirks_met != 0 {
             self.tell_quirks(executed.pc);
         }
+        self.check_stack(executed.pc, &[]);
+        self.check_code(executed.pc, &executed.inst);
         if let Some(pc) = self.pipeline.next() {
             self.exec.cpu.hart.pc = pc;
+        }
+        if executed.inst.row.unit == Unit::Loop {
+            self.check_loop(executed.pc, &executed.inst);
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! What a run records, and what it says in the end.
 
+use std::collections::BTreeMap;
+
 use rustc_hash::FxHashMap;
 
 use super::System;
@@ -7,7 +9,7 @@ use crate::energy::{Energy, EventCounts};
 use crate::hart::Quirk;
 use crate::memory::device;
 use crate::report::{Event, Outcome, Region, Status, Warning};
-use crate::timing::Stall;
+use crate::timing::{Stall, Stalls};
 
 /// Markers are kept up to this many, so that a runaway program cannot fill the host's memory.
 const MOST_EVENTS: usize = 1 << 18;
@@ -20,17 +22,52 @@ const EVENTS_LOST: &str = "only the first 262144 markers are kept: later regions
 /// The figures in the sentences above.
 const _: () = assert!(MOST_EVENTS == 262_144 && device::LIMIT == 4_194_304);
 
+/// What was counted up to a marker.
+#[derive(Clone)]
+struct Mark {
+    counts: EventCounts,
+    stalls: Stalls,
+    macs: u64,
+}
+
 /// What a run has to tell: markers with what was counted at each, and warnings.
 #[derive(Clone, Default)]
 pub(crate) struct Record {
     events: Vec<Event>,
     /// There were more than are kept.
     events_lost: bool,
-    marks: Vec<EventCounts>,
-    mark_macs: Vec<u64>,
+    /// What was counted up to each of them.
+    marks: Vec<Mark>,
+    /// Names of regions, by the id that opens them.
+    names: BTreeMap<u32, String>,
     pub(crate) warnings: Vec<Warning>,
     /// Bits of the corners warned of.
     pub(crate) told: u16,
+}
+
+impl Record {
+    /// For a program that calls its regions by `names`.
+    pub(crate) fn new(names: BTreeMap<u32, String>) -> Self {
+        Self { names, ..Self::default() }
+    }
+
+    /// What lies between two markers, by their places.
+    fn region(&self, begin: usize, end: Option<usize>) -> Region {
+        let (opened, id) = (&self.events[begin], self.events[begin].id);
+        let between = end.map(|end| (&self.marks[end], &self.marks[begin], &self.events[end]));
+        Region {
+            begin_id: id,
+            end_id: id.wrapping_add(1),
+            name: self.names.get(&id).cloned(),
+            cycles: between.map(|(.., closed)| closed.cycle - opened.cycle),
+            instructions: between.map(|(.., closed)| closed.instructions - opened.instructions),
+            stalls: between.map(|(now, then, _)| {
+                Stall::ALL.map(|s| (s, now.stalls[s as usize] - then.stalls[s as usize])).to_vec()
+            }),
+            energy_pj: between.map(|(now, then, _)| Energy::nominal(&now.counts.since(&then.counts))),
+            macs: between.map(|(now, then, _)| now.macs - then.macs),
+        }
+    }
 }
 
 impl System {
@@ -57,9 +94,10 @@ impl System {
             cycle: self.pipeline.cycles() + late,
             instructions: self.tally.instructions,
         });
-        let snapshot = self.event_counts();
-        self.record.marks.push(snapshot);
-        self.record.mark_macs.push(self.tally.macs);
+        let mut stalls = self.pipeline.stalls;
+        stalls[Stall::DataMemory as usize] += late;
+        let mark = Mark { counts: self.event_counts(), stalls, macs: self.tally.macs };
+        self.record.marks.push(mark);
     }
 
     /// Event counts so far, cycles and stalls filled in.
@@ -115,20 +153,6 @@ impl System {
             next.insert(event.id, at);
         }
         let begins = self.record.events.iter().enumerate().zip(ends).filter(|((_, e), _)| e.id % 2 == 1);
-        begins
-            .map(|((at, begin), end): (_, Option<usize>)| {
-                let end_id = begin.id.wrapping_add(1);
-                let energy =
-                    end.map(|end| Energy::nominal(&self.record.marks[end].since(&self.record.marks[at])));
-                Region {
-                    begin_id: begin.id,
-                    end_id,
-                    cycles: end.map(|e| self.record.events[e].cycle - begin.cycle),
-                    instructions: end.map(|e| self.record.events[e].instructions - begin.instructions),
-                    energy_pj: energy,
-                    macs: end.map(|e| self.record.mark_macs[e] - self.record.mark_macs[at]),
-                }
-            })
-            .collect()
+        begins.map(|((at, _), end)| self.record.region(at, end)).collect()
     }
 }

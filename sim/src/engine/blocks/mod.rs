@@ -14,7 +14,9 @@ mod table;
 
 pub(super) use ended::Ended;
 pub(super) use table::Blocks;
-use table::{CALLS, DOT_WAITS, Entry, Exit, LONGEST, LONGEST_CYCLES, LOOP_END, OVERTAKEN, SETS_LOOP, SIMD};
+use table::{
+    CALLS, DOT_WAITS, Entry, Exit, LONGEST, LONGEST_CYCLES, LOOP_END, MOVES_STACK, OVERTAKEN, SETS_LOOP, SIMD,
+};
 
 use super::{Runner, consequences, forget_code, step};
 use crate::isa::{Cpu, Inst};
@@ -23,9 +25,9 @@ use crate::system::{Limits, System};
 use crate::timing::{Driver, rules};
 
 /// Makes straight-line code into something that runs faster.
-pub(super) trait Translator: Clone + Default + Send + 'static {
+pub(super) trait Translator: Clone + Default + Send + Sync + 'static {
     /// What it makes of a block.
-    type Code: Clone + Send;
+    type Code: Clone + Send + Sync;
 
     /// Translates the instructions of a block, each with its address, for the SIMD format that `cpu` has. None of them but
     /// the last changes the flow of control, unless an access goes wrong.
@@ -124,7 +126,9 @@ fn chain<T: Translator>(
         booked += u64::from(way.cycles);
         instructions += u64::from(entry.length);
         let uses = entry.uses;
-        if uses & (SETS_LOOP | CALLS) != 0 || uses & SIMD != 0 && cpu.hart.quirks_met & !told != 0 {
+        if uses & (SETS_LOOP | CALLS) != 0
+            || uses & (SIMD | MOVES_STACK) != 0 && cpu.hart.quirks_met & !told != 0
+        {
             *time = Time { state: way.state, booked, instructions };
             *now = at;
             return Left::ToDo(exit);
@@ -213,7 +217,7 @@ impl<T: Translator> Blocks<T> {
             let told = s.record.told;
             let left = chain::<T>(&mut s.exec.cpu, &mut self.entries, &mut now, &mut time, until, told);
             let entry = &self.entries[now as usize];
-            let (uses, length) = (entry.uses, entry.length);
+            let (uses, length, last, block) = (entry.uses, entry.length, entry.last, entry.block);
             let (exit, pc, linked) = match left {
                 Left::OutOfTime if time.booked < Self::room(limits, time) => continue,
                 Left::OutOfTime => {
@@ -249,6 +253,12 @@ impl<T: Translator> Blocks<T> {
                 self.called(s, now, pc, time);
             }
             s.tell_quirks(pc);
+            let insts = &self.all[block as usize].insts;
+            s.check_stack(pc, insts);
+            if uses & SETS_LOOP != 0 {
+                let (_, inst) = insts.last().expect("a block is not empty");
+                s.check_loop(last, inst);
+            }
             if uses & SETS_LOOP != 0 && !self.learn_loop_ends(&s.exec.cpu.hart) {
                 self.settle_now(s, time);
                 forget_code(self, s);
@@ -306,6 +316,11 @@ impl<T: Translator> Blocks<T> {
             self.settle_now(s, time);
             return Err(Stop::Single);
         };
+        if s.has_changed_code(&self.all[at as usize].insts) {
+            let length = self.all[at as usize].insts.len();
+            self.settle_now(s, time);
+            return Err(self.singly(s, length, limits));
+        }
         let block = &mut self.all[at as usize];
         if block.simd && !block.ran {
             block.ran = true;

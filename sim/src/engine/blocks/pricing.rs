@@ -132,6 +132,7 @@ impl<T: Translator> Blocks<T> {
             self.called(s, now, pc, time);
         }
         s.tell_quirks(pc);
+        s.check_stack(pc, &self.all[at as usize].insts);
         Stop::Stepped(Ok(None))
     }
 
@@ -150,6 +151,7 @@ impl<T: Translator> Blocks<T> {
         let block = &self.all[at as usize];
         let ((address, _), last) = (block.insts[k], k + 1 == block.insts.len());
         s.tell_quirks(address);
+        s.check_stack(address, &block.insts);
         let mut past = Past {
             length: k,
             flow: Flow::Next,

@@ -81,6 +81,8 @@ pub(super) const SETS_LOOP: u8 = 1 << 2;
 pub(super) const LOOP_END: u8 = 1 << 3;
 /// The last instruction calls or returns.
 pub(super) const CALLS: u8 = 1 << 4;
+/// An instruction moves the stack pointer.
+pub(super) const MOVES_STACK: u8 = 1 << 6;
 /// A mixed dot product is held in EX by memory that answers late: the RTL then multiplies with another sub-group.
 pub(super) const OVERTAKEN: u8 = 1 << 5;
 
@@ -254,7 +256,8 @@ impl<T: Translator> Blocks<T> {
                 | dots
                 | bit(inst.row.unit == Unit::Loop, SETS_LOOP)
                 | bit(block.loop_end, LOOP_END)
-                | bit(inst.is_call() || inst.is_return(), CALLS),
+                | bit(inst.is_call() || inst.is_return(), CALLS)
+                | bit(block.insts.iter().any(|(_, i)| i.moves_stack()), MOVES_STACK),
             block: at,
             prices: Vec::new(),
         });
