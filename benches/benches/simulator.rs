@@ -1,4 +1,4 @@
-//! Speed of the simulator: block engine against the per-instruction reference on the same programs in the same run, with and
+//! Speed of the simulator: every engine on the same programs in the same run, with and
 //! without a profile, traces, and many small programs. Throughput is simulated instructions (or programs) per second.
 
 use std::hint::black_box;
@@ -38,9 +38,9 @@ fn engines(c: &mut Criterion) {
         let mut group = c.benchmark_group(name);
         group.sample_size(10);
         let ways = [
-            ("blocks", Config::default(), 20),
+            ("threaded", Config::default(), 20),
             ("profile", Config { profile: true, ..Config::default() }, 20),
-            ("reference", Config { engine: Engine::Reference, ..Config::default() }, 2),
+            ("reference", Config { engine: Engine::REFERENCE, ..Config::default() }, 2),
         ];
         for (way, config, repeat) in ways {
             let instructions = machine(&image, &config, repeat).run(Limits::default()).instructions;
@@ -58,7 +58,7 @@ fn traces(c: &mut Criterion) {
     let instructions = machine(&image, &Config::default(), 1).run(Limits::default()).instructions;
     group.throughput(Throughput::Elements(instructions));
     group.bench_function("none", |b| {
-        let config = Config { engine: Engine::Reference, ..Config::default() };
+        let config = Config { engine: Engine::REFERENCE, ..Config::default() };
         b.iter(|| machine(&image, &config, 1).run(Limits::default()));
     });
     for (name, format) in

@@ -327,7 +327,7 @@ pub const FORMAT: &str = "mpic-lut";
 
 /// Simulator and kernels that measured numbers depend on.
 fn simulator_key() -> String {
-    format!("mpic-sim timing {}", mpic_sim::timing::VERSION)
+    format!("mpic-sim timing {}, energy {}", mpic_sim::timing::VERSION, mpic_sim::energy::table::VERSION)
 }
 
 impl Lut {

@@ -7,10 +7,9 @@ use std::time::Instant;
 use mpic_sim::cli::memory;
 use mpic_sim::decode;
 use mpic_sim::elf::Symbols;
-use mpic_sim::hart::Core;
 use mpic_sim::memory::DEFAULT_RAM;
 use mpic_sim::timing::MemoryTiming;
-use mpic_sim::{Config, Image, Limits, Status};
+use mpic_sim::{Config, Image, Limits, Status, cores};
 use numpy::{PyArray1, ToPyArray as _};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -59,11 +58,10 @@ fn config(
     semihosting: bool,
     interrupts: Vec<(u64, u8)>,
 ) -> PyResult<Config> {
-    let core = match core {
-        "mpic" => Core::Mpic,
-        "ri5cy" => Core::Ri5cy,
-        _ => return Err(PyValueError::new_err(format!("'{core}' is no core; there are mpic and ri5cy"))),
-    };
+    let core = cores::named(core).ok_or_else(|| {
+        let known = cores::ALL.map(|c| c.name).join(" and ");
+        PyValueError::new_err(format!("'{core}' is no core; there are {known}"))
+    })?;
     let regions: Vec<_> =
         ram.iter().map(|r| memory::parse_ram(r)).collect::<Result<_, _>>().map_err(PyValueError::new_err)?;
     let timing = match wait_states {
@@ -250,8 +248,9 @@ impl Machine {
     #[pyo3(signature = (address = None))]
     fn disassemble(&self, address: Option<u32>) -> PyResult<String> {
         let pc = address.unwrap_or_else(|| self.pc());
-        let inst = decode::fetch(self.inner.memory(), pc, self.quirks).map_err(|_| {
-            let ram = self.inner.memory().describe();
+        let memory = self.inner.memory();
+        let inst = decode::fetch(self.inner.core(), memory, pc, self.quirks).map_err(|_| {
+            let ram = memory.describe();
             error(format!("there is no instruction at 0x{pc:08x}, which is outside memory ({ram})"))
         })?;
         Ok(mpic_sim::trace::disassemble(&inst, pc))

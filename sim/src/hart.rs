@@ -1,7 +1,5 @@
 //! Architectural state of the core: registers, CSRs, hardware loops, SIMD format and mixed-precision controller.
 
-use crate::isa::Inst;
-
 /// A hardware loop. `end` is the address of the **last** instruction of the body (RTL, not one past it).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HwLoop {
@@ -11,16 +9,6 @@ pub struct HwLoop {
     pub end: u32,
     /// Passes left; 0 and 1 both mean one pass.
     pub count: u32,
-}
-
-/// Which core runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Core {
-    /// MPIC: SIMD formats from CSR 0x00D.
-    #[default]
-    Mpic,
-    /// RI5CY with `XpulpNN`: SIMD formats from the encoding, no status CSRs.
-    Ri5cy,
 }
 
 /// SIMD state of MPIC (CSRs 0x00D to 0x00F and the hidden skip counter).
@@ -244,8 +232,6 @@ pub struct Hart {
     pub trap: TrapCsrs,
     /// Performance counters.
     pub counters: Counters,
-    /// Which core this is.
-    pub core: Core,
     /// Whether RTL corner behaviour is reproduced.
     pub quirks: bool,
     /// Corners that were met, one bit each by [`Quirk`]; the machine reports each once.
@@ -255,7 +241,7 @@ pub struct Hart {
 impl Hart {
     /// The state after reset, about to run at `entry`.
     #[must_use]
-    pub fn new(entry: u32, core: Core, quirks: bool) -> Self {
+    pub fn new(entry: u32, quirks: bool) -> Self {
         Self {
             x: [0; 256],
             pc: entry,
@@ -268,7 +254,6 @@ impl Hart {
             // The boot address with its low 8 bits cleared; bit 0 says "vectored".
             trap: TrapCsrs { mtvec: entry & !0xFF | 1, debug: [3, 0, 0, 0], ..TrapCsrs::default() },
             counters: Counters::default(),
-            core,
             quirks,
             quirks_met: 0,
         }
@@ -317,13 +302,6 @@ impl Hart {
         if r != 0 {
             self.x[usize::from(r)] = value;
         }
-    }
-
-    /// Keeps what a scalar multiplication leaves in the multiplier's registers.
-    #[inline]
-    pub fn note_multiplication(&mut self, i: &Inst) {
-        self.multiplier =
-            Multiplier { word: i.word, operands: [self.get(i.rs1), self.get(i.rs2), self.get(i.rd)] };
     }
 
     /// Notes that an RTL corner was met.

@@ -5,9 +5,11 @@
 //! Semantics ([`isa`]) say what happened; [`timing`] and [`energy`] say what it cost.
 
 pub mod cli;
+pub mod cores;
 pub mod decode;
 pub mod elf;
 pub mod energy;
+pub mod engine;
 pub mod exec;
 pub mod gdb;
 pub mod hart;
@@ -19,10 +21,12 @@ pub mod observer;
 pub mod profile;
 pub mod report;
 pub mod shadow;
+mod system;
 pub mod timeline;
 pub mod timing;
 pub mod trace;
 
 pub use elf::{Image, ImageError};
-pub use machine::{Config, Engine, Limits, LoadError, Machine};
+pub use engine::Engine;
+pub use machine::{Config, Limits, LoadError, Machine};
 pub use report::{Outcome, Status};

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::cores;
 use crate::decode;
 use crate::elf::Symbols;
 use crate::energy::{Energy, EventCounts};
@@ -128,7 +129,7 @@ impl Profile {
         let mut found: Vec<(u32, u32)> = Vec::new();
         let mut starts = [0; 2];
         for &pc in self.lines.keys() {
-            let Ok(inst) = decode::fetch(mem, pc, false) else { continue };
+            let Ok(inst) = decode::fetch(&cores::MPIC, mem, pc, false) else { continue };
             let target = pc.wrapping_add(inst.imm as u32);
             match inst.row.form {
                 Form::B | Form::BImm | Form::J if target <= pc && !inst.is_call() => found.push((target, pc)),
@@ -210,7 +211,7 @@ impl Profile {
                 if pc != next {
                     let _ = writeln!(out, "         ...");
                 }
-                let Ok(inst) = decode::fetch(mem, pc, false) else { continue };
+                let Ok(inst) = decode::fetch(&cores::MPIC, mem, pc, false) else { continue };
                 next = pc.wrapping_add(u32::from(inst.size));
                 let waited: Vec<_> =
                     line.reasons().iter().map(|(s, n)| format!("{} {n}", s.name())).collect();
@@ -279,7 +280,7 @@ impl Profile {
     pub fn mix(&self, mem: &Memory) -> Vec<(&'static str, u64)> {
         let mut by_name: BTreeMap<&str, u64> = BTreeMap::new();
         for (&pc, line) in &self.lines {
-            if let Ok(inst) = decode::fetch(mem, pc, false) {
+            if let Ok(inst) = decode::fetch(&cores::MPIC, mem, pc, false) {
                 *by_name.entry(inst.row.name).or_default() += line.runs;
             }
         }

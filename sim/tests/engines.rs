@@ -1,4 +1,4 @@
-//! The block engine against the per-instruction reference: random programs of everything the core has, equal in cycles,
+//! Every engine against the reference: random programs of everything the core has, equal in cycles,
 //! stalls, events, energy counts, results, registers and memory.
 
 mod asm;
@@ -8,6 +8,7 @@ use asm::programs::core_piece;
 use asm::{DATA, DATA_BYTES, ENTRY, addi, exit, li, lui, sw};
 use asm::{classes, corners, hazards};
 use mpic_sim::energy::EventCounts;
+use mpic_sim::engine::ENGINES;
 use mpic_sim::memory::DEFAULT_RAM;
 use mpic_sim::timing::{Latency, MemoryTiming, Priority, Stall};
 use mpic_sim::{Config, Engine, Image, Limits, Machine, Outcome, Status};
@@ -23,7 +24,7 @@ fn program(rng: &mut StdRng) -> Vec<u8> {
     })
 }
 
-fn run(image: &Image, engine: Engine, quirks: bool, limits: Limits) -> (Outcome, Machine) {
+fn run(image: &Image, engine: &'static Engine, quirks: bool, limits: Limits) -> (Outcome, Machine) {
     run_in(image, &Config { quirks, ..Config::default() }, engine, limits)
 }
 
@@ -35,7 +36,7 @@ fn memory(rng: &mut StdRng) -> MemoryTiming {
     MemoryTiming { instructions, data, shared, regions: Vec::new() }
 }
 
-fn run_in(image: &Image, config: &Config, engine: Engine, limits: Limits) -> (Outcome, Machine) {
+fn run_in(image: &Image, config: &Config, engine: &'static Engine, limits: Limits) -> (Outcome, Machine) {
     let config = Config { engine, profile: config.quirks, ..config.clone() };
     let mut machine = Machine::new(image, &config).expect("fits");
     (machine.run(limits), machine)
@@ -46,11 +47,23 @@ fn agree(name: &str, image: &Image, quirks: bool, limits: Limits) -> Outcome {
     agree_in(name, image, &Config { quirks, ..Config::default() }, limits)
 }
 
+/// Holds every other engine against the reference; what the reference says.
 #[track_caller]
 fn agree_in(name: &str, image: &Image, config: &Config, limits: Limits) -> Outcome {
-    let (fast, a) = run_in(image, config, Engine::Blocks, limits);
-    let (slow, b) = run_in(image, config, Engine::Reference, limits);
-    let name = format!("{name}, quirks {}, {:?}, {limits:?}", config.quirks, config.memory);
+    let (slow, b) = run_in(image, config, Engine::REFERENCE, limits);
+    let lost: u64 = slow.stalls.iter().map(|s| s.1).sum();
+    assert_eq!(slow.cycles, slow.instructions + lost, "{name}: stalls add up");
+    for engine in ENGINES.iter().filter(|e| e.name != Engine::REFERENCE.name) {
+        let (fast, a) = run_in(image, config, engine, limits);
+        let name =
+            format!("{name}, {}, quirks {}, {:?}, {limits:?}", engine.name, config.quirks, config.memory);
+        equal(&name, (&fast, &a), (&slow, &b));
+    }
+    slow
+}
+
+#[track_caller]
+fn equal(name: &str, (fast, a): (&Outcome, &Machine), (slow, b): (&Outcome, &Machine)) {
     assert_eq!(format!("{:?}", fast.status), format!("{:?}", slow.status), "{name}");
     assert_eq!(
         (fast.cycles, fast.instructions),
@@ -69,7 +82,7 @@ fn agree_in(name: &str, image: &Image, config: &Config, limits: Limits) -> Outco
         all.sort_unstable();
         all
     };
-    assert_eq!(whats(&fast), whats(&slow), "{name}");
+    assert_eq!(whats(fast), whats(slow), "{name}");
     assert_eq!(a.hart().x(), b.hart().x(), "{name}");
     assert_eq!(
         (a.hart().pc, a.hart().loops, a.hart().simd),
@@ -96,9 +109,6 @@ fn agree_in(name: &str, image: &Image, config: &Config, limits: Limits) -> Outco
         let counts = EventCounts { cycles: fast.counts.cycles, stalls: fast.counts.stalls, ..all.counts };
         assert_eq!(counts, fast.counts, "{name}: profile, events");
     }
-    let lost: u64 = slow.stalls.iter().map(|s| s.1).sum();
-    assert_eq!(slow.cycles, slow.instructions + lost, "{name}: stalls add up");
-    fast
 }
 
 /// How many random programs to try, given how many it is without `ENGINE_PROGRAMS`.
@@ -139,7 +149,8 @@ fn engines_agree_on_random_programs() {
 fn engines_agree_on_memory_that_answers_late() {
     let many = many(1500);
     let (mut stalled, mut warned) = (0, 0);
-    for seed in 0..many {
+    // The last was wrong once: a marker's cycle in a region with a timing of its own.
+    for seed in (0..many).chain([1624]) {
         let rng = &mut StdRng::seed_from_u64(seed);
         let (elf, pins) = match seed % 5 {
             0 => (program(rng), Vec::new()),
@@ -226,7 +237,7 @@ fn engines_agree_on_random_code_that_overwrites_itself() {
         let limits = Limits { instructions: 5_000, ..Limits::default() };
         let o = agree(&name, &image, seed % 4 > 0, limits);
         ended += u64::from(o.exit_status() == 0);
-        let (_, machine) = run(&image, Engine::Blocks, true, limits);
+        let (_, machine) = run(&image, &ENGINES[0], true, limits);
         let code = &image.segments[0];
         changed += u64::from(machine.read(code.address, code.size) != Some(&code.data[..]));
         let limits = Limits { instructions: rng.random_range(0..=o.instructions), ..Limits::default() };
@@ -302,7 +313,7 @@ fn runs_taken_up_again_are_as_one() {
     for seed in 0..300 {
         let rng = &mut StdRng::seed_from_u64(seed);
         let image = Image::parse(&program(rng)).expect("a program");
-        for engine in [Engine::Blocks, Engine::Reference] {
+        for engine in &ENGINES {
             let limits = Limits { instructions: 20_000, ..Limits::default() };
             let (whole, a) = run(&image, engine, seed % 4 > 0, limits);
             let config = Config { engine, quirks: seed % 4 > 0, profile: seed % 4 > 0, ..Config::default() };
@@ -315,9 +326,9 @@ fn runs_taken_up_again_are_as_one() {
                     break outcome;
                 }
             };
-            assert_eq!(format!("{whole:?}"), format!("{pieces:?}"), "seed {seed}, {engine:?}");
-            assert_eq!(a.hart().x(), b.hart().x(), "seed {seed}, {engine:?}");
-            assert_eq!(a.profile(), b.profile(), "seed {seed}, {engine:?}");
+            assert_eq!(format!("{whole:?}"), format!("{pieces:?}"), "seed {seed}, {}", engine.name);
+            assert_eq!(a.hart().x(), b.hart().x(), "seed {seed}, {}", engine.name);
+            assert_eq!(a.profile(), b.profile(), "seed {seed}, {}", engine.name);
         }
     }
 }

@@ -1,5 +1,5 @@
 //! What was measured on the RTL beyond the golden programs: its corners, memory that answers late, and random programs of every
-//! class with and without both (`tests/golden/README.md`). Both engines must agree with it.
+//! class with and without both (`tests/golden/README.md`). Every engine must agree with it.
 
 mod asm;
 
@@ -8,8 +8,9 @@ use std::path::PathBuf;
 
 use asm::programs::core_piece;
 use asm::{classes, corners, hazards};
+use mpic_sim::engine::ENGINES;
 use mpic_sim::timing::{Latency, MemoryTiming, Priority};
-use mpic_sim::{Config, Engine, Image, Limits, Machine, Outcome, Status};
+use mpic_sim::{Config, Image, Limits, Machine, Outcome, Status};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
@@ -22,8 +23,9 @@ fn json(file: &str) -> Value {
     serde_json::from_str(&fs::read_to_string(golden(file)).expect("measured")).expect("JSON")
 }
 
-fn run(image: &Image, config: &Config, limits: Limits) -> [Outcome; 2] {
-    [Engine::Blocks, Engine::Reference].map(|engine| {
+fn run(image: &Image, config: &Config, limits: Limits) -> [Outcome; ENGINES.len()] {
+    std::array::from_fn(|n| {
+        let engine = &ENGINES[n];
         let config = Config { engine, ..config.clone() };
         let outcome = Machine::new(image, &config).expect("fits into memory").run(limits);
         let lost: u64 = outcome.stalls.iter().map(|s| s.1).sum();
@@ -162,7 +164,7 @@ fn memory_that_answers_late_is_exact() {
         }
     }
     assert!(bad.is_empty(), "{} of {compared} differ:\n{}", bad.len(), bad.join("\n"));
-    assert_eq!(compared, 2 * 24 * 27);
+    assert_eq!(compared, ENGINES.len() * 24 * 27);
 }
 
 /// FNV-1a, to compare what is too long to keep.

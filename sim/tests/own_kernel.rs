@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
-use mpic_sim::{Config, Image, Limits, Machine, Status, decode, manual};
+use mpic_sim::{Config, Image, Limits, Machine, Status, cores, decode, manual};
 use predicates::prelude::*;
 use predicates::str::contains;
 
@@ -112,7 +112,7 @@ fn every_assembler_macro_is_its_instruction() {
     let mut seen = BTreeSet::new();
     for (n, (name, operands)) in macros().into_iter().enumerate() {
         let pc = start + 4 * n as u32;
-        let inst = decode::fetch(machine.memory(), pc, true).expect("code");
+        let inst = decode::fetch(&cores::MPIC, machine.memory(), pc, true).expect("code");
         assert!(identifiers(inst.row.name).contains(&name), "{name} is {}", inst.row.name);
         let text = mpic_sim::trace::disassemble(&inst, pc);
         for (operand, register) in [("rs1", "a1"), ("rs3", "a3")] {

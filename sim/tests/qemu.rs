@@ -7,7 +7,7 @@ use std::process::Command;
 
 use asm::programs::{Code, piece, value};
 use asm::{ECALL, addi, bytes, elf, li, sw};
-use mpic_sim::{Config, Image, Limits, Machine, Status, decode};
+use mpic_sim::{Config, Image, Limits, Machine, Status, cores, decode};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -68,9 +68,9 @@ fn listing(elf: &[u8], from: usize, to: usize) -> String {
     while at < to {
         let half = u16::from_le_bytes([code[at], code[at + 1]]);
         let inst = if half & 3 == 3 {
-            decode::decode(u32::from_le_bytes(code[at..at + 4].try_into().expect("four bytes")))
+            decode::decode(&cores::MPIC, u32::from_le_bytes(code[at..at + 4].try_into().expect("four bytes")))
         } else {
-            decode::decode_compressed(half, true)
+            decode::decode_compressed(&cores::MPIC, half, true)
         };
         let _ = writeln!(out, "{}", mpic_sim::trace::disassemble(&inst, CODE + at as u32));
         at += usize::from(inst.size);

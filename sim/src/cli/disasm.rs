@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
+use crate::cores;
 use crate::decode;
 use crate::memory::Memory;
 use crate::trace::disassemble;
@@ -26,7 +27,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         }
         let (mut pc, end) = (segment.address, segment.address.wrapping_add(segment.data.len() as u32));
         while pc < end {
-            let Ok(inst) = decode::fetch(&mem, pc, false) else { break };
+            let Ok(inst) = decode::fetch(&cores::MPIC, &mem, pc, false) else { break };
             if let Some((name, 0)) = program.symbols.locate(pc).symbol {
                 writeln!(out, "\n{pc:08x} <{name}>:")?;
             }

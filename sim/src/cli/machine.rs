@@ -6,19 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::{Program, memory, parse_assignment, parse_count};
-use crate::hart::Core;
-use crate::machine::{Config, Engine, Limits, Machine};
+use crate::cores;
+use crate::engine::{ENGINES, Engine};
+use crate::isa::Core;
+use crate::machine::{Config, Limits, Machine};
 use crate::memory::DEFAULT_RAM;
 use crate::observer::Observer;
 use crate::report::{INTERRUPTED, Outcome, Status};
 use crate::timing::MemoryTiming;
 use crate::trace::parse_number;
-
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum CoreName {
-    Mpic,
-    Ri5cy,
-}
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Switch {
@@ -30,8 +26,8 @@ enum Switch {
 #[derive(clap::Args)]
 pub(super) struct MachineArgs {
     /// MPIC takes SIMD formats from a CSR, RI5CY from the encoding
-    #[arg(long, default_value = "mpic")]
-    core: CoreName,
+    #[arg(long, value_name = "NAME", value_parser = parse_core, default_value = cores::ALL[0].name)]
+    core: &'static Core,
     /// Reproduce the RTL's corner behaviour, or what the instruction set means
     #[arg(long, default_value = "on", value_name = "on|off")]
     rtl_quirks: Switch,
@@ -48,6 +44,9 @@ pub(super) struct MachineArgs {
         default_value = "instr=0:0,data=0:0"
     )]
     wait_states: MemoryTiming,
+    /// How to run; what comes out is the same, an observer or trace always takes the reference
+    #[arg(long, value_name = "NAME", value_parser = parse_engine, default_value = ENGINES[0].name)]
+    engine: &'static Engine,
     /// Stop after N cycles (5000, 600k, 20M, 1G)
     #[arg(long, value_name = "N", value_parser = parse_count)]
     max_cycles: Option<u64>,
@@ -139,10 +138,7 @@ impl MachineArgs {
         done: Option<Machine>,
     ) -> Result<Machine> {
         let config = Config {
-            core: match self.core {
-                CoreName::Mpic => Core::Mpic,
-                CoreName::Ri5cy => Core::Ri5cy,
-            },
+            core: self.core,
             quirks: self.rtl_quirks == Switch::On,
             ram: if self.ram.is_empty() {
                 vec![DEFAULT_RAM]
@@ -154,7 +150,7 @@ impl MachineArgs {
                 ..self.wait_states.clone()
             },
             semihosting: self.semihosting,
-            engine: Engine::default(),
+            engine: self.engine,
             profile,
             interrupts: self.irq_at.clone(),
         };
@@ -191,6 +187,20 @@ impl Program {
     pub(super) fn address_of(&self, symbol: &str) -> Result<u32> {
         self.image.symbol(symbol).ok_or_else(|| anyhow!("the ELF has no symbol '{symbol}'"))
     }
+}
+
+fn parse_core(text: &str) -> Result<&'static Core, String> {
+    cores::named(text).ok_or_else(|| {
+        let all: Vec<_> = cores::ALL.iter().map(|c| format!("{} ({})", c.name, c.about)).collect();
+        format!("there is no core '{text}'; there are {}", all.join(", "))
+    })
+}
+
+fn parse_engine(text: &str) -> Result<&'static Engine, String> {
+    Engine::named(text).ok_or_else(|| {
+        let all: Vec<_> = ENGINES.iter().map(|e| format!("{} ({})", e.name, e.about)).collect();
+        format!("there is no engine '{text}'; there are {}", all.join(", "))
+    })
 }
 
 fn parse_interrupt(text: &str) -> Result<(u64, u8), String> {

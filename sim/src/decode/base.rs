@@ -4,10 +4,10 @@
 
 use riscv_decode::Instruction as I;
 
-use crate::isa::{Row, rv32i, rv32m, zicsr};
+use crate::isa::{Core, Row};
 
 /// The row of a base instruction, if the core has it.
-pub(super) fn row_of(word: u32) -> Option<&'static Row> {
+pub(super) fn row_of(core: &Core, word: u32) -> Option<&'static Row> {
     let name = match riscv_decode::decode(word).ok()? {
         I::Lui(_) => "lui",
         I::Auipc(_) => "auipc",
@@ -68,8 +68,5 @@ pub(super) fn row_of(word: u32) -> Option<&'static Row> {
         _ => return None,
     };
     // The row's fixed bits are checked too: riscv-decode lets 6-bit shift amounts and any funct3 of jalr through.
-    [rv32i::ROWS, rv32m::ROWS, zicsr::ROWS]
-        .into_iter()
-        .flatten()
-        .find(|r| r.name == name && word & r.mask == r.bits)
+    core.base.iter().copied().flatten().find(|r| r.name == name && word & r.mask == r.bits)
 }

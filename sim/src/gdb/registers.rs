@@ -1,4 +1,4 @@
-//! The registers as gdb sees them: general registers and pc, and every CSR of the core (hardware loops and SIMD state among them) under
+//! The registers as gdb sees them: general registers and pc, and every CSR of the cores (hardware loops and SIMD state among them) under
 //! its name, as the target description says.
 
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use gdbstub::arch::{Arch, RegId, Registers};
 
-use crate::isa::csr;
+use crate::cores;
 use crate::trace::REGISTERS;
 
 /// Gdb's number of the pc; those below are x0 to x31.
@@ -46,7 +46,7 @@ fn description() -> String {
     }
     register("pc", PC, "code_ptr");
     xml += "</feature><feature name=\"org.gnu.gdb.riscv.csr\">";
-    for csr in csr::all() {
+    for csr in cores::csrs() {
         let number = FIRST_CSR + usize::from(csr.number);
         let _ = write!(
             xml,
@@ -101,7 +101,7 @@ impl RegId for Register {
             PC => Self::Pc,
             _ => {
                 let number = u32::try_from(id.checked_sub(FIRST_CSR)?).ok()?;
-                csr::all().find(|c| u32::from(c.number) == number).map(|_| Self::Csr(number))?
+                cores::csrs().find(|c| u32::from(c.number) == number).map(|_| Self::Csr(number))?
             }
         };
         Some((register, NonZeroUsize::new(4)))

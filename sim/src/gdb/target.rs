@@ -93,11 +93,11 @@ impl SingleThreadBase for Session {
 
 impl SingleRegisterAccess<()> for Session {
     fn read_register(&mut self, (): (), register: Register, buf: &mut [u8]) -> TargetResult<usize, Self> {
-        let hart = self.debugger.machine.hart();
+        let (core, hart) = (self.debugger.machine.core(), self.debugger.machine.hart());
         let value = match register {
             Register::X(r) => hart.get(r),
             Register::Pc => hart.pc,
-            Register::Csr(number) => csr::read(hart, number),
+            Register::Csr(number) => core.csr(number).map_or(0, |csr| csr.value(hart)),
         };
         buf.copy_from_slice(&value.to_le_bytes());
         Ok(buf.len())
@@ -105,13 +105,14 @@ impl SingleRegisterAccess<()> for Session {
 
     fn write_register(&mut self, (): (), register: Register, value: &[u8]) -> TargetResult<(), Self> {
         let value = value.try_into().map(u32::from_le_bytes).map_err(|_| TargetError::NonFatal)?;
+        let core = self.debugger.machine.core();
         let hart = self.debugger.machine.hart_mut();
         match register {
             Register::X(r) => hart.set(r, value),
             Register::Pc if value == hart.pc => {}
             Register::Pc => return Err(TargetError::NonFatal),
             Register::Csr(number) => {
-                csr::write(hart, CsrWrite { csr: number, op: CsrOp::Write, operand: value });
+                csr::write(core, hart, CsrWrite { csr: number, op: CsrOp::Write, operand: value });
             }
         }
         self.debugger.changed();

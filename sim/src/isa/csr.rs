@@ -1,18 +1,20 @@
 //! The CSRs, one row each: number, what a read gives, what a write does, and whether an access flushes the pipeline
 //! (`riscv_cs_registers.sv`; `riscv_decoder.sv`, `csr_status_o`).
 //!
-//! A CSR that is not here reads 0, and writes to it are lost: the core runs in machine mode only, so none is above its privilege.
+//! A core lists the slices it has ([`Core::csrs`](super::Core)).
 
-use std::sync::OnceLock;
-
-use crate::hart::{Core, CsrOp, CsrWrite, Hart};
+use super::Core;
+use crate::hart::{CsrOp, CsrWrite, Hart};
 
 /// SIMD format of every vector instruction.
 pub(crate) const SIMD_FORMAT: u32 = 0x00D;
+/// Every counter at once.
+pub(crate) const ALL_COUNTERS: u32 = 0x79F;
 /// The counters of loops 0 and 1.
 pub(crate) const LOOP_COUNT: [u32; 2] = [0x7C2, 0x7C6];
 
 /// A CSR.
+#[derive(Debug)]
 pub struct Csr {
     /// Its number.
     pub number: u16,
@@ -37,22 +39,13 @@ const fn status(number: u16, name: &'static str, read: fn(&Hart) -> u32, write: 
 
 fn nothing(_: &mut Hart, _: u32) {}
 
-fn mpic(h: &Hart, value: u8) -> u32 {
-    if h.core == Core::Mpic { u32::from(value) } else { 0 }
+const fn counter<const N: usize>(number: u16, name: &'static str) -> Csr {
+    csr(number, name, |h| h.counters.value[N], |h, v| h.counters.value[N] = v)
 }
 
-macro_rules! counters {
-    ($($number:literal $name:literal $n:literal;)*) => {
-        [$(csr($number, $name, |h| h.counters.value[$n], |h, v| h.counters.value[$n] = v)),*]
-    };
-}
-
-/// The CSRs but for the counters.
-static CSRS: [Csr; 31] = [
+/// Machine mode, traps and the debug registers, behind which there is no debug mode.
+pub(crate) static MACHINE: &[Csr] = &[
     status(0x000, "ustatus", |_| 0, nothing),
-    csr(0x00D, "simd_fmt", |h| mpic(h, h.simd.format), |h, v| h.simd.format = (v & 15) as u8),
-    csr(0x00E, "mpc_cnt", |h| mpic(h, h.simd.group), |h, v| h.simd.group = (v & 7) as u8),
-    csr(0x00F, "mix_skip", |h| mpic(h, h.simd.skip), |h, v| h.simd.skip = (v & 15) as u8),
     status(0x041, "uepc", |_| 0, nothing),
     // MPP is hard-wired to machine mode.
     status(
@@ -82,18 +75,6 @@ static CSRS: [Csr; 31] = [
     status(0x7B1, "dpc", |h| h.trap.debug[1], |h, v| h.trap.debug[1] = v & !1),
     status(0x7B2, "dscratch0", |h| h.trap.debug[2], |h, v| h.trap.debug[2] = v),
     status(0x7B3, "dscratch1", |h| h.trap.debug[3], |h, v| h.trap.debug[3] = v),
-    csr(0x7C0, "lpstart0", |h| h.loops[0].start, |h, v| h.loops[0].start = v),
-    csr(0x7C1, "lpend0", |h| h.loops[0].end, |h, v| h.loops[0].end = v),
-    csr(0x7C2, "lpcount0", |h| h.loops[0].count, |h, v| h.loops[0].count = v),
-    csr(0x7C4, "lpstart1", |h| h.loops[1].start, |h, v| h.loops[1].start = v),
-    csr(0x7C5, "lpend1", |h| h.loops[1].end, |h, v| h.loops[1].end = v),
-    csr(0x7C6, "lpcount1", |h| h.loops[1].count, |h, v| h.loops[1].count = v),
-    csr(0x7E0, "pcer", |h| h.counters.enable, |h, v| h.counters.enable = v & 0xFFF),
-    csr(0x7E1, "pcmr", |h| h.counters.mode, |h, v| h.counters.mode = v & 3),
-    csr(0xCC0, "upcer", |h| h.counters.enable, |h, v| h.counters.enable = v & 0xFFF),
-    csr(0xCC1, "upcmr", |h| h.counters.mode, |h, v| h.counters.mode = v & 3),
-    // Every counter at once.
-    csr(0x79F, "pccr_all", |_| 0, |h, v| h.counters.value = [v; 12]),
     csr(0xC10, "privlv", |_| 3, nothing),
     csr(0xF14, "mhartid", |_| 0, nothing),
     csr(0x014, "uhartid", |_| 0, nothing),
@@ -101,45 +82,49 @@ static CSRS: [Csr; 31] = [
     csr(0x042, "ucause", |_| 0, nothing),
 ];
 
-/// The counters.
-static COUNTERS: [Csr; 12] = counters! {
-    0x780 "pccr0" 0; 0x781 "pccr1" 1; 0x782 "pccr2" 2; 0x783 "pccr3" 3; 0x784 "pccr4" 4; 0x785 "pccr5" 5;
-    0x786 "pccr6" 6; 0x787 "pccr7" 7; 0x788 "pccr8" 8; 0x789 "pccr9" 9; 0x78A "pccr10" 10; 0x78B "pccr11" 11;
-};
+/// The SIMD format and the mixed-precision controller of MPIC.
+pub(crate) static MIXED_PRECISION: &[Csr] = &[
+    csr(0x00D, "simd_fmt", |h| h.simd.format.into(), |h, v| h.simd.format = (v & 15) as u8),
+    csr(0x00E, "mpc_cnt", |h| h.simd.group.into(), |h, v| h.simd.group = (v & 7) as u8),
+    csr(0x00F, "mix_skip", |h| h.simd.skip.into(), |h, v| h.simd.skip = (v & 15) as u8),
+];
 
-/// Every CSR the core has.
-pub fn all() -> impl Iterator<Item = &'static Csr> {
-    CSRS.iter().chain(&COUNTERS)
-}
+/// The hardware loops.
+pub(crate) static LOOPS: &[Csr] = &[
+    csr(0x7C0, "lpstart0", |h| h.loops[0].start, |h, v| h.loops[0].start = v),
+    csr(0x7C1, "lpend0", |h| h.loops[0].end, |h, v| h.loops[0].end = v),
+    csr(0x7C2, "lpcount0", |h| h.loops[0].count, |h, v| h.loops[0].count = v),
+    csr(0x7C4, "lpstart1", |h| h.loops[1].start, |h, v| h.loops[1].start = v),
+    csr(0x7C5, "lpend1", |h| h.loops[1].end, |h, v| h.loops[1].end = v),
+    csr(0x7C6, "lpcount1", |h| h.loops[1].count, |h, v| h.loops[1].count = v),
+];
 
-/// A CSR by its number.
-pub(crate) fn find(number: u32) -> Option<&'static Csr> {
-    static BY_NUMBER: OnceLock<Vec<Option<&'static Csr>>> = OnceLock::new();
-    let table = BY_NUMBER.get_or_init(|| {
-        let mut table = vec![None; 1 << 12];
-        for csr in all() {
-            table[usize::from(csr.number)] = Some(csr);
-        }
-        table
-    });
-    table[(number & 0xFFF) as usize]
-}
-
-/// Whether an access to a CSR flushes the pipeline.
-#[must_use]
-pub(crate) fn flushes(number: u32) -> bool {
-    find(number).is_some_and(|csr| csr.flushes)
-}
-
-/// Value of a CSR.
-pub(crate) fn read(h: &Hart, number: u32) -> u32 {
-    find(number).map_or(0, |csr| (csr.read)(h))
-}
+/// The performance counters.
+pub(crate) static COUNTERS: &[Csr] = &[
+    csr(0x7E0, "pcer", |h| h.counters.enable, |h, v| h.counters.enable = v & 0xFFF),
+    csr(0x7E1, "pcmr", |h| h.counters.mode, |h, v| h.counters.mode = v & 3),
+    csr(0xCC0, "upcer", |h| h.counters.enable, |h, v| h.counters.enable = v & 0xFFF),
+    csr(0xCC1, "upcmr", |h| h.counters.mode, |h, v| h.counters.mode = v & 3),
+    // Every counter at once.
+    csr(ALL_COUNTERS as u16, "pccr_all", |_| 0, |h, v| h.counters.value = [v; 12]),
+    counter::<0>(0x780, "pccr0"),
+    counter::<1>(0x781, "pccr1"),
+    counter::<2>(0x782, "pccr2"),
+    counter::<3>(0x783, "pccr3"),
+    counter::<4>(0x784, "pccr4"),
+    counter::<5>(0x785, "pccr5"),
+    counter::<6>(0x786, "pccr6"),
+    counter::<7>(0x787, "pccr7"),
+    counter::<8>(0x788, "pccr8"),
+    counter::<9>(0x789, "pccr9"),
+    counter::<10>(0x78A, "pccr10"),
+    counter::<11>(0x78B, "pccr11"),
+];
 
 /// Makes a write that reaches the CSR.
-pub(crate) fn write(h: &mut Hart, w: CsrWrite) {
-    let Some(csr) = find(w.csr) else { return };
-    let counters = matches!(w.csr, 0x780..=0x79F | 0x7E0 | 0x7E1 | 0xCC0 | 0xCC1);
+pub(crate) fn write(core: &Core, h: &mut Hart, w: CsrWrite) {
+    let Some(csr) = core.csr(w.csr) else { return };
+    let counters = COUNTERS.iter().any(|c| c.number == csr.number);
     let new = |old: u32| match w.op {
         CsrOp::Write => w.operand,
         CsrOp::Set => old | w.operand,
@@ -147,10 +132,17 @@ pub(crate) fn write(h: &mut Hart, w: CsrWrite) {
         CsrOp::Clear if counters && h.quirks => w.operand & !old,
         CsrOp::Clear => old & !w.operand,
     };
-    if w.csr == 0x79F {
+    if w.csr == ALL_COUNTERS {
         h.counters.value = h.counters.value.map(new);
         return;
     }
     let value = new((csr.read)(h));
     (csr.write)(h, value);
+}
+
+impl Csr {
+    /// Its value.
+    pub(crate) fn value(&self, h: &Hart) -> u32 {
+        (self.read)(h)
+    }
 }

@@ -1,30 +1,32 @@
-//! The instruction table: one [`Row`] per instruction, with the function that executes it beneath it.
+//! The instruction table: one [`Row`] per instruction, which says what it is and, by its [`Op`] and [`Form`], what it does.
 //!
-//! Everything else (decoder, disassembler, register use, timing class, energy class) reads the row. Adding an
-//! instruction means adding a row and its function in the file of its extension, and nothing more.
+//! Everything else (decoder, disassembler, register use, timing class, energy class, interpreter, engines) reads the row.
+//! Adding an instruction means adding a row in the file of its extension, with a function beneath it if no operation there is
+//! says what it does ([`Op::Own`]), and nothing more.
 //!
-//! Functions say what happened to registers and memory; they know nothing of time.
+//! Operations say what happens to registers and memory; they know nothing of time.
 
-/// A row of the table: mnemonic, pattern (see [`pattern`]), operand form, unit, and the function that executes it.
+/// A row of the table: mnemonic, pattern (see [`pattern`]), operand form, unit, and operation.
 macro_rules! row {
-    ($name:expr, $pattern:expr, $form:expr, $unit:expr, $exec:expr $(,)?) => {
+    ($name:expr, $pattern:expr, $form:expr, $unit:expr, $op:expr $(,)?) => {
         $crate::isa::Row {
             name: $name,
             mask: $crate::isa::pattern($pattern).0,
             bits: $crate::isa::pattern($pattern).1,
             form: $form,
             unit: $unit,
-            plain: $exec,
-            // The same function, made part of another: blocks jump from instruction to instruction.
-            run: |c, op, rest| $crate::isa::block::run(c, op, rest, $exec),
+            op: $op,
+            // The meaning of this operation alone.
+            exec: |c, i| $crate::isa::op::execute(const { $op }, const { $form }, c, i),
         }
     };
 }
 
-mod block;
+pub(crate) mod core;
 pub mod csr;
 mod form;
-mod mpic_dot;
+pub(crate) mod mpic_dot;
+mod op;
 pub(crate) mod rv32i;
 pub(crate) mod rv32m;
 mod simd;
@@ -35,12 +37,18 @@ mod xpulp_mem;
 mod xpulp_mul;
 pub(crate) mod zicsr;
 
-pub(crate) use block::Op;
-use block::{Run, run};
+pub(crate) use self::core::Index;
+pub use self::core::{Core, Formats};
 pub use form::Form;
 use form::waits_for;
+pub(crate) use op::plainly;
+pub use op::{Alu, Condition, Multiply, Op};
+pub use simd::Lanewise;
+pub use xpulp_alu::{Bits, Normalise};
+pub use xpulp_loop::LoopPart;
+pub use xpulp_mul::Short;
 
-use crate::hart::Hart;
+use crate::hart::{Hart, Quirk};
 use crate::memory::Memory;
 
 /// Registers and memory: all that an instruction may touch.
@@ -50,19 +58,25 @@ pub struct Cpu {
     pub hart: Hart,
     /// Memory and devices.
     pub mem: Memory,
+    /// What this core has.
+    pub core: &'static Core,
     /// Where the stack pointer went.
     pub(crate) stack: StackUse,
-    /// Makes an access that is not plain (see [`Flow::Again`]).
-    pub(crate) again: fn(&mut Cpu, &Inst) -> Flow,
-    /// How many instructions of the block did not run.
-    pub(crate) left: usize,
 }
 
 impl Cpu {
     /// With an unused stack.
     #[must_use]
-    pub fn new(hart: Hart, mem: Memory) -> Self {
-        Self { hart, mem, stack: StackUse::default(), again: |_, _| Flow::Next, left: 0 }
+    pub fn new(core: &'static Core, hart: Hart, mem: Memory) -> Self {
+        Self { hart, mem, core, stack: StackUse::default() }
+    }
+
+    /// Instruction `i`, which moves the stack pointer, has run.
+    #[inline]
+    pub(crate) fn note_stack(&mut self, i: &Inst) {
+        if self.stack.note(self.hart.get(2), i) {
+            self.hart.note_quirk(Quirk::StackInData);
+        }
     }
 }
 
@@ -88,7 +102,7 @@ impl Default for StackUse {
 impl StackUse {
     /// The stack pointer has this value after instruction `i`; whether that is below the limit for the first time.
     #[inline]
-    pub(crate) fn note(&mut self, sp: u32, i: &Inst) -> bool {
+    fn note(&mut self, sp: u32, i: &Inst) -> bool {
         let below = sp < self.limit && self.crosses(sp, i);
         self.low = self.low.min(sp);
         self.high = self.high.max(sp);
@@ -100,9 +114,11 @@ impl StackUse {
     #[cold]
     fn crosses(&mut self, sp: u32, i: &Inst) -> bool {
         // Half of another stack's address is in the register before an addi that completes it.
-        let moves = match i.row.name {
-            "addi" => i.rs1 == 2 && sp.wrapping_sub(i.imm as u32) == self.last,
-            "sub" => i.rs1 == 2,
+        let moves = match i.row.op {
+            Op::Alu(Alu::Add) if i.row.form == Form::I => {
+                i.rs1 == 2 && sp.wrapping_sub(i.imm as u32) == self.last
+            }
+            Op::Alu(Alu::Sub) => i.rs1 == 2,
             _ => false,
         };
         let grows = moves && self.last > self.limit;
@@ -157,8 +173,6 @@ pub enum Flow {
     Sleep,
     /// An access that no memory answers; [`Memory::fault`] says which.
     Fault,
-    /// Nothing was done yet: the access is not plain, `Cpu::again` makes it. Never comes out of a [`Row`]'s function.
-    Again,
     /// As `Next`, but the access was irregular: across a word boundary, to the host device, or into cached code.
     Irregular,
 }
@@ -229,10 +243,10 @@ pub struct Row {
     pub form: Form,
     /// Function unit.
     pub unit: Unit,
-    /// Executes it, or asks for [`Cpu::again`].
-    plain: fn(&mut Cpu, &Inst) -> Flow,
-    /// The same within a block.
-    run: Run,
+    /// What it does.
+    pub op: Op,
+    /// Does it.
+    exec: fn(&mut Cpu, &Inst) -> Flow,
 }
 
 impl Row {
@@ -248,10 +262,7 @@ impl Row {
     /// Executes an instruction of this row.
     #[inline]
     pub fn exec(&self, c: &mut Cpu, i: &Inst) -> Flow {
-        match (self.plain)(c, i) {
-            Flow::Again => (c.again)(c, i),
-            flow => flow,
-        }
+        (self.exec)(c, i)
     }
 }
 
@@ -293,16 +304,26 @@ pub static OWN: [&[Row]; 8] = [
     rv32i::OWN_ROWS,
 ];
 
-/// Every row of the table, base instruction set included.
+/// The extensions of the RISC-V manual.
+pub static BASE: [&[Row]; 3] = [rv32i::ROWS, rv32m::ROWS, zicsr::ROWS];
+
+/// The whole table.
+pub static TABLE: [&[Row]; 11] =
+    [OWN[0], OWN[1], OWN[2], OWN[3], OWN[4], OWN[5], OWN[6], OWN[7], BASE[0], BASE[1], BASE[2]];
+
+/// Every row of the table.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    OWN.iter().copied().flatten().chain(rv32i::ROWS).chain(rv32m::ROWS).chain(zicsr::ROWS)
+    TABLE.iter().copied().flatten()
 }
 
 /// An undefined word: executes as an illegal-instruction exception.
-pub static ILLEGAL: Row =
-    row!("illegal", "--------------------------------", Form::None, Unit::Trap, |_, _| {
-        Flow::Trap(Cause::IllegalInstruction)
-    });
+pub static ILLEGAL: Row = row!(
+    "illegal",
+    "--------------------------------",
+    Form::None,
+    Unit::Trap,
+    Op::Trap(Cause::IllegalInstruction)
+);
 
 /// Lane widths in bits of both operands in a SIMD format, wide first; `None` if the code has none.
 #[must_use]
@@ -371,27 +392,18 @@ impl Inst {
     /// makes no access.
     #[must_use]
     pub fn access(&self, hart: &Hart) -> Option<(u32, Option<u32>)> {
-        use Form::{Load, LoadPost, LoadReg, LoadRegPost, Store, StorePost, StoreReg, StoreRegPost};
-        let base = hart.get(self.rs1);
-        let plus = |step: u32| base.wrapping_add(step);
-        match self.row.form {
-            Load | Store => Some((plus(self.imm as u32), None)),
-            LoadReg => Some((plus(hart.get(self.rs2)), None)),
-            StoreReg => Some((plus(hart.get(self.rd)), None)),
-            LoadPost | StorePost => Some((base, Some(plus(self.imm as u32)))),
-            LoadRegPost => Some((base, Some(plus(hart.get(self.rs2))))),
-            StoreRegPost => Some((base, Some(plus(hart.get(self.rd))))),
+        match self.row.op {
+            Op::Load { .. } | Op::Store { .. } => Some(op::address(self.row.form, hart, self)),
             _ => None,
         }
     }
 
-    /// How many bytes a load or store accesses.
+    /// How many bytes a load or store accesses; 0 for anything else.
     #[must_use]
     pub fn access_bytes(&self) -> u32 {
-        match self.row.mnemonic().trim_start_matches("p.") {
-            "lb" | "lbu" | "sb" => 1,
-            "lh" | "lhu" | "sh" => 2,
-            _ => 4,
+        match self.row.op {
+            Op::Load { bytes, .. } | Op::Store { bytes } => u32::from(bytes),
+            _ => 0,
         }
     }
 

@@ -3,16 +3,16 @@
 
 use super::simd::{format, operand_b, scalar, widths};
 use super::xpulp_mul::leftover;
-use super::{Cpu, Flow, Form, Inst, Row, Run, Unit, run};
-use crate::hart::{Core, Quirk, Simd};
+use super::{Cpu, Flow, Form, Inst, Op, Row, Unit};
+use crate::hart::{Quirk, Simd};
 
 /// Rows of one dot product: vector, `.sc` and `.sci` forms.
 macro_rules! dots {
     ($($name:literal, $funct6:literal, $r:ident, $sci:ident, $a:literal, $b:literal;)*) => {
         &[$(
-            row!($name, concat!($funct6, "-_-----_-----_0--_-----_1010111"), Form::$r, Unit::Dot, dot::<$a, $b>),
-            row!(concat!($name, ".sc"), concat!($funct6, "-_-----_-----_10-_-----_1010111"), Form::$r, Unit::Dot, dot::<$a, $b>),
-            row!(concat!($name, ".sci"), concat!($funct6, "-_-----_-----_11-_-----_1010111"), Form::$sci, Unit::Dot, dot::<$a, $b>),
+            row!($name, concat!($funct6, "-_-----_-----_0--_-----_1010111"), Form::$r, Unit::Dot, Op::Dot { signed: [$a, $b] }),
+            row!(concat!($name, ".sc"), concat!($funct6, "-_-----_-----_10-_-----_1010111"), Form::$r, Unit::Dot, Op::Dot { signed: [$a, $b] }),
+            row!(concat!($name, ".sci"), concat!($funct6, "-_-----_-----_11-_-----_1010111"), Form::$sci, Unit::Dot, Op::Dot { signed: [$a, $b] }),
         )*]
     };
 }
@@ -27,7 +27,9 @@ pub(super) static ROWS: &[Row] = dots! {
     "pv.sdotsp", "101110", RAcc, SciAcc, true, true;
 };
 
-fn dot<const SIGNED_A: bool, const SIGNED_B: bool>(c: &mut Cpu, i: &Inst) -> Flow {
+/// A dot product, as the mixed-precision controller has it.
+#[inline]
+pub(super) fn dot(c: &mut Cpu, i: &Inst, signed: [bool; 2]) -> Flow {
     let format = format(c, i);
     let Some((wide, narrow)) = widths(format) else {
         c.hart.note_quirk(Quirk::NoFormat);
@@ -46,89 +48,54 @@ fn dot<const SIGNED_A: bool, const SIGNED_B: bool>(c: &mut Cpu, i: &Inst) -> Flo
     let b = if from < 32 { b >> from } else { 0 };
     let acc = if i.row.form.reads()[2] { c.hart.get(i.rd) } else { 0 };
     let sum = match (wide, narrow) {
-        (16, 16) => sum::<16, 16, SIGNED_A, SIGNED_B>(a, b),
-        (8, 8) => sum::<8, 8, SIGNED_A, SIGNED_B>(a, b),
-        (4, 4) => sum::<4, 4, SIGNED_A, SIGNED_B>(a, b),
-        (2, 2) => sum::<2, 2, SIGNED_A, SIGNED_B>(a, b),
-        (4, 2) => sum::<4, 2, SIGNED_A, SIGNED_B>(a, b),
-        (8, 2) => sum::<8, 2, SIGNED_A, SIGNED_B>(a, b),
-        (16, 2) => sum::<16, 2, SIGNED_A, SIGNED_B>(a, b),
-        (8, 4) => sum::<8, 4, SIGNED_A, SIGNED_B>(a, b),
-        (16, 4) => sum::<16, 4, SIGNED_A, SIGNED_B>(a, b),
-        _ => sum::<16, 8, SIGNED_A, SIGNED_B>(a, b),
+        (16, 16) => sum::<16, 16>(signed, a, b),
+        (8, 8) => sum::<8, 8>(signed, a, b),
+        (4, 4) => sum::<4, 4>(signed, a, b),
+        (2, 2) => sum::<2, 2>(signed, a, b),
+        (4, 2) => sum::<4, 2>(signed, a, b),
+        (8, 2) => sum::<8, 2>(signed, a, b),
+        (16, 2) => sum::<16, 2>(signed, a, b),
+        (8, 4) => sum::<8, 4>(signed, a, b),
+        (16, 4) => sum::<16, 4>(signed, a, b),
+        _ => sum::<16, 8>(signed, a, b),
     };
     advance(c, wide, narrow);
     c.hart.set(i.rd, acc.wrapping_add(sum));
     Flow::Next
 }
 
-/// A dot product of two registers within a block, its format known: it neither waits nor stands behind a CSR write, so it
-/// meets none of the corners.
-fn dot_in<
-    const WIDE: u32,
-    const NARROW: u32,
-    const COUNTS: bool,
-    const SIGNED_A: bool,
-    const SIGNED_B: bool,
-    const ACC: bool,
->(
+/// Lane widths of both operands of a dot product of two registers in the format that `c` has; `None` for anything else. Such a one
+/// does what [`dot_in`] does, unless it waits or stands behind a CSR write.
+pub(crate) fn of_registers(c: &Cpu, i: &Inst) -> Option<(u32, u32)> {
+    if scalar(c, i) { None } else { widths(format(c, i)) }
+}
+
+/// A dot product of two registers in a known format that meets none of the corners; with `counts`, the controller may have
+/// something to count though the widths are equal.
+#[inline]
+pub(crate) fn dot_in<const WIDE: u32, const NARROW: u32>(
     c: &mut Cpu,
     i: &Inst,
-) -> Flow {
+    signed: [bool; 2],
+    accumulates: bool,
+    counts: bool,
+) {
     let (a, b) = (c.hart.get(i.rs1), c.hart.get(i.rs2));
     let from = if WIDE == NARROW { 0 } else { u32::from(c.hart.simd.group) * (32 / WIDE) * NARROW };
     let b = b.checked_shr(from).unwrap_or(0);
-    let acc = if ACC { c.hart.get(i.rd) } else { 0 };
-    if WIDE != NARROW || COUNTS {
-        let simd = &mut c.hart.simd;
-        step(simd, WIDE, NARROW);
+    let acc = if accumulates { c.hart.get(i.rd) } else { 0 };
+    if WIDE != NARROW || counts {
+        step(&mut c.hart.simd, WIDE, NARROW);
     }
-    c.hart.set(i.rd, acc.wrapping_add(sum::<WIDE, NARROW, SIGNED_A, SIGNED_B>(a, b)));
-    Flow::Next
-}
-
-/// How blocks run a dot product of two registers in the format that `c` has; `None` for anything else.
-pub(super) fn in_format(c: &Cpu, i: &Inst) -> Option<Run> {
-    if i.row.unit != Unit::Dot || scalar(c, i) {
-        return None;
-    }
-    let counts = c.hart.simd.counts();
-    Some(match widths(format(c, i))? {
-        (16, 16) if counts => with_signs::<16, 16, true>(i),
-        (16, 16) => with_signs::<16, 16, false>(i),
-        (8, 8) if counts => with_signs::<8, 8, true>(i),
-        (8, 8) => with_signs::<8, 8, false>(i),
-        (4, 4) if counts => with_signs::<4, 4, true>(i),
-        (4, 4) => with_signs::<4, 4, false>(i),
-        (2, 2) if counts => with_signs::<2, 2, true>(i),
-        (2, 2) => with_signs::<2, 2, false>(i),
-        (4, 2) => with_signs::<4, 2, true>(i),
-        (8, 2) => with_signs::<8, 2, true>(i),
-        (16, 2) => with_signs::<16, 2, true>(i),
-        (8, 4) => with_signs::<8, 4, true>(i),
-        (16, 4) => with_signs::<16, 4, true>(i),
-        _ => with_signs::<16, 8, true>(i),
-    })
-}
-
-/// Bits 28, 27 and 29 of the encoding: rs1 signed, rs2 signed, rd accumulates.
-fn with_signs<const WIDE: u32, const NARROW: u32, const COUNTS: bool>(i: &Inst) -> Run {
-    match (i.word >> 28 & 1, i.word >> 27 & 1, i.word >> 29 & 1) {
-        (0, 0, 0) => |c, op, rest| run(c, op, rest, dot_in::<WIDE, NARROW, COUNTS, false, false, false>),
-        (0, 0, _) => |c, op, rest| run(c, op, rest, dot_in::<WIDE, NARROW, COUNTS, false, false, true>),
-        (0, _, 0) => |c, op, rest| run(c, op, rest, dot_in::<WIDE, NARROW, COUNTS, false, true, false>),
-        (0, _, _) => |c, op, rest| run(c, op, rest, dot_in::<WIDE, NARROW, COUNTS, false, true, true>),
-        (_, _, 0) => |c, op, rest| run(c, op, rest, dot_in::<WIDE, NARROW, COUNTS, true, true, false>),
-        (_, _, _) => |c, op, rest| run(c, op, rest, dot_in::<WIDE, NARROW, COUNTS, true, true, true>),
-    }
+    c.hart.set(i.rd, acc.wrapping_add(sum::<WIDE, NARROW>(signed, a, b)));
 }
 
 /// Sum of the lane products, modulo 2^32. Constant widths let the compiler unroll.
 #[inline]
-fn sum<const A: u32, const B: u32, const SIGNED_A: bool, const SIGNED_B: bool>(a: u32, b: u32) -> u32 {
+fn sum<const A: u32, const B: u32>([signed_a, signed_b]: [bool; 2], a: u32, b: u32) -> u32 {
     #[cfg(target_arch = "x86_64")]
     if A == 8 && B == 8 {
-        return sum_of_bytes::<SIGNED_A, SIGNED_B>(a, b);
+        return sum_of_bytes([signed_a, signed_b], a, b);
     }
     let lane = |v: u32, k: u32, bits: u32, signed: bool| -> u32 {
         let top = (v >> (k * bits)) << (32 - bits);
@@ -137,7 +104,7 @@ fn sum<const A: u32, const B: u32, const SIGNED_A: bool, const SIGNED_B: bool>(a
     let mut total = 0u32;
     let mut k = 0;
     while k < 32 / A {
-        total = total.wrapping_add(lane(a, k, A, SIGNED_A).wrapping_mul(lane(b, k, B, SIGNED_B)));
+        total = total.wrapping_add(lane(a, k, A, signed_a).wrapping_mul(lane(b, k, B, signed_b)));
         k += 1;
     }
     total
@@ -146,7 +113,7 @@ fn sum<const A: u32, const B: u32, const SIGNED_A: bool, const SIGNED_B: bool>(a
 /// [`sum`] of four bytes each, in a third of the instructions (SSE2, which every x86-64 has).
 #[cfg(target_arch = "x86_64")]
 #[inline]
-fn sum_of_bytes<const SIGNED_A: bool, const SIGNED_B: bool>(a: u32, b: u32) -> u32 {
+fn sum_of_bytes([signed_a, signed_b]: [bool; 2], a: u32, b: u32) -> u32 {
     use std::arch::x86_64::{
         _mm_add_epi32, _mm_cvtsi32_si128, _mm_cvtsi128_si32, _mm_madd_epi16, _mm_setzero_si128,
         _mm_shuffle_epi32, _mm_srai_epi16, _mm_srli_epi16, _mm_unpacklo_epi8,
@@ -157,7 +124,7 @@ fn sum_of_bytes<const SIGNED_A: bool, const SIGNED_B: bool>(a: u32, b: u32) -> u
             let high = _mm_unpacklo_epi8(_mm_setzero_si128(), _mm_cvtsi32_si128(v as i32));
             if signed { _mm_srai_epi16::<8>(high) } else { _mm_srli_epi16::<8>(high) }
         };
-        let pairs = _mm_madd_epi16(halves(a, SIGNED_A), halves(b, SIGNED_B));
+        let pairs = _mm_madd_epi16(halves(a, signed_a), halves(b, signed_b));
         _mm_cvtsi128_si32(_mm_add_epi32(pairs, _mm_shuffle_epi32::<1>(pairs))) as u32
     }
 }
@@ -165,10 +132,10 @@ fn sum_of_bytes<const SIGNED_A: bool, const SIGNED_B: bool>(a: u32, b: u32) -> u
 /// The controller, once per executed dot product of any format. Where the RTL's is reproduced, it moves on by itself, and what
 /// it gave this instruction is only compared with what the CSRs say.
 fn advance(c: &mut Cpu, wide: u32, narrow: u32) {
-    let h = &mut c.hart;
-    if h.core == Core::Ri5cy {
+    if !c.core.has_controller() {
         return;
     }
+    let h = &mut c.hart;
     let Some(given) = h.given else {
         step(&mut h.simd, wide, narrow);
         return;

@@ -8,9 +8,8 @@
 //! `--rtl-quirks on`: see [`Lane::shift_right`], [`Lane::carry`] and [`Lane::equal`]. Lane moves (shuffle, pack, extract, insert)
 //! know bytes and halfwords only; in every other format the RTL's byte selectors are 0.
 
-use super::rv32i::{alu, sra};
-use super::{Cpu, Flow, Form, Inst, Row, Unit};
-use crate::hart::{Core, Quirk};
+use super::{Cpu, Flow, Form, Formats, Inst, Op, Row, Unit};
+use crate::hart::Quirk;
 
 /// One lane of both operands, zero-extended, with its width in bits.
 #[derive(Clone, Copy)]
@@ -85,6 +84,10 @@ impl Lane {
     }
 }
 
+fn sra(v: u32, amount: u32) -> u32 {
+    (v as i32).wrapping_shr(amount) as u32
+}
+
 /// All ones for true.
 fn flag(v: bool) -> u32 {
     if v { u32::MAX } else { 0 }
@@ -92,65 +95,160 @@ fn flag(v: bool) -> u32 {
 
 /// Rows of lane-wise operations: vector, `.sc` and `.sci` forms of each.
 macro_rules! lanewise {
-    ($($name:literal, $funct6:literal, $sci:ident, $f:expr;)*) => {
+    ($($name:literal, $funct6:literal, $sci:ident, $f:ident;)*) => {
         &[$(
-            row!($name, concat!($funct6, "-_-----_-----_0--_-----_1010111"), Form::R, Unit::Alu, |c, i| lanes(c, i, $f)),
-            row!(concat!($name, ".sc"), concat!($funct6, "-_-----_-----_10-_-----_1010111"), Form::R, Unit::Alu, |c, i| lanes(c, i, $f)),
-            row!(concat!($name, ".sci"), concat!($funct6, "-_-----_-----_11-_-----_1010111"), Form::$sci, Unit::Alu, |c, i| lanes(c, i, $f)),
+            row!($name, concat!($funct6, "-_-----_-----_0--_-----_1010111"), Form::R, Unit::Alu, Op::Lanes(Lanewise::$f)),
+            row!(concat!($name, ".sc"), concat!($funct6, "-_-----_-----_10-_-----_1010111"), Form::R, Unit::Alu, Op::Lanes(Lanewise::$f)),
+            row!(concat!($name, ".sci"), concat!($funct6, "-_-----_-----_11-_-----_1010111"), Form::$sci, Unit::Alu, Op::Lanes(Lanewise::$f)),
         )*
-        row!("pv.shuffle", "110000-_-----_-----_0--_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
-        row!("pv.shuffle.sc", "110000-_-----_-----_10-_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
-        row!("pv.shuffleI0", "110000-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, |c, i| shuffle(c, i, selectors(c, i))),
+        row!("pv.shuffle", "110000-_-----_-----_0--_-----_1010111", Form::R, Unit::Alu, Op::Own(|c, i| shuffle(c, i, c.hart.get(i.rs2)))),
+        row!("pv.shuffle.sc", "110000-_-----_-----_10-_-----_1010111", Form::R, Unit::Alu, Op::Own(|c, i| shuffle(c, i, c.hart.get(i.rs2)))),
+        row!("pv.shuffleI0", "110000-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, Op::Own(|c, i| shuffle(c, i, selectors(c, i)))),
         // The RTL takes these three with any funct3: only `.sci` has an immediate.
-        row!("pv.shuffleI1.v", "111010-_-----_-----_0--_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
-        row!("pv.shuffleI2.v", "111100-_-----_-----_0--_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
-        row!("pv.shuffleI3.v", "111110-_-----_-----_0--_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
-        row!("pv.shuffleI1.sc", "111010-_-----_-----_10-_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
-        row!("pv.shuffleI2.sc", "111100-_-----_-----_10-_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
-        row!("pv.shuffleI3.sc", "111110-_-----_-----_10-_-----_1010111", Form::R, Unit::Alu, |c, i| shuffle(c, i, c.hart.get(i.rs2))),
-        row!("pv.shuffleI1", "111010-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, |c, i| shuffle(c, i, selectors(c, i))),
-        row!("pv.shuffleI2", "111100-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, |c, i| shuffle(c, i, selectors(c, i))),
-        row!("pv.shuffleI3", "111110-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, |c, i| shuffle(c, i, selectors(c, i))),
-        row!("pv.shuffle2", "110010-_-----_-----_---_-----_1010111", Form::RAcc, Unit::Alu, shuffle2),
-        row!("pv.pack", "1101000_-----_-----_---_-----_1010111", Form::R, Unit::Alu, |c, i| pack(c, i, false)),
-        row!("pv.pack.h", "1101001_-----_-----_---_-----_1010111", Form::R, Unit::Alu, |c, i| pack(c, i, true)),
-        row!("pv.packhi", "110110-_-----_-----_---_-----_1010111", Form::RAcc, Unit::Alu, |c, i| pack(c, i, true)),
-        row!("pv.packlo", "111000-_-----_-----_---_-----_1010111", Form::RAcc, Unit::Alu, |c, i| pack(c, i, false)),
-        row!("pv.extract", "011110-_-----_-----_---_-----_1010111", Form::SciU, Unit::Alu, |c, i| extract(c, i, true)),
-        row!("pv.extractu", "100100-_-----_-----_---_-----_1010111", Form::SciU, Unit::Alu, |c, i| extract(c, i, false)),
-        row!("pv.insert", "101100-_-----_-----_---_-----_1010111", Form::Index, Unit::Alu, insert),
+        row!("pv.shuffleI1.v", "111010-_-----_-----_0--_-----_1010111", Form::R, Unit::Alu, Op::Own(|c, i| shuffle(c, i, c.hart.get(i.rs2)))),
+        row!("pv.shuffleI2.v", "111100-_-----_-----_0--_-----_1010111", Form::R, Unit::Alu, Op::Own(|c, i| shuffle(c, i, c.hart.get(i.rs2)))),
+        row!("pv.shuffleI3.v", "111110-_-----_-----_0--_-----_1010111", Form::R, Unit::Alu, Op::Own(|c, i| shuffle(c, i, c.hart.get(i.rs2)))),
+        row!("pv.shuffleI1.sc", "111010-_-----_-----_10-_-----_1010111", Form::R, Unit::Alu, Op::Own(|c, i| shuffle(c, i, c.hart.get(i.rs2)))),
+        row!("pv.shuffleI2.sc", "111100-_-----_-----_10-_-----_1010111", Form::R, Unit::Alu, Op::Own(|c, i| shuffle(c, i, c.hart.get(i.rs2)))),
+        row!("pv.shuffleI3.sc", "111110-_-----_-----_10-_-----_1010111", Form::R, Unit::Alu, Op::Own(|c, i| shuffle(c, i, c.hart.get(i.rs2)))),
+        row!("pv.shuffleI1", "111010-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, Op::Own(|c, i| shuffle(c, i, selectors(c, i)))),
+        row!("pv.shuffleI2", "111100-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, Op::Own(|c, i| shuffle(c, i, selectors(c, i)))),
+        row!("pv.shuffleI3", "111110-_-----_-----_11-_-----_1010111", Form::SciU, Unit::Alu, Op::Own(|c, i| shuffle(c, i, selectors(c, i)))),
+        row!("pv.shuffle2", "110010-_-----_-----_---_-----_1010111", Form::RAcc, Unit::Alu, Op::Own(shuffle2)),
+        row!("pv.pack", "1101000_-----_-----_---_-----_1010111", Form::R, Unit::Alu, Op::Own(|c, i| pack(c, i, false))),
+        row!("pv.pack.h", "1101001_-----_-----_---_-----_1010111", Form::R, Unit::Alu, Op::Own(|c, i| pack(c, i, true))),
+        row!("pv.packhi", "110110-_-----_-----_---_-----_1010111", Form::RAcc, Unit::Alu, Op::Own(|c, i| pack(c, i, true))),
+        row!("pv.packlo", "111000-_-----_-----_---_-----_1010111", Form::RAcc, Unit::Alu, Op::Own(|c, i| pack(c, i, false))),
+        row!("pv.extract", "011110-_-----_-----_---_-----_1010111", Form::SciU, Unit::Alu, Op::Own(|c, i| extract(c, i, true))),
+        row!("pv.extractu", "100100-_-----_-----_---_-----_1010111", Form::SciU, Unit::Alu, Op::Own(|c, i| extract(c, i, false))),
+        row!("pv.insert", "101100-_-----_-----_---_-----_1010111", Form::Index, Unit::Alu, Op::Own(insert)),
         ]
     };
 }
 
 /// The rows.
 pub(super) static ROWS: &[Row] = lanewise! {
-    "pv.add", "000000", Sci, Lane::sum;
-    "pv.sub", "000010", Sci, |l: Lane| l.a.wrapping_sub(l.b);
-    "pv.avg", "000100", Sci, Lane::average;
-    "pv.avgu", "000110", SciU, |l: Lane| l.sum() >> 1;
-    "pv.min", "001000", Sci, |l: Lane| l.sa().min(l.sb()) as u32;
-    "pv.minu", "001010", SciU, |l: Lane| l.a.min(l.b);
-    "pv.max", "001100", Sci, |l: Lane| l.sa().max(l.sb()) as u32;
-    "pv.maxu", "001110", SciU, |l: Lane| l.a.max(l.b);
-    "pv.srl", "010000", Sci, |l: Lane| l.a >> l.amount();
-    "pv.sra", "010010", Sci, |l: Lane| l.shift_right(l.a, l.amount(), |[a, _]| a >> (32 - l.bits));
-    "pv.sll", "010100", Sci, |l: Lane| l.a << l.amount();
-    "pv.or", "010110", Sci, |l: Lane| l.a | l.b;
-    "pv.xor", "011000", Sci, |l: Lane| l.a ^ l.b;
-    "pv.and", "011010", Sci, |l: Lane| l.a & l.b;
-    "pv.abs", "011100", Sci, |l: Lane| if l.sa() > l.sb() { l.a } else { l.b.wrapping_sub(l.a) };
-    "pv.cmpeq", "000001", Sci, Lane::equal;
-    "pv.cmpne", "000011", Sci, |l: Lane| !l.equal();
-    "pv.cmpgt", "000101", Sci, Lane::greater;
-    "pv.cmpge", "000111", Sci, |l: Lane| l.greater() | l.equal();
-    "pv.cmplt", "001001", Sci, |l: Lane| !(l.greater() | l.equal());
-    "pv.cmple", "001011", Sci, |l: Lane| !l.greater();
-    "pv.cmpgtu", "001101", SciU, Lane::greater_unsigned;
-    "pv.cmpgeu", "001111", SciU, |l: Lane| l.greater_unsigned() | l.equal();
-    "pv.cmpltu", "010001", SciU, |l: Lane| !(l.greater_unsigned() | l.equal());
-    "pv.cmpleu", "010011", SciU, |l: Lane| !l.greater_unsigned();
+    "pv.add", "000000", Sci, Add;
+    "pv.sub", "000010", Sci, Sub;
+    "pv.avg", "000100", Sci, Average;
+    "pv.avgu", "000110", SciU, AverageUnsigned;
+    "pv.min", "001000", Sci, Min;
+    "pv.minu", "001010", SciU, MinUnsigned;
+    "pv.max", "001100", Sci, Max;
+    "pv.maxu", "001110", SciU, MaxUnsigned;
+    "pv.srl", "010000", Sci, ShiftRight;
+    "pv.sra", "010010", Sci, ShiftRightSigned;
+    "pv.sll", "010100", Sci, ShiftLeft;
+    "pv.or", "010110", Sci, Or;
+    "pv.xor", "011000", Sci, Xor;
+    "pv.and", "011010", Sci, And;
+    "pv.abs", "011100", Sci, Abs;
+    "pv.cmpeq", "000001", Sci, Equal;
+    "pv.cmpne", "000011", Sci, NotEqual;
+    "pv.cmpgt", "000101", Sci, Greater;
+    "pv.cmpge", "000111", Sci, GreaterEqual;
+    "pv.cmplt", "001001", Sci, Less;
+    "pv.cmple", "001011", Sci, LessEqual;
+    "pv.cmpgtu", "001101", SciU, GreaterUnsigned;
+    "pv.cmpgeu", "001111", SciU, GreaterEqualUnsigned;
+    "pv.cmpltu", "010001", SciU, LessUnsigned;
+    "pv.cmpleu", "010011", SciU, LessEqualUnsigned;
 };
+
+/// Operations that are done in every lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lanewise {
+    /// `a + b`
+    Add,
+    /// `a - b`
+    Sub,
+    /// `(a + b) >> 1`, of the sum cut to the lane, signed.
+    Average,
+    /// The same, unsigned.
+    AverageUnsigned,
+    /// The smaller.
+    Min,
+    /// The smaller, unsigned.
+    MinUnsigned,
+    /// The greater.
+    Max,
+    /// The greater, unsigned.
+    MaxUnsigned,
+    /// `a >> b`, zeros coming in.
+    ShiftRight,
+    /// `a >> b`, signs coming in.
+    ShiftRightSigned,
+    /// `a << b`
+    ShiftLeft,
+    /// `a | b`
+    Or,
+    /// `a ^ b`
+    Xor,
+    /// `a & b`
+    And,
+    /// `a` if it is greater than b, otherwise `b - a`: the absolute value where b is 0.
+    Abs,
+    /// All ones if `a == b`.
+    Equal,
+    /// All ones if `a != b`.
+    NotEqual,
+    /// All ones if `a > b`.
+    Greater,
+    /// All ones if `a >= b`.
+    GreaterEqual,
+    /// All ones if `a < b`.
+    Less,
+    /// All ones if `a <= b`.
+    LessEqual,
+    /// All ones if `a > b`, unsigned.
+    GreaterUnsigned,
+    /// All ones if `a >= b`, unsigned.
+    GreaterEqualUnsigned,
+    /// All ones if `a < b`, unsigned.
+    LessUnsigned,
+    /// All ones if `a <= b`, unsigned.
+    LessEqualUnsigned,
+}
+
+impl Lanewise {
+    /// The result in a lane; what stands above the lane's width does not count.
+    #[inline]
+    fn eval(self, l: Lane) -> u32 {
+        match self {
+            Self::Add => l.sum(),
+            Self::Sub => l.a.wrapping_sub(l.b),
+            Self::Average => l.average(),
+            Self::AverageUnsigned => l.sum() >> 1,
+            Self::Min => l.sa().min(l.sb()) as u32,
+            Self::MinUnsigned => l.a.min(l.b),
+            Self::Max => l.sa().max(l.sb()) as u32,
+            Self::MaxUnsigned => l.a.max(l.b),
+            Self::ShiftRight => l.a >> l.amount(),
+            Self::ShiftRightSigned => l.shift_right(l.a, l.amount(), |[a, _]| a >> (32 - l.bits)),
+            Self::ShiftLeft => l.a << l.amount(),
+            Self::Or => l.a | l.b,
+            Self::Xor => l.a ^ l.b,
+            Self::And => l.a & l.b,
+            Self::Abs => {
+                if l.sa() > l.sb() {
+                    l.a
+                } else {
+                    l.b.wrapping_sub(l.a)
+                }
+            }
+            Self::Equal => l.equal(),
+            Self::NotEqual => !l.equal(),
+            Self::Greater => l.greater(),
+            Self::GreaterEqual => l.greater() | l.equal(),
+            Self::Less => !(l.greater() | l.equal()),
+            Self::LessEqual => !l.greater(),
+            Self::GreaterUnsigned => l.greater_unsigned(),
+            Self::GreaterEqualUnsigned => l.greater_unsigned() | l.equal(),
+            Self::LessUnsigned => !(l.greater_unsigned() | l.equal()),
+            Self::LessEqualUnsigned => !l.greater_unsigned(),
+        }
+    }
+}
 
 /// Format codes of CSR 0x00D: lane width of rs1 and of rs2 in bits; `None` for 0 and the undefined codes.
 #[must_use]
@@ -172,9 +270,9 @@ pub(super) fn widths(format: u8) -> Option<(u32, u32)> {
 
 /// The format code that instruction `i` runs with.
 pub(super) fn format(c: &Cpu, i: &Inst) -> u8 {
-    match c.hart.core {
-        Core::Mpic => c.hart.given.map_or(c.hart.simd.format, |g| g.format),
-        Core::Ri5cy => match i.word >> 12 & 7 {
+    match c.core.formats {
+        Formats::Status => c.hart.given.map_or(c.hart.simd.format, |g| g.format),
+        Formats::Encoding => match i.word >> 12 & 7 {
             0 | 4 | 6 => 1,
             1 | 5 | 7 => 2,
             _ => 3 + (i.word >> 25 & 1) as u8,
@@ -193,9 +291,9 @@ fn alu_bits(format: u8) -> u32 {
 /// Whether the second operand is one lane, replicated.
 pub(super) fn scalar(c: &Cpu, i: &Inst) -> bool {
     let funct3 = i.word >> 12 & 7;
-    match c.hart.core {
-        Core::Mpic => funct3 & 4 != 0,
-        Core::Ri5cy => funct3 & 4 != 0 || funct3 == 3,
+    match c.core.formats {
+        Formats::Status => funct3 & 4 != 0,
+        Formats::Encoding => funct3 & 4 != 0 || funct3 == 3,
     }
 }
 
@@ -225,9 +323,11 @@ pub(super) fn operand_b(c: &Cpu, i: &Inst, format: u8) -> u32 {
     }
 }
 
-fn lanes(c: &mut Cpu, i: &Inst, f: fn(Lane) -> u32) -> Flow {
+/// What an operation in every lane gives.
+#[inline]
+pub(super) fn lanes(c: &mut Cpu, i: &Inst, lanewise: Lanewise) -> u32 {
     let format = format(c, i);
-    if c.hart.core == Core::Mpic && !matches!(format, 1 | 2) {
+    if c.core.formats == Formats::Status && !matches!(format, 1 | 2) {
         c.hart.note_quirk(Quirk::AluFormat);
     }
     let (bits, a, b) = (alu_bits(format), c.hart.get(i.rs1), operand_b(c, i, format));
@@ -236,10 +336,16 @@ fn lanes(c: &mut Cpu, i: &Inst, f: fn(Lane) -> u32) -> Flow {
     let mut out = 0;
     let mut at = 0;
     while at < 32 {
-        out |= (f(Lane { a: a >> at & mask, b: b >> at & mask, bits, at, rtl }) & mask) << at;
+        out |= (lanewise.eval(Lane { a: a >> at & mask, b: b >> at & mask, bits, at, rtl }) & mask) << at;
         at += bits;
     }
-    alu(c, i, out)
+    out
+}
+
+/// Writes a result.
+pub(super) fn write(c: &mut Cpu, i: &Inst, value: u32) -> Flow {
+    c.hart.set(i.rd, value);
+    Flow::Next
 }
 
 /// What the lane moves work on.
@@ -281,7 +387,7 @@ fn shuffle(c: &mut Cpu, i: &Inst, select: u32) -> Flow {
         }
         Moves::Unknown => (a & 0xFF) * 0x0101_0101,
     };
-    alu(c, i, value)
+    write(c, i, value)
 }
 
 /// As `pv.shuffle`, each selector having one more bit that takes the lane from rs1 (1) or rd (0).
@@ -300,7 +406,7 @@ fn shuffle2(c: &mut Cpu, i: &Inst) -> Flow {
         }),
         Moves::Unknown => (a & 0xFF) * 0x0101_0101,
     };
-    alu(c, i, value)
+    write(c, i, value)
 }
 
 /// Halfwords: both upper or both lower halves side by side. Bytes: two low bytes into the upper or lower half of rd (of 0
@@ -316,7 +422,7 @@ fn pack(c: &mut Cpu, i: &Inst, high: bool) -> Flow {
         (Moves::Halves, false) => a << 16 | b & 0xFFFF,
         (Moves::Unknown, _) => low(a) * 0x0101_0000 | low(b) * 0x0101,
     };
-    alu(c, i, value)
+    write(c, i, value)
 }
 
 fn extract(c: &mut Cpu, i: &Inst, signed: bool) -> Flow {
@@ -326,12 +432,12 @@ fn extract(c: &mut Cpu, i: &Inst, signed: bool) -> Flow {
         Moves::Halves => (16, i.imm as u32 & 1),
         Moves::Unknown => {
             let sign = if signed && a & 0x80 != 0 { 0xFFFF_0000 } else { 0 };
-            return alu(c, i, sign | (a & 0xFF) * 0x0101);
+            return write(c, i, sign | (a & 0xFF) * 0x0101);
         }
     };
     let lane = a >> (bits * index) & (u32::MAX >> (32 - bits));
     let value = if signed { sra(lane << (32 - bits), 32 - bits) } else { lane };
-    alu(c, i, value)
+    write(c, i, value)
 }
 
 fn insert(c: &mut Cpu, i: &Inst) -> Flow {
@@ -339,9 +445,9 @@ fn insert(c: &mut Cpu, i: &Inst) -> Flow {
     let (bits, index) = match moves(c, i) {
         Moves::Bytes => (8, i.imm as u32 & 3),
         Moves::Halves => (16, i.imm as u32 & 1),
-        Moves::Unknown => return alu(c, i, a),
+        Moves::Unknown => return write(c, i, a),
     };
     let mask = (u32::MAX >> (32 - bits)) << (bits * index);
     let value = c.hart.get(i.rd) & !mask | a << (bits * index) & mask;
-    alu(c, i, value)
+    write(c, i, value)
 }

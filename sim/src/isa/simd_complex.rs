@@ -1,21 +1,20 @@
 //! Complex-number SIMD: pairs of 16-bit halves as (imaginary, real), in any format (`riscv_decoder.sv`, `is_clpx_o`;
 //! `riscv_mult.sv`, `riscv_alu.sv`). Products are Q15; the `.div` forms shift the result right by 1 to 3.
 
-use super::rv32i::alu;
-use super::simd::single_b;
-use super::{Cpu, Flow, Form, Inst, Row, Unit};
-use crate::hart::{Core, Quirk};
+use super::simd::{single_b, write};
+use super::{Cpu, Flow, Form, Inst, Op, Row, Unit};
+use crate::hart::Quirk;
 
 /// Rows of an operation with its four shifts (bits 14:13).
 macro_rules! shifted {
     ($($name:literal, $top:literal, $form:ident, $unit:ident, $f:expr;)*) => {
         &[
-            row!("pv.cplxconj.h", "010111-_-----_-----_---_-----_1010111", Form::R, Unit::Alu, conjugate),
+            row!("pv.cplxconj.h", "010111-_-----_-----_---_-----_1010111", Form::R, Unit::Alu, Op::Own(conjugate)),
             $(
-            row!($name, concat!($top, "_-----_-----_00-_-----_1010111"), Form::$form, Unit::$unit, |c, i| $f(c, i, 0)),
-            row!(concat!($name, ".div2"), concat!($top, "_-----_-----_01-_-----_1010111"), Form::$form, Unit::$unit, |c, i| $f(c, i, 1)),
-            row!(concat!($name, ".div4"), concat!($top, "_-----_-----_10-_-----_1010111"), Form::$form, Unit::$unit, |c, i| $f(c, i, 2)),
-            row!(concat!($name, ".div8"), concat!($top, "_-----_-----_11-_-----_1010111"), Form::$form, Unit::$unit, |c, i| $f(c, i, 3)),
+            row!($name, concat!($top, "_-----_-----_00-_-----_1010111"), Form::$form, Unit::$unit, Op::Own(|c, i| $f(c, i, 0))),
+            row!(concat!($name, ".div2"), concat!($top, "_-----_-----_01-_-----_1010111"), Form::$form, Unit::$unit, Op::Own(|c, i| $f(c, i, 1))),
+            row!(concat!($name, ".div4"), concat!($top, "_-----_-----_10-_-----_1010111"), Form::$form, Unit::$unit, Op::Own(|c, i| $f(c, i, 2))),
+            row!(concat!($name, ".div8"), concat!($top, "_-----_-----_11-_-----_1010111"), Form::$form, Unit::$unit, Op::Own(|c, i| $f(c, i, 3))),
             )*
         ]
     };
@@ -46,8 +45,7 @@ fn join(low: i16, high: i16) -> u32 {
 /// RTL of MPIC: the signal that selects the imaginary part is never driven (`mult_clpx_img_ex_o`), so `.i` computes the
 /// real part too.
 fn multiply(c: &mut Cpu, i: &Inst, imaginary: bool, shift: u32) -> Flow {
-    let mpic = c.hart.core == Core::Mpic;
-    let broken = imaginary && c.hart.quirks && mpic;
+    let broken = imaginary && c.hart.quirks && c.core.imaginary_is_real;
     if broken {
         c.hart.note_quirk(Quirk::ComplexImaginary);
     }
@@ -59,17 +57,17 @@ fn multiply(c: &mut Cpu, i: &Inst, imaginary: bool, shift: u32) -> Flow {
     // 33 bits, of which 31:15 are taken, as a signed 17-bit number.
     let part = ((sum << 32) >> 47 >> shift) as i16;
     let old = split(c.hart.get(i.rd));
-    alu(c, i, if imaginary { join(old.0, part) } else { join(part, old.1) })
+    write(c, i, if imaginary { join(old.0, part) } else { join(part, old.1) })
 }
 
 /// The upper half negated. The RTL subtracts from rs2 or the immediate of `.sci`, which the encoding has as 0.
 fn conjugate(c: &mut Cpu, i: &Inst) -> Flow {
     let (a, b) = (split(c.hart.get(i.rs1)), split(single_b(c, i)));
-    alu(c, i, join(a.0, b.1.wrapping_sub(a.1)))
+    write(c, i, join(a.0, b.1.wrapping_sub(a.1)))
 }
 
 /// An operation that makes (upper, lower) of the halves of both operands, then shifts.
 fn halves(c: &mut Cpu, i: &Inst, shift: u32, f: impl FnOnce(Halves, Halves) -> Halves) -> Flow {
     let (high, low) = f(split(c.hart.get(i.rs1)), split(c.hart.get(i.rs2)));
-    alu(c, i, join(low >> shift, high >> shift))
+    write(c, i, join(low >> shift, high >> shift))
 }

@@ -1,218 +1,292 @@
 //! Xpulp scalar ALU: bit manipulation, min/max/abs/clip, set-lower-equal, rotate, extension, add/sub with rounding shift
 //! (`riscv_decoder.sv`, prefixes 11 and 10 of OP and `OPCODE_PULP_OP`; `riscv_alu.sv`).
 
-use super::rv32i::{alu, reg, sra};
-use super::{Cpu, Flow, Form, Inst, Row, Unit};
+use super::{Alu, Cpu, Form, Inst, Op, Row, Unit};
 
-use Form::{Bits, BitsAcc, Norm, R, R1, RAcc, Shamt};
-use Unit::Alu;
+use Form::{Bits as Field, BitsAcc, Norm, R, R1, RAcc, Shamt};
 
 /// The rows.
 pub(super) static ROWS: &[Row] = &[
-    row!("p.extract", "11-----_-----_-----_000_-----_0110011", Bits, Alu, |c, i| {
-        bits(c, i, |a, f| f.extract(a, true))
-    }),
-    row!("p.extractu", "11-----_-----_-----_001_-----_0110011", Bits, Alu, |c, i| {
-        bits(c, i, |a, f| f.extract(a, false))
-    }),
-    row!("p.insert", "11-----_-----_-----_010_-----_0110011", BitsAcc, Alu, |c, i| {
-        let rd = c.hart.get(i.rd);
-        bits(c, i, |a, f| f.insert(a, rd))
-    }),
-    row!("p.bclr", "11-----_-----_-----_011_-----_0110011", Bits, Alu, |c, i| {
-        bits(c, i, |a, f| a & !f.mask())
-    }),
-    row!("p.bset", "11-----_-----_-----_100_-----_0110011", Bits, Alu, |c, i| bits(c, i, |a, f| a | f
-        .mask())),
-    row!("p.bitrev", "11-----_-----_-----_101_-----_0110011", BitsAcc, Alu, |c, i| {
-        bits(c, i, |a, f| bitrev(a, f.lsb, f.width_minus_1 & 3))
-    }),
-    row!("p.extractr", "1000000_-----_-----_000_-----_0110011", R, Alu, |c, i| {
-        bits_reg(c, i, |a, f| f.extract(a, true))
-    }),
-    row!("p.extractur", "1000000_-----_-----_001_-----_0110011", R, Alu, |c, i| {
-        bits_reg(c, i, |a, f| f.extract(a, false))
-    }),
-    row!("p.insertr", "1000000_-----_-----_010_-----_0110011", RAcc, Alu, |c, i| {
-        let rd = c.hart.get(i.rd);
-        bits_reg(c, i, |a, f| f.insert(a, rd))
-    }),
-    row!("p.bclrr", "1000000_-----_-----_011_-----_0110011", R, Alu, |c, i| {
-        bits_reg(c, i, |a, f| a & !f.mask())
-    }),
-    row!("p.bsetr", "1000000_-----_-----_100_-----_0110011", R, Alu, |c, i| {
-        bits_reg(c, i, |a, f| a | f.mask())
-    }),
-    row!("p.abs", "0000010_-----_-----_000_-----_0110011", R, Alu, |c, i| {
-        // The RTL selects between rs1 and rs2 - rs1; the encoding has rs2 as x0.
-        reg(c, i, |a, b| if a as i32 > b as i32 { a } else { b.wrapping_sub(a) })
-    }),
-    row!("p.slet", "0000010_-----_-----_010_-----_0110011", R, Alu, |c, i| {
-        reg(c, i, |a, b| u32::from(a as i32 <= b as i32))
-    }),
-    row!("p.sletu", "0000010_-----_-----_011_-----_0110011", R, Alu, |c, i| {
-        reg(c, i, |a, b| u32::from(a <= b))
-    }),
-    row!("p.min", "0000010_-----_-----_100_-----_0110011", R, Alu, |c, i| {
-        reg(c, i, |a, b| (a as i32).min(b as i32) as u32)
-    }),
-    row!("p.minu", "0000010_-----_-----_101_-----_0110011", R, Alu, |c, i| reg(c, i, u32::min)),
-    row!("p.max", "0000010_-----_-----_110_-----_0110011", R, Alu, |c, i| {
-        reg(c, i, |a, b| (a as i32).max(b as i32) as u32)
-    }),
-    row!("p.maxu", "0000010_-----_-----_111_-----_0110011", R, Alu, |c, i| reg(c, i, u32::max)),
-    row!("p.ror", "0000100_-----_-----_101_-----_0110011", R, Alu, |c, i| {
-        reg(c, i, |a, b| a.rotate_right(b & 31))
-    }),
-    row!("p.ff1", "0001000_-----_-----_000_-----_0110011", R1, Alu, |c, i| {
-        reg(c, i, |a, _| a.trailing_zeros())
-    }),
-    row!("p.fl1", "0001000_-----_-----_001_-----_0110011", R1, Alu, |c, i| {
-        reg(c, i, |a, _| if a == 0 { 32 } else { a.ilog2() })
-    }),
-    row!("p.clb", "0001000_-----_-----_010_-----_0110011", R1, Alu, |c, i| {
-        reg(c, i, |a, _| leading_sign_bits(a))
-    }),
-    row!("p.cnt", "0001000_-----_-----_011_-----_0110011", R1, Alu, |c, i| reg(c, i, |a, _| a.count_ones())),
-    row!("p.exths", "0001000_-----_-----_100_-----_0110011", R1, Alu, |c, i| {
-        reg(c, i, |a, _| i32::from(a as i16) as u32)
-    }),
-    row!("p.exthz", "0001000_-----_-----_101_-----_0110011", R1, Alu, |c, i| reg(c, i, |a, _| a & 0xFFFF)),
-    row!("p.extbs", "0001000_-----_-----_110_-----_0110011", R1, Alu, |c, i| {
-        let a = byte(c, i);
-        alu(c, i, i32::from(a as i8) as u32)
-    }),
-    row!("p.extbz", "0001000_-----_-----_111_-----_0110011", R1, Alu, |c, i| {
-        let a = byte(c, i);
-        alu(c, i, a & 0xFF)
-    }),
-    row!("p.clip", "0001010_-----_-----_001_-----_0110011", Shamt, Alu, |c, i| {
-        clip(c, i, clip_bound(i), true)
-    }),
-    row!("p.clipu", "0001010_-----_-----_010_-----_0110011", Shamt, Alu, |c, i| {
-        clip(c, i, clip_bound(i), false)
-    }),
-    row!("p.clipr", "0001010_-----_-----_101_-----_0110011", R, Alu, |c, i| {
-        clip(c, i, c.hart.get(i.rs2), true)
-    }),
-    row!("p.clipur", "0001010_-----_-----_110_-----_0110011", R, Alu, |c, i| {
-        clip(c, i, c.hart.get(i.rs2), false)
-    }),
-    row!("p.addN", "00-----_-----_-----_010_-----_1011011", Norm, Alu, |c, i| norm(c, i, u32::wrapping_add)),
-    row!("p.adduN", "10-----_-----_-----_010_-----_1011011", Norm, Alu, |c, i| norm(c, i, u32::wrapping_add)),
-    row!("p.addRN", "00-----_-----_-----_110_-----_1011011", Norm, Alu, |c, i| norm(c, i, u32::wrapping_add)),
-    row!("p.adduRN", "10-----_-----_-----_110_-----_1011011", Norm, Alu, |c, i| norm(
-        c,
-        i,
-        u32::wrapping_add
-    )),
-    row!("p.subN", "00-----_-----_-----_011_-----_1011011", Norm, Alu, |c, i| norm(c, i, u32::wrapping_sub)),
-    row!("p.subuN", "10-----_-----_-----_011_-----_1011011", Norm, Alu, |c, i| norm(c, i, u32::wrapping_sub)),
-    row!("p.subRN", "00-----_-----_-----_111_-----_1011011", Norm, Alu, |c, i| norm(c, i, u32::wrapping_sub)),
-    row!("p.subuRN", "10-----_-----_-----_111_-----_1011011", Norm, Alu, |c, i| norm(
-        c,
-        i,
-        u32::wrapping_sub
-    )),
-    row!("p.addNr", "01-----_-----_-----_010_-----_1011011", RAcc, Alu, |c, i| {
-        norm_reg(c, i, u32::wrapping_add)
-    }),
-    row!("p.adduNr", "11-----_-----_-----_010_-----_1011011", RAcc, Alu, |c, i| {
-        norm_reg(c, i, u32::wrapping_add)
-    }),
-    row!("p.addRNr", "01-----_-----_-----_110_-----_1011011", RAcc, Alu, |c, i| {
-        norm_reg(c, i, u32::wrapping_add)
-    }),
-    row!("p.adduRNr", "11-----_-----_-----_110_-----_1011011", RAcc, Alu, |c, i| {
-        norm_reg(c, i, u32::wrapping_add)
-    }),
-    row!("p.subNr", "01-----_-----_-----_011_-----_1011011", RAcc, Alu, |c, i| {
-        norm_reg(c, i, u32::wrapping_sub)
-    }),
-    row!("p.subuNr", "11-----_-----_-----_011_-----_1011011", RAcc, Alu, |c, i| {
-        norm_reg(c, i, u32::wrapping_sub)
-    }),
-    row!("p.subRNr", "01-----_-----_-----_111_-----_1011011", RAcc, Alu, |c, i| {
-        norm_reg(c, i, u32::wrapping_sub)
-    }),
-    row!("p.subuRNr", "11-----_-----_-----_111_-----_1011011", RAcc, Alu, |c, i| {
-        norm_reg(c, i, u32::wrapping_sub)
-    }),
+    row!(
+        "p.extract",
+        "11-----_-----_-----_000_-----_0110011",
+        Field,
+        Unit::Alu,
+        Op::Bits(Bits::Extract { signed: true })
+    ),
+    row!(
+        "p.extractu",
+        "11-----_-----_-----_001_-----_0110011",
+        Field,
+        Unit::Alu,
+        Op::Bits(Bits::Extract { signed: false })
+    ),
+    row!("p.insert", "11-----_-----_-----_010_-----_0110011", BitsAcc, Unit::Alu, Op::Bits(Bits::Insert)),
+    row!("p.bclr", "11-----_-----_-----_011_-----_0110011", Field, Unit::Alu, Op::Bits(Bits::Clear)),
+    row!("p.bset", "11-----_-----_-----_100_-----_0110011", Field, Unit::Alu, Op::Bits(Bits::Set)),
+    row!("p.bitrev", "11-----_-----_-----_101_-----_0110011", BitsAcc, Unit::Alu, Op::Bits(Bits::Reverse)),
+    row!(
+        "p.extractr",
+        "1000000_-----_-----_000_-----_0110011",
+        R,
+        Unit::Alu,
+        Op::Bits(Bits::Extract { signed: true })
+    ),
+    row!(
+        "p.extractur",
+        "1000000_-----_-----_001_-----_0110011",
+        R,
+        Unit::Alu,
+        Op::Bits(Bits::Extract { signed: false })
+    ),
+    row!("p.insertr", "1000000_-----_-----_010_-----_0110011", RAcc, Unit::Alu, Op::Bits(Bits::Insert)),
+    row!("p.bclrr", "1000000_-----_-----_011_-----_0110011", R, Unit::Alu, Op::Bits(Bits::Clear)),
+    row!("p.bsetr", "1000000_-----_-----_100_-----_0110011", R, Unit::Alu, Op::Bits(Bits::Set)),
+    row!("p.abs", "0000010_-----_-----_000_-----_0110011", R, Unit::Alu, Op::Alu(Alu::Abs)),
+    row!("p.slet", "0000010_-----_-----_010_-----_0110011", R, Unit::Alu, Op::Alu(Alu::LessEqual)),
+    row!("p.sletu", "0000010_-----_-----_011_-----_0110011", R, Unit::Alu, Op::Alu(Alu::LessEqualUnsigned)),
+    row!("p.min", "0000010_-----_-----_100_-----_0110011", R, Unit::Alu, Op::Alu(Alu::Min)),
+    row!("p.minu", "0000010_-----_-----_101_-----_0110011", R, Unit::Alu, Op::Alu(Alu::MinUnsigned)),
+    row!("p.max", "0000010_-----_-----_110_-----_0110011", R, Unit::Alu, Op::Alu(Alu::Max)),
+    row!("p.maxu", "0000010_-----_-----_111_-----_0110011", R, Unit::Alu, Op::Alu(Alu::MaxUnsigned)),
+    row!("p.ror", "0000100_-----_-----_101_-----_0110011", R, Unit::Alu, Op::Alu(Alu::Rotate)),
+    row!("p.ff1", "0001000_-----_-----_000_-----_0110011", R1, Unit::Alu, Op::Alu(Alu::FirstOne)),
+    row!("p.fl1", "0001000_-----_-----_001_-----_0110011", R1, Unit::Alu, Op::Alu(Alu::LastOne)),
+    row!("p.clb", "0001000_-----_-----_010_-----_0110011", R1, Unit::Alu, Op::Alu(Alu::SignBits)),
+    row!("p.cnt", "0001000_-----_-----_011_-----_0110011", R1, Unit::Alu, Op::Alu(Alu::CountOnes)),
+    row!(
+        "p.exths",
+        "0001000_-----_-----_100_-----_0110011",
+        R1,
+        Unit::Alu,
+        Op::Alu(Alu::Half { signed: true })
+    ),
+    row!(
+        "p.exthz",
+        "0001000_-----_-----_101_-----_0110011",
+        R1,
+        Unit::Alu,
+        Op::Alu(Alu::Half { signed: false })
+    ),
+    row!(
+        "p.extbs",
+        "0001000_-----_-----_110_-----_0110011",
+        R1,
+        Unit::Alu,
+        Op::Alu(Alu::Byte { signed: true })
+    ),
+    row!(
+        "p.extbz",
+        "0001000_-----_-----_111_-----_0110011",
+        R1,
+        Unit::Alu,
+        Op::Alu(Alu::Byte { signed: false })
+    ),
+    row!("p.clip", "0001010_-----_-----_001_-----_0110011", Shamt, Unit::Alu, Op::Clip { signed: true }),
+    row!("p.clipu", "0001010_-----_-----_010_-----_0110011", Shamt, Unit::Alu, Op::Clip { signed: false }),
+    row!("p.clipr", "0001010_-----_-----_101_-----_0110011", R, Unit::Alu, Op::Clip { signed: true }),
+    row!("p.clipur", "0001010_-----_-----_110_-----_0110011", R, Unit::Alu, Op::Clip { signed: false }),
+    row!(
+        "p.addN",
+        "00-----_-----_-----_010_-----_1011011",
+        Norm,
+        Unit::Alu,
+        normalise_as(false, false, false)
+    ),
+    row!(
+        "p.adduN",
+        "10-----_-----_-----_010_-----_1011011",
+        Norm,
+        Unit::Alu,
+        normalise_as(false, true, false)
+    ),
+    row!(
+        "p.addRN",
+        "00-----_-----_-----_110_-----_1011011",
+        Norm,
+        Unit::Alu,
+        normalise_as(false, false, true)
+    ),
+    row!(
+        "p.adduRN",
+        "10-----_-----_-----_110_-----_1011011",
+        Norm,
+        Unit::Alu,
+        normalise_as(false, true, true)
+    ),
+    row!(
+        "p.subN",
+        "00-----_-----_-----_011_-----_1011011",
+        Norm,
+        Unit::Alu,
+        normalise_as(true, false, false)
+    ),
+    row!(
+        "p.subuN",
+        "10-----_-----_-----_011_-----_1011011",
+        Norm,
+        Unit::Alu,
+        normalise_as(true, true, false)
+    ),
+    row!(
+        "p.subRN",
+        "00-----_-----_-----_111_-----_1011011",
+        Norm,
+        Unit::Alu,
+        normalise_as(true, false, true)
+    ),
+    row!(
+        "p.subuRN",
+        "10-----_-----_-----_111_-----_1011011",
+        Norm,
+        Unit::Alu,
+        normalise_as(true, true, true)
+    ),
+    row!(
+        "p.addNr",
+        "01-----_-----_-----_010_-----_1011011",
+        RAcc,
+        Unit::Alu,
+        normalise_as(false, false, false)
+    ),
+    row!(
+        "p.adduNr",
+        "11-----_-----_-----_010_-----_1011011",
+        RAcc,
+        Unit::Alu,
+        normalise_as(false, true, false)
+    ),
+    row!(
+        "p.addRNr",
+        "01-----_-----_-----_110_-----_1011011",
+        RAcc,
+        Unit::Alu,
+        normalise_as(false, false, true)
+    ),
+    row!(
+        "p.adduRNr",
+        "11-----_-----_-----_110_-----_1011011",
+        RAcc,
+        Unit::Alu,
+        normalise_as(false, true, true)
+    ),
+    row!(
+        "p.subNr",
+        "01-----_-----_-----_011_-----_1011011",
+        RAcc,
+        Unit::Alu,
+        normalise_as(true, false, false)
+    ),
+    row!(
+        "p.subuNr",
+        "11-----_-----_-----_011_-----_1011011",
+        RAcc,
+        Unit::Alu,
+        normalise_as(true, true, false)
+    ),
+    row!(
+        "p.subRNr",
+        "01-----_-----_-----_111_-----_1011011",
+        RAcc,
+        Unit::Alu,
+        normalise_as(true, false, true)
+    ),
+    row!(
+        "p.subuRNr",
+        "11-----_-----_-----_111_-----_1011011",
+        RAcc,
+        Unit::Alu,
+        normalise_as(true, true, true)
+    ),
 ];
 
-/// The byte that the byte extensions take: the lowest. The RTL's byte selector is not tied off: its upper bit is the lowest bit of
-/// the rs2 field, which is 0 in the encoding.
-fn byte(c: &Cpu, i: &Inst) -> u32 {
-    c.hart.get(i.rs1) >> if c.hart.quirks { 16 * u32::from(i.rs2 & 1) } else { 0 }
+/// What is done with a bit field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bits {
+    /// Taken out, right-aligned.
+    Extract {
+        /// Extended by its sign.
+        signed: bool,
+    },
+    /// Replaced in rd by the low bits of rs1.
+    Insert,
+    /// Cleared.
+    Clear,
+    /// Set.
+    Set,
+    /// Shifted left, then reversed in groups of `(width - 1) & 3` bits and one more.
+    Reverse,
 }
 
 /// A bit field, as the ALU's `bmask_a` (width - 1) and `bmask_b` (lowest bit) give it.
-struct Field {
+#[derive(Clone, Copy)]
+pub(super) struct Place {
     width_minus_1: u32,
     lsb: u32,
 }
 
-impl Field {
+/// The field that an instruction is about: width - 1 in an immediate or in bits 9:5 of rs2, lowest bit in the rs2 field or in
+/// bits 4:0 of rs2.
+#[inline]
+pub(super) fn field(form: Form, c: &Cpu, i: &Inst) -> Place {
+    match form {
+        Field | BitsAcc => Place { width_minus_1: i.imm as u32, lsb: u32::from(i.rs2) },
+        _ => {
+            let spec = c.hart.get(i.rs2);
+            Place { width_minus_1: spec >> 5 & 31, lsb: spec & 31 }
+        }
+    }
+}
+
+impl Place {
     /// The field's bits; those shifted beyond bit 31 are lost.
-    fn mask(&self) -> u32 {
+    fn mask(self) -> u32 {
         !(0xFFFF_FFFEu32.wrapping_shl(self.width_minus_1)) << self.lsb
     }
+}
 
-    /// The field of `a`, right-aligned. The shift is arithmetic in the signed form, so that a field that reaches beyond
-    /// bit 31 is filled with the sign.
-    fn extract(&self, a: u32, signed: bool) -> u32 {
-        let low = Self { width_minus_1: self.width_minus_1, lsb: 0 }.mask();
-        let shifted = if signed { sra(a, self.lsb) } else { a >> self.lsb };
-        let negative = signed && shifted >> self.width_minus_1 & 1 == 1;
-        (shifted & low) | if negative { !low } else { 0 }
+impl Bits {
+    /// The result for rs1, the place of the field, and rd.
+    #[inline]
+    pub(super) fn eval(self, a: u32, place: Place, d: u32) -> u32 {
+        match self {
+            // The shift is arithmetic in the signed form, so that a field that reaches beyond bit 31 is filled with the sign.
+            Self::Extract { signed } => {
+                let low = Place { lsb: 0, ..place }.mask();
+                let shifted = if signed { (a as i32 >> place.lsb) as u32 } else { a >> place.lsb };
+                let negative = signed && shifted >> place.width_minus_1 & 1 == 1;
+                (shifted & low) | if negative { !low } else { 0 }
+            }
+            Self::Insert => (a << place.lsb & place.mask()) | (d & !place.mask()),
+            Self::Clear => a & !place.mask(),
+            Self::Set => a | place.mask(),
+            Self::Reverse => reverse(a << place.lsb, place.width_minus_1 & 3),
+        }
     }
-
-    /// `rd` with the field replaced by the low bits of `a`.
-    fn insert(&self, a: u32, rd: u32) -> u32 {
-        (a << self.lsb & self.mask()) | (rd & !self.mask())
-    }
 }
 
-fn bits(c: &mut Cpu, i: &Inst, f: impl FnOnce(u32, Field) -> u32) -> Flow {
-    let value = f(c.hart.get(i.rs1), Field { width_minus_1: i.imm as u32, lsb: u32::from(i.rs2) });
-    alu(c, i, value)
-}
-
-/// Register form: width - 1 in bits 9:5 of rs2, lowest bit in 4:0.
-fn bits_reg(c: &mut Cpu, i: &Inst, f: impl FnOnce(u32, Field) -> u32) -> Flow {
-    let spec = c.hart.get(i.rs2);
-    let value = f(c.hart.get(i.rs1), Field { width_minus_1: spec >> 5 & 31, lsb: spec & 31 });
-    alu(c, i, value)
-}
-
-/// Reverses groups of `radix + 1` bits (radix 0, 1, 2: single bits, pairs, triples) after a left shift.
-fn bitrev(a: u32, shift: u32, radix: u32) -> u32 {
+/// Reverses groups of `radix + 1` bits (radix 0, 1, 2: single bits, pairs, triples).
+fn reverse(a: u32, radix: u32) -> u32 {
     // The reserved radix 3 does what 0 does.
     let group = radix % 3 + 1;
-    let a = a << shift;
     (0..32 / group).fold(0, |out, k| out | (a >> (32 - group * (k + 1)) & ((1 << group) - 1)) << (group * k))
 }
 
-/// Bits below the sign bit that equal it; 0 for 0, as the RTL has it.
-fn leading_sign_bits(a: u32) -> u32 {
-    if a == 0 { 0 } else { (a ^ sra(a, 31)).leading_zeros() - 1 }
-}
-
-/// Upper bound of the immediate clips: `2^(n-1) - 1`.
-fn clip_bound(i: &Inst) -> u32 {
-    (1u32.wrapping_shl(u32::from(i.rs2)) - 1) >> 1
-}
-
-/// Clips to `-(bound + 1)..=bound`, or to `0..=bound`. The order of the tests is the RTL's: greater than the bound
-/// first, then the lower side from the sign of `a + bound + 1`, which the RTL takes from bit 31 of a 32-bit sum.
-fn clip(c: &mut Cpu, i: &Inst, bound: u32, signed: bool) -> Flow {
+/// The clipped value. The order of the tests is the RTL's: greater than the bound first, then the lower side from the sign of
+/// `a + bound + 1`, which the RTL takes from bit 31 of a 32-bit sum.
+#[inline]
+pub(super) fn clip(c: &Cpu, i: &Inst, form: Form, signed: bool) -> u32 {
     let a = c.hart.get(i.rs1);
+    let bound = match form {
+        Shamt => (1u32.wrapping_shl(u32::from(i.rs2)) - 1) >> 1,
+        _ => c.hart.get(i.rs2),
+    };
     let below = if c.hart.quirks {
         (a.wrapping_add(bound).wrapping_add(1) as i32) < 0
     } else {
         i64::from(a as i32) + i64::from(bound as i32) + 1 < 0
     };
-    let value = if a as i32 > bound as i32 {
+    if a as i32 > bound as i32 {
         bound
     } else if !signed && (a as i32) < 0 {
         0
@@ -220,24 +294,32 @@ fn clip(c: &mut Cpu, i: &Inst, bound: u32, signed: bool) -> Flow {
         !bound
     } else {
         a
+    }
+}
+
+/// A sum shifted right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Normalise {
+    /// A difference instead.
+    pub subtract: bool,
+    /// Zeros come in.
+    pub logical: bool,
+    /// Half of the last place is added before the shift.
+    pub rounded: bool,
+}
+
+const fn normalise_as(subtract: bool, logical: bool, rounded: bool) -> Op {
+    Op::Normalise(Normalise { subtract, logical, rounded })
+}
+
+/// What such a sum writes.
+#[inline]
+pub(super) fn normalise(c: &Cpu, i: &Inst, form: Form, n: Normalise) -> u32 {
+    let (a, b, shift) = match form {
+        Norm => (c.hart.get(i.rs1), c.hart.get(i.rs2), i.imm as u32),
+        _ => (c.hart.get(i.rd), c.hart.get(i.rs1), c.hart.get(i.rs2) & 31),
     };
-    alu(c, i, value)
-}
-
-/// `(a op b, rounded if bit 14) >> shift`, arithmetic unless bit 31.
-fn shift_sum(word: u32, sum: u32, shift: u32) -> u32 {
-    let round = if word >> 14 & 1 == 1 { (1u32 << shift) >> 1 } else { 0 };
-    let sum = sum.wrapping_add(round);
-    if word >> 31 == 1 { sum >> shift } else { sra(sum, shift) }
-}
-
-fn norm(c: &mut Cpu, i: &Inst, op: fn(u32, u32) -> u32) -> Flow {
-    let sum = op(c.hart.get(i.rs1), c.hart.get(i.rs2));
-    alu(c, i, shift_sum(i.word, sum, i.imm as u32))
-}
-
-/// Register form: `rd = (rd op rs1) >> rs2`.
-fn norm_reg(c: &mut Cpu, i: &Inst, op: fn(u32, u32) -> u32) -> Flow {
-    let sum = op(c.hart.get(i.rd), c.hart.get(i.rs1));
-    alu(c, i, shift_sum(i.word, sum, c.hart.get(i.rs2) & 31))
+    let sum = if n.subtract { a.wrapping_sub(b) } else { a.wrapping_add(b) };
+    let sum = sum.wrapping_add(if n.rounded { (1u32 << shift) >> 1 } else { 0 });
+    if n.logical { sum >> shift } else { (sum as i32 >> shift) as u32 }
 }

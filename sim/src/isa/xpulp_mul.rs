@@ -1,8 +1,8 @@
 //! Xpulp multiplies: 32-bit multiply-accumulate and 16-bit multiplies with shift and rounding
 //! (`riscv_decoder.sv`, `OPCODE_PULP_OP`; `riscv_mult.sv`, `short_mac`).
 
-use super::rv32i::alu;
-use super::{Cpu, Flow, Form, Inst, Row, Unit};
+use super::op::keep;
+use super::{Cpu, Form, Inst, Multiply, Op, Row, Unit};
 use crate::hart::Hart;
 
 use Form::{Norm, NormAcc, RAcc};
@@ -10,54 +10,150 @@ use Unit::{Mac, Mul};
 
 /// The rows. In the 16-bit forms bit 31 means signed, bit 30 upper halves, bit 14 rounding, 29:25 the shift.
 pub(super) static ROWS: &[Row] = &[
-    row!("p.mac", "0100001_-----_-----_000_-----_0110011", RAcc, Mac, |c, i| {
-        accumulate(c, i, u32::wrapping_add)
-    }),
-    row!("p.msu", "0100001_-----_-----_001_-----_0110011", RAcc, Mac, |c, i| {
-        accumulate(c, i, u32::wrapping_sub)
-    }),
-    row!("p.muluN", "00-----_-----_-----_000_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
-    row!("p.mulhhuN", "01-----_-----_-----_000_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
-    row!("p.mulsN", "10-----_-----_-----_000_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
-    row!("p.mulhhsN", "11-----_-----_-----_000_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
-    row!("p.muluRN", "00-----_-----_-----_100_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
-    row!("p.mulhhuRN", "01-----_-----_-----_100_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
-    row!("p.mulsRN", "10-----_-----_-----_100_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
-    row!("p.mulhhsRN", "11-----_-----_-----_100_-----_1011011", Norm, Mul, |c, i| short(c, i, false)),
-    row!("p.macuN", "00-----_-----_-----_001_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
-    row!("p.machhuN", "01-----_-----_-----_001_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
-    row!("p.macsN", "10-----_-----_-----_001_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
-    row!("p.machhsN", "11-----_-----_-----_001_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
-    row!("p.macuRN", "00-----_-----_-----_101_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
-    row!("p.machhuRN", "01-----_-----_-----_101_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
-    row!("p.macsRN", "10-----_-----_-----_101_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
-    row!("p.machhsRN", "11-----_-----_-----_101_-----_1011011", NormAcc, Mac, |c, i| short(c, i, true)),
+    row!("p.mac", "0100001_-----_-----_000_-----_0110011", RAcc, Mac, Op::Multiply(Multiply::Accumulate)),
+    row!("p.msu", "0100001_-----_-----_001_-----_0110011", RAcc, Mac, Op::Multiply(Multiply::Subtract)),
+    row!(
+        "p.muluN",
+        "00-----_-----_-----_000_-----_1011011",
+        Norm,
+        Mul,
+        Op::Short(Short { signed: false, upper: false, rounded: false })
+    ),
+    row!(
+        "p.mulhhuN",
+        "01-----_-----_-----_000_-----_1011011",
+        Norm,
+        Mul,
+        Op::Short(Short { signed: false, upper: true, rounded: false })
+    ),
+    row!(
+        "p.mulsN",
+        "10-----_-----_-----_000_-----_1011011",
+        Norm,
+        Mul,
+        Op::Short(Short { signed: true, upper: false, rounded: false })
+    ),
+    row!(
+        "p.mulhhsN",
+        "11-----_-----_-----_000_-----_1011011",
+        Norm,
+        Mul,
+        Op::Short(Short { signed: true, upper: true, rounded: false })
+    ),
+    row!(
+        "p.muluRN",
+        "00-----_-----_-----_100_-----_1011011",
+        Norm,
+        Mul,
+        Op::Short(Short { signed: false, upper: false, rounded: true })
+    ),
+    row!(
+        "p.mulhhuRN",
+        "01-----_-----_-----_100_-----_1011011",
+        Norm,
+        Mul,
+        Op::Short(Short { signed: false, upper: true, rounded: true })
+    ),
+    row!(
+        "p.mulsRN",
+        "10-----_-----_-----_100_-----_1011011",
+        Norm,
+        Mul,
+        Op::Short(Short { signed: true, upper: false, rounded: true })
+    ),
+    row!(
+        "p.mulhhsRN",
+        "11-----_-----_-----_100_-----_1011011",
+        Norm,
+        Mul,
+        Op::Short(Short { signed: true, upper: true, rounded: true })
+    ),
+    row!(
+        "p.macuN",
+        "00-----_-----_-----_001_-----_1011011",
+        NormAcc,
+        Mac,
+        Op::Short(Short { signed: false, upper: false, rounded: false })
+    ),
+    row!(
+        "p.machhuN",
+        "01-----_-----_-----_001_-----_1011011",
+        NormAcc,
+        Mac,
+        Op::Short(Short { signed: false, upper: true, rounded: false })
+    ),
+    row!(
+        "p.macsN",
+        "10-----_-----_-----_001_-----_1011011",
+        NormAcc,
+        Mac,
+        Op::Short(Short { signed: true, upper: false, rounded: false })
+    ),
+    row!(
+        "p.machhsN",
+        "11-----_-----_-----_001_-----_1011011",
+        NormAcc,
+        Mac,
+        Op::Short(Short { signed: true, upper: true, rounded: false })
+    ),
+    row!(
+        "p.macuRN",
+        "00-----_-----_-----_101_-----_1011011",
+        NormAcc,
+        Mac,
+        Op::Short(Short { signed: false, upper: false, rounded: true })
+    ),
+    row!(
+        "p.machhuRN",
+        "01-----_-----_-----_101_-----_1011011",
+        NormAcc,
+        Mac,
+        Op::Short(Short { signed: false, upper: true, rounded: true })
+    ),
+    row!(
+        "p.macsRN",
+        "10-----_-----_-----_101_-----_1011011",
+        NormAcc,
+        Mac,
+        Op::Short(Short { signed: true, upper: false, rounded: true })
+    ),
+    row!(
+        "p.machhsRN",
+        "11-----_-----_-----_101_-----_1011011",
+        NormAcc,
+        Mac,
+        Op::Short(Short { signed: true, upper: true, rounded: true })
+    ),
 ];
 
-fn accumulate(c: &mut Cpu, i: &Inst, op: fn(u32, u32) -> u32) -> Flow {
-    c.hart.note_multiplication(i);
-    let product = c.hart.get(i.rs1).wrapping_mul(c.hart.get(i.rs2));
-    let value = op(c.hart.get(i.rd), product);
-    alu(c, i, value)
+/// A product of two halves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Short {
+    /// The halves are signed, and the shift is arithmetic, of the 32-bit sum.
+    pub signed: bool,
+    /// The upper halves.
+    pub upper: bool,
+    /// Half of the last place is added before the shift.
+    pub rounded: bool,
 }
 
-fn short(c: &mut Cpu, i: &Inst, accumulate: bool) -> Flow {
-    c.hart.note_multiplication(i);
-    let (signed, upper, rounded) = (i.word >> 31 == 1, i.word >> 30 & 1 == 1, i.word >> 14 & 1 == 1);
+/// What such a product writes.
+#[inline]
+pub(super) fn short(c: &mut Cpu, i: &Inst, form: Form, Short { signed, upper, rounded }: Short) -> u32 {
+    keep(c, i);
     let half = |r: u8| {
         let h = (c.hart.get(r) >> if upper { 16 } else { 0 }) as u16;
         if signed { i32::from(h as i16) as u32 } else { u32::from(h) }
     };
     let shift = i.imm as u32;
     let mut sum = half(i.rs1).wrapping_mul(half(i.rs2));
-    if accumulate {
+    if form.reads()[2] {
         sum = sum.wrapping_add(c.hart.get(i.rd));
     }
     if rounded {
         sum = sum.wrapping_add((1 << shift) >> 1);
     }
-    // The signed forms shift the 32-bit sum arithmetically, its bit 31 being the sign.
-    alu(c, i, if signed { (sum as i32 >> shift) as u32 } else { sum >> shift })
+    if signed { (sum as i32 >> shift) as u32 } else { sum >> shift }
 }
 
 /// What a dot product in an undefined format writes (RTL): the 16-bit multiplier's result for the operands that the last

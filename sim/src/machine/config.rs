@@ -1,6 +1,8 @@
 //! What to simulate, how long, and why that may not be possible.
 
-use crate::hart::Core;
+use crate::cores;
+use crate::engine::{ENGINES, Engine};
+use crate::isa::Core;
 use crate::memory::{DEFAULT_RAM, device};
 use crate::timing::MemoryTiming;
 
@@ -8,7 +10,7 @@ use crate::timing::MemoryTiming;
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Which core.
-    pub core: Core,
+    pub core: &'static Core,
     /// Whether the RTL's corner behaviour is reproduced.
     pub quirks: bool,
     /// RAM regions as `(base, bytes)`.
@@ -17,22 +19,12 @@ pub struct Config {
     pub memory: MemoryTiming,
     /// Serve `ecall` with a7 = 93 (exit) and 64 (write) on the host.
     pub semihosting: bool,
-    /// How to run.
-    pub engine: Engine,
+    /// How to run; what comes out is the same.
+    pub engine: &'static Engine,
     /// Keep what every instruction costs ([`profile`](super::Machine::profile)).
     pub profile: bool,
     /// Interrupts as (cycle the pin rises, number 0 to 31); cycles as in reports.
     pub interrupts: Vec<(u64, u8)>,
-}
-
-/// How programs are run; results and cycles are the same.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Engine {
-    /// By blocks wherever possible.
-    #[default]
-    Blocks,
-    /// One instruction after another: the reference.
-    Reference,
 }
 
 impl Config {
@@ -60,30 +52,15 @@ impl Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            core: Core::Mpic,
+            core: cores::ALL[0],
             quirks: true,
             ram: vec![DEFAULT_RAM],
             memory: MemoryTiming::default(),
             semihosting: false,
-            engine: Engine::default(),
+            engine: &ENGINES[0],
             profile: false,
             interrupts: Vec::new(),
         }
-    }
-}
-
-/// When to stop a program that does not end by itself.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Cycles.
-    pub cycles: u64,
-    /// Instructions.
-    pub instructions: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { cycles: u64::MAX, instructions: u64::MAX }
     }
 }
 

@@ -1,34 +1,20 @@
 //! The machine: a program loaded into memory, run to its end.
 
-mod blocks;
-mod checks;
 mod config;
-mod decoded;
-mod executor;
-mod fast;
-mod host;
-mod pricing;
-mod record;
-mod replay;
-mod tally;
 
-use blocks::Blocks;
-use checks::Checks;
-pub use config::{Config, Engine, Limits, LoadError};
-use executor::{Executor, cycle_of_report};
-use record::Record;
-use tally::Tally;
+pub use config::{Config, LoadError};
 
 use crate::elf::Image;
-use crate::energy::EventCounts;
-use crate::exec::Executed;
+use crate::engine::{self, Runner};
 use crate::hart::Hart;
-use crate::isa::{Cpu, Flow, Unit};
+use crate::isa::{Core, Cpu};
 use crate::memory::Memory;
-use crate::observer::{Observer, Retired};
-use crate::profile::{Line, Profile};
+use crate::observer::Observer;
+use crate::profile::Profile;
 use crate::report::{Outcome, Status};
-use crate::timing::{Pipeline, Stalls};
+pub use crate::system::Limits;
+use crate::system::{Executor, System, cycle_of_report, end_of_data};
+use crate::timing::Pipeline;
 
 /// A core with its memory and a program.
 ///
@@ -64,18 +50,15 @@ use crate::timing::{Pipeline, Stalls};
 /// assert_eq!((report.cycles, report.instructions, report.results), (4, 4, vec![5]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone)]
 pub struct Machine {
-    exec: Executor,
-    pipeline: Pipeline,
-    tally: Tally,
-    record: Record,
-    checks: Checks,
-    profile: Option<Profile>,
-    engine: Engine,
-    blocks: Blocks,
-    /// Where programs for riscv-tests look for the answer to a request.
-    fromhost: Option<u32>,
+    system: System,
+    engine: Box<dyn Runner>,
+}
+
+impl Clone for Machine {
+    fn clone(&self) -> Self {
+        Self { system: self.system.clone(), engine: self.engine.copy() }
+    }
 }
 
 impl Machine {
@@ -92,7 +75,7 @@ impl Machine {
     /// # Errors
     /// As [`Machine::new`].
     pub fn renewed(self, image: &Image, config: &Config) -> Result<Self, LoadError> {
-        Self::within(self.exec.cpu.mem.renewed(&config.ram), image, config)
+        Self::within(self.system.exec.cpu.mem.renewed(&config.ram), image, config)
     }
 
     fn within(mem: std::io::Result<Memory>, image: &Image, config: &Config) -> Result<Self, LoadError> {
@@ -113,7 +96,7 @@ impl Machine {
         if image.entry & 1 != 0 || mem.fetch_half(image.entry).is_err() {
             return Err(LoadError::Entry(image.entry));
         }
-        let mut hart = Hart::new(image.entry, config.core, config.quirks);
+        let mut hart = Hart::new(image.entry, config.quirks);
         let tohost = image.symbol("tohost");
         hart.trap.mtvec_writable = tohost.is_some();
         if let Some(address) = tohost {
@@ -122,34 +105,31 @@ impl Machine {
         let mut pins: Vec<_> =
             config.interrupts.iter().map(|&(at, id)| (cycle_of_report(at), id & 31)).collect();
         pins.sort_unstable();
-        let mut cpu = Cpu::new(hart, mem);
-        cpu.stack.limit = checks::end_of_data(image);
-        Ok(Self {
-            exec: Executor::new(cpu, pins.into(), config.semihosting),
-            pipeline: Pipeline::new(image.entry, config.memory.clone(), config.quirks),
-            tally: Tally::default(),
-            record: Record::new(image.region_names().clone()),
-            checks: Checks::default(),
-            profile: config.profile.then(|| Profile::new(image.entry)),
-            engine: config.engine,
-            blocks: Blocks::default(),
-            fromhost: image.symbol("fromhost"),
-        })
+        let mut cpu = Cpu::new(config.core, hart, mem);
+        cpu.stack.limit = end_of_data(image);
+        let system = System::new(
+            Executor::new(cpu, pins.into(), config.semihosting),
+            Pipeline::new(image.entry, config.memory.clone(), config.quirks),
+            image.region_names().clone(),
+            config.profile.then(|| Profile::new(image.entry)),
+            image.symbol("fromhost"),
+        );
+        Ok(Self { system, engine: config.engine.start() })
     }
 
     /// `bytes` of memory from `address`, if RAM holds them.
     #[must_use]
     pub fn read(&self, address: u32, bytes: u32) -> Option<&[u8]> {
-        self.exec.cpu.mem.slice(address, bytes)
+        self.system.exec.cpu.mem.slice(address, bytes)
     }
 
     /// Copies `data` to `address` and forgets decoded instructions; `false` if RAM does not hold that range.
     #[must_use]
     pub fn write(&mut self, address: u32, data: &[u8]) -> bool {
-        self.forget_code();
+        engine::forget_code(self.engine.as_mut(), &mut self.system);
         u32::try_from(data.len())
             .ok()
-            .and_then(|n| self.exec.cpu.mem.slice_mut(address, n))
+            .and_then(|n| self.system.exec.cpu.mem.slice_mut(address, n))
             .map(|room| room.copy_from_slice(data))
             .is_some()
     }
@@ -157,31 +137,31 @@ impl Machine {
     /// What every instruction cost, if the configuration asked for it; complete after a run.
     #[must_use]
     pub fn profile(&self) -> Option<&Profile> {
-        self.profile.as_ref()
+        self.system.profile.as_ref()
     }
 
     /// The architectural state.
     #[must_use]
     pub fn hart(&self) -> &Hart {
-        &self.exec.cpu.hart
+        &self.system.exec.cpu.hart
     }
 
     /// The memory.
     #[must_use]
     pub fn memory(&self) -> &Memory {
-        &self.exec.cpu.mem
+        &self.system.exec.cpu.mem
     }
 
     /// Cycles so far, counted as [`Outcome::cycles`].
     #[must_use]
     pub fn cycles(&self) -> u64 {
-        self.pipeline.cycles()
+        self.system.pipeline.cycles()
     }
 
     /// Instructions retired so far.
     #[must_use]
     pub fn instructions(&self) -> u64 {
-        self.tally.instructions
+        self.system.tally.instructions
     }
 
     /// Runs until the program ends, faults or meets a limit.
@@ -189,28 +169,20 @@ impl Machine {
         self.run_with(limits, &mut ())
     }
 
-    /// As [`Machine::run`], watched.
+    /// As [`Machine::run`], watched: instruction by instruction, whatever the engine.
     pub fn run_with<O: Observer>(&mut self, limits: Limits, observer: &mut O) -> Outcome {
-        if !O::WATCHES && self.engine == Engine::Blocks {
-            let status = self.run_blocks(limits);
-            return self.outcome(status);
-        }
-        loop {
-            if self.at_limit(limits) {
-                self.rest();
-                return self.outcome(Status::Limit);
-            }
-            match self.one(observer) {
-                Ok(None) => {}
-                Ok(Some(code)) => return self.outcome(Status::Exited(code)),
-                Err(stop) => return self.outcome(stop),
-            }
-        }
+        let engine = self.engine.as_mut();
+        let status = if O::WATCHES {
+            engine::run_watched(engine, &mut self.system, limits, observer)
+        } else {
+            engine.run(&mut self.system, limits)
+        };
+        self.report(status)
     }
 
     /// Runs one instruction; how the program ended, if it did.
     pub fn step(&mut self) -> Option<Status> {
-        match self.one(&mut ()) {
+        match engine::step(self.engine.as_mut(), &mut self.system, &mut ()) {
             Ok(None) => None,
             Ok(Some(code)) => Some(Status::Exited(code)),
             Err(stop) => Some(stop),
@@ -219,13 +191,13 @@ impl Machine {
 
     /// As [`Machine::step`], watched; behind it the pc is that of the instruction that comes next.
     pub fn step_with<O: Observer>(&mut self, observer: &mut O) -> Option<Status> {
-        let ended = match self.one(observer) {
+        let ended = match engine::step(self.engine.as_mut(), &mut self.system, observer) {
             Ok(None) => None,
             Ok(Some(code)) => Some(Status::Exited(code)),
             Err(stop) => Some(stop),
         };
         if ended.is_none() {
-            self.rest();
+            self.system.rest();
         }
         ended
     }
@@ -233,83 +205,23 @@ impl Machine {
     /// Cycles and instructions so far.
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
-        (self.pipeline.cycles(), self.tally.instructions)
+        (self.cycles(), self.instructions())
+    }
+
+    /// The core.
+    #[must_use]
+    pub fn core(&self) -> &'static Core {
+        self.system.exec.cpu.core
     }
 
     /// The architectural state, for a debugger: the pc does not move what is fetched.
     pub(crate) fn hart_mut(&mut self) -> &mut Hart {
-        &mut self.exec.cpu.hart
+        &mut self.system.exec.cpu.hart
     }
 
-    /// What is to be said of the run so far, if it ended as `status` says.
+    /// The report on the run so far, as if it had ended with `status`.
     pub fn report(&mut self, status: Status) -> Outcome {
-        self.outcome(status)
-    }
-
-    /// At a limit: the next instruction comes into ID, and what the last has still to write is written.
-    fn rest(&mut self) {
-        // What stops it is met again when the run goes on.
-        let _ = self.pipeline.refill(&mut self.exec);
-        if let Some(group) = self.pipeline.group_on_its_way() {
-            self.exec.cpu.hart.simd.group = group;
-        }
-        if let Some(pc) = self.pipeline.next() {
-            self.exec.cpu.hart.pc = pc;
-        }
-    }
-
-    fn at_limit(&self, limits: Limits) -> bool {
-        self.tally.instructions >= limits.instructions || self.pipeline.cycles() >= limits.cycles
-    }
-
-    /// One instruction. `Some(code)` when the program ended.
-    fn one<O: Observer>(&mut self, observer: &mut O) -> Result<Option<u32>, Status> {
-        let wanted = O::WATCHES || self.profile.is_some();
-        let (waits, counted) =
-            if wanted { (self.pipeline.stalls, self.tally.counts) } else { Default::default() };
-        let executed = self.pipeline.step(&mut self.exec)?;
-        self.tally.counts.sleep = self.pipeline.asleep();
-        self.tally.add(&self.exec.cpu, &executed);
-        self.tally.instructions += 1;
-        if self.profile.is_some() {
-            self.charge(&executed, &waits, &counted);
-        }
-        if O::WATCHES {
-            observer.retired(&Retired {
-                executed: &executed,
-                x: self.exec.cpu.hart.x(),
-                waited: &std::array::from_fn(|s| self.pipeline.stalls[s] - waits[s]),
-            });
-        }
-        if self.exec.cpu.hart.quirks_met != 0 {
-            self.tell_quirks(executed.pc);
-        }
-        self.check_stack(executed.pc, None);
-        self.check_code(executed.pc, &executed.inst);
-        if let Some(pc) = self.pipeline.next() {
-            self.exec.cpu.hart.pc = pc;
-        }
-        if executed.inst.row.unit == Unit::Loop {
-            self.check_loop(executed.pc, &executed.inst);
-        }
-        Ok(self.consequences())
-    }
-
-    /// Adds an instruction to the profile: all that was booked and counted since `waits` and `counted`.
-    fn charge(&mut self, e: &Executed, waits: &Stalls, counted: &EventCounts) {
-        let line = self.line(waits, counted);
-        let so_far = (self.pipeline.cycles(), self.tally.instructions);
-        if let Some(profile) = &mut self.profile {
-            profile.add(e.pc, &line, 1);
-            if let Flow::Jump(target) = e.flow {
-                profile.calls.jump(e.pc, &e.inst, target, so_far);
-            }
-        }
-    }
-
-    /// What one instruction cost: all that was booked and counted since `waits` and `counted`.
-    fn line(&self, waits: &Stalls, counted: &EventCounts) -> Line {
-        let stalls = std::array::from_fn(|s| self.pipeline.stalls[s] - waits[s]);
-        Line { runs: 1, stalls, counts: self.tally.counts.since(counted) }
+        self.engine.settle(&mut self.system);
+        self.system.outcome(status)
     }
 }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{Extension, cycles, extension, meaning};
-use crate::isa::{Row, csr, rows, widths};
+use crate::cores;
+use crate::isa::{Row, rows, widths};
 
 /// The encoding: fixed bits, and `-` where operands stand, the most significant first, by the fields of an R-type word.
 #[must_use]
@@ -91,7 +92,7 @@ pub fn page() -> String {
         );
     }
     out += "\n## CSRs\n\n| number | name | an access flushes the pipeline |\n|---|---|---|\n";
-    for csr in csr::all() {
+    for csr in cores::MPIC.csrs_by_number() {
         let flushes = if csr.flushes { "yes" } else { "" };
         let _ = writeln!(out, "| 0x{:03X} | `{}` | {flushes} |", csr.number, csr.name);
     }

@@ -34,7 +34,7 @@ pub enum Status {
         /// The instruction, unless it could not be fetched.
         inst: Option<Inst>,
     },
-    /// A trap that cannot be delivered, or that repeats without progress.
+    /// A trap that cannot be delivered, or of the instruction at the trap vector itself, which would trap for ever.
     Trap {
         /// The trap.
         trapped: Trapped,

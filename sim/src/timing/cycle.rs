@@ -1,11 +1,11 @@
 //! One cycle of the pipeline.
 
+use super::Stall;
 use super::driver::{Driver, Issue};
 use super::fetch::{Demand, Plan};
 use super::pipeline::{Control, Interrupt, Pipeline, State};
 use super::ports::Priority;
 use super::precision::{Content, Step};
-use super::{Stall, rules};
 use crate::exec::Executed;
 use crate::hart::{Given, Simd};
 use crate::isa::{Inst, Unit};
@@ -273,7 +273,7 @@ impl Pipeline {
                 s.reason =
                     if matches!(inst.row.unit, Unit::Trap | Unit::Mret) { Stall::Trap } else { Stall::Fence };
             }
-            Unit::Csr if rules::csr_flushes(&inst) => {
+            Unit::Csr if d.flushes(&inst) => {
                 o.halts_if = true;
                 o.next = Control::FlushEx;
                 s.reason = Stall::CsrFlush;
@@ -451,11 +451,22 @@ impl Pipeline {
         }
         self.booked = self.now;
         // A jump and what flushes have said why ID will be empty; behind anything else only a loop can make it so.
-        if !matches!(
-            inst.row.unit,
-            Unit::Jal | Unit::Jalr | Unit::Trap | Unit::Mret | Unit::Fence | Unit::Wfi
-        ) && !rules::csr_flushes(&inst)
-        {
+        let says = match inst.row.unit {
+            Unit::Jal | Unit::Jalr | Unit::Trap | Unit::Mret | Unit::Fence | Unit::Wfi => true,
+            Unit::Csr => d.flushes(&inst),
+            Unit::Alu
+            | Unit::Mul
+            | Unit::Mac
+            | Unit::Mulh
+            | Unit::Div
+            | Unit::Divu
+            | Unit::Load
+            | Unit::Store
+            | Unit::Branch
+            | Unit::Loop
+            | Unit::Dot => false,
+        };
+        if !says {
             self.state.reason = Stall::HardwareLoop;
         }
         Ok(executed)

@@ -73,6 +73,11 @@ pub trait Driver {
     /// These loops have jumped back: the start instruction enters ID.
     fn looped(&mut self, _loops: u8) {}
 
+    /// Whether a CSR access flushes the pipeline, three cycles lost.
+    fn flushes(&self, _: &Inst) -> bool {
+        false
+    }
+
     /// A CSR access is in EX at the end of this cycle. `pending` and `still` are the loops whose count is still to go down
     /// before and after it; `set_up` says that a loop is set up in the same cycle.
     fn write_csr(&mut self, _pending: u8, _still: u8, _set_up: bool) {}

@@ -323,6 +323,8 @@ impl Pipeline {
     /// `group`.
     pub fn resume(&mut self, situation: &Situation, booked: u64, pc: u32, inst: Option<Inst>, group: u8) {
         let s = &situation.0;
+        // The pipeline may have been ahead of this, to try something out.
+        self.granted = self.granted.min(booked);
         self.booked = booked;
         self.now = booked + 1 + situation.1.iter().map(|o| o.1).sum::<u64>();
         self.inst = inst;

@@ -1,7 +1,7 @@
 //! The timing rules that are numbers, measured on the MPIC RTL.
 
 use super::Stall;
-use crate::isa::{Inst, Unit, csr};
+use crate::isa::{Inst, Unit};
 
 /// First cycle in which an instruction can leave ID after reset, with memories that answer at once (measured).
 pub const FIRST_ISSUE: u64 = 4;
@@ -43,11 +43,4 @@ pub fn division(signed: bool, divisor: u32) -> u64 {
     } else {
         3 + u64::from(divisor.leading_zeros())
     }
-}
-
-/// Whether the access flushes the pipeline, three cycles lost: mstatus, ustatus, uepc and the debug CSRs
-/// (`riscv_decoder.sv`, `csr_status_o`).
-#[must_use]
-pub fn csr_flushes(inst: &Inst) -> bool {
-    inst.row.unit == Unit::Csr && csr::flushes(inst.imm as u32)
 }

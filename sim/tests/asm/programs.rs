@@ -1,7 +1,7 @@
 //! Random programs: anything that falls through, forward jumps over it, and on this core hardware loops around it.
 
-use mpic_sim::decode;
 use mpic_sim::isa::{self, Inst, Unit};
+use mpic_sim::{cores, decode};
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -70,7 +70,7 @@ fn base(rng: &mut StdRng) -> u32 {
     loop {
         let row = rows.choose(rng).expect("rows");
         let word = row.bits | rng.random::<u32>() & !row.mask;
-        let inst = decode::decode(word);
+        let inst = decode::decode(&cores::MPIC, word);
         if harmless(&inst) && inst.row.name == row.name && inst.row.name != "auipc" {
             return word;
         }
@@ -95,7 +95,7 @@ pub(crate) fn piece(rng: &mut StdRng, depth: u32) -> Code {
         0..4 => out.word(base(rng)),
         4..7 => loop {
             let half: u16 = rng.random();
-            let inst = decode::decode_compressed(half, true);
+            let inst = decode::decode_compressed(&cores::MPIC, half, true);
             if half & 3 != 3 && harmless(&inst) {
                 out.0.push(half);
                 break;
@@ -236,7 +236,7 @@ fn own(rng: &mut StdRng) -> u32 {
     loop {
         let row = rows.choose(rng).expect("rows");
         let word = row.bits | rng.random::<u32>() & !row.mask;
-        if own_plain(&decode::decode(word)) {
+        if own_plain(&decode::decode(&cores::MPIC, word)) {
             return word;
         }
     }

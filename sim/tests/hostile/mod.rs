@@ -2,11 +2,11 @@
 //! limits or take memory without bound.
 
 use mpic_sim::elf::Symbols;
-use mpic_sim::hart::Core;
+use mpic_sim::engine::ENGINES;
 use mpic_sim::memory::DEFAULT_RAM;
 use mpic_sim::timing::{Latency, MemoryTiming, Priority};
 use mpic_sim::trace::{Trace, TraceFormat, Window, disassemble};
-use mpic_sim::{Config, Engine, Image, Limits, Machine, decode};
+use mpic_sim::{Config, Engine, Image, Limits, Machine, cores, decode};
 
 const LIMITS: Limits = Limits { cycles: 20_000, instructions: 3_000 };
 
@@ -27,7 +27,7 @@ pub(crate) fn elf(bytes: &[u8]) {
     }
 }
 
-/// Bytes as a program, the first of them choosing the machine: both engines must go the same way.
+/// Bytes as a program, the first of them choosing the machine: all engines must go the same way.
 pub(crate) fn words(bytes: &[u8]) {
     let Some((choice, code)) = bytes.split_first() else { return };
     let code = &code[..code.len().min(8192)];
@@ -41,7 +41,7 @@ pub(crate) fn words(bytes: &[u8]) {
     };
     let config = Config {
         memory,
-        core: if choice & 1 == 0 { Core::Mpic } else { Core::Ri5cy },
+        core: if choice & 1 == 0 { &cores::MPIC } else { &cores::RI5CY },
         quirks: choice & 2 == 0,
         semihosting: choice & 4 != 0,
         profile: choice & 8 != 0,
@@ -51,10 +51,10 @@ pub(crate) fn words(bytes: &[u8]) {
         } else {
             vec![(u64::from(choice >> 5) * 40, choice >> 5)]
         },
-        engine: Engine::Blocks,
+        engine: &ENGINES[0],
     };
     for pair in code.chunks_exact(4) {
-        let inst = decode::decode(u32::from_le_bytes([pair[0], pair[1], pair[2], pair[3]]));
+        let inst = decode::decode(&cores::MPIC, u32::from_le_bytes([pair[0], pair[1], pair[2], pair[3]]));
         assert!(!disassemble(&inst, 0x1C00_8080).is_empty());
     }
     let run = |config: &Config| {
@@ -63,16 +63,18 @@ pub(crate) fn words(bytes: &[u8]) {
         assert!(machine.write(image.entry, code));
         (machine.run(LIMITS), machine)
     };
-    let (fast, a) = run(&config);
-    let (slow, b) = run(&Config { engine: Engine::Reference, ..config });
-    assert_eq!(
-        (fast.cycles, fast.instructions, fast.exit_status()),
-        (slow.cycles, slow.instructions, slow.exit_status())
-    );
-    let lost: u64 = fast.stalls.iter().map(|s| s.1).sum();
-    assert_eq!(fast.cycles, fast.instructions + lost, "the stalls add up");
-    assert_eq!((&fast.stalls, &fast.counts, &fast.results), (&slow.stalls, &slow.counts, &slow.results));
-    assert_eq!((a.hart().x(), a.hart().pc, a.hart().loops), (b.hart().x(), b.hart().pc, b.hart().loops));
+    let (slow, b) = run(&Config { engine: Engine::REFERENCE, ..config.clone() });
+    for engine in &ENGINES {
+        let (fast, a) = run(&Config { engine, ..config.clone() });
+        assert_eq!(
+            (fast.cycles, fast.instructions, fast.exit_status()),
+            (slow.cycles, slow.instructions, slow.exit_status())
+        );
+        let lost: u64 = fast.stalls.iter().map(|s| s.1).sum();
+        assert_eq!(fast.cycles, fast.instructions + lost, "the stalls add up");
+        assert_eq!((&fast.stalls, &fast.counts, &fast.results), (&slow.stalls, &slow.counts, &slow.results));
+        assert_eq!((a.hart().x(), a.hart().pc, a.hart().loops), (b.hart().x(), b.hart().pc, b.hart().loops));
+    }
 }
 
 /// Text as arguments, a line each, and as a trace window.

@@ -1,12 +1,48 @@
-//! The run loop over blocks (see [`super::blocks`]).
+//! Engines that run straight-line blocks without stopping, their timing looked up.
+//!
+//! A block holds instructions whose timing follows from the state of the pipeline at its start and from where control goes
+//! at its end. That timing is computed once, by the pipeline itself, and kept with the block: cycles, stalls, events and the
+//! state of the pipeline afterwards. Everything else (divisions, CSRs, traps, split accesses, the host device, code that is
+//! overwritten, interrupts, performance counters, observers) goes through the pipeline as in the reference.
+//!
+//! How a block computes is the business of a [`Translator`]. This file is the loop that runs them, `table` what is known of
+//! them, `pricing` what they cost.
 
-use super::blocks::{
+mod ended;
+mod pricing;
+mod table;
+
+pub(super) use ended::Ended;
+pub(super) use table::Blocks;
+use table::{
     CALLS, DOT_WAITS, Entry, Exit, LONGEST, LONGEST_CYCLES, LOOP_END, MOVES_STACK, OVERTAKEN, SETS_LOOP, SIMD,
 };
-use super::{Limits, Machine};
-use crate::isa::{Cpu, Flow, Op};
+
+use super::{Runner, consequences, forget_code, step};
+use crate::isa::{Cpu, Inst};
 use crate::report::Status;
+use crate::system::{Limits, System};
 use crate::timing::{Driver, rules};
+
+/// Makes straight-line code into something that runs faster.
+pub(super) trait Translator: Clone + Default + Send + Sync + 'static {
+    /// What it makes of a block.
+    type Code: Clone + Send + Sync;
+
+    /// Translates the instructions of a block, each with its address, for the SIMD format that `cpu` has. None of them but
+    /// the last changes the flow of control, unless an access goes wrong.
+    fn translate(&mut self, cpu: &Cpu, insts: &[(u32, Inst)]) -> Self::Code;
+
+    /// Runs a block: how control goes on behind its last instruction, hardware loops left out. It is left earlier only behind
+    /// an instruction whose access was [`Flow::Irregular`](crate::isa::Flow::Irregular) (it has been made) or failed with
+    /// [`Flow::Fault`](crate::isa::Flow::Fault) (it has changed nothing).
+    ///
+    /// `cpu.hart.pc` is the address of the last instruction of the block.
+    fn run(code: &Self::Code, cpu: &mut Cpu) -> Ended;
+
+    /// Everything translated so far is dropped.
+    fn forget(&mut self) {}
+}
 
 /// Why the block loop stopped; timing is settled then.
 pub(super) enum Stop {
@@ -38,7 +74,7 @@ enum Left {
     /// A dot product of the block would wait while SKIP counts; the block has not run.
     DotWaits,
     /// The block was left in its middle, or its last instruction needs a closer look; it is not paid for.
-    Interrupted(Flow),
+    Interrupted(Ended),
     /// The block went on, to this address, where it has not gone before; it is not paid for.
     Unlinked(Exit, u32),
     /// The block went on where it did before and is paid for, but there is more to do than to run the next.
@@ -47,9 +83,9 @@ enum Left {
 
 /// Runs blocks from `now` on, as long as one leads to another and nothing else is to be done. This is where the time goes.
 #[inline(never)]
-fn chain(
+fn chain<T: Translator>(
     cpu: &mut Cpu,
-    entries: &mut [Entry],
+    entries: &mut [Entry<T::Code>],
     now: &mut u32,
     time: &mut Time,
     until: u64,
@@ -69,24 +105,17 @@ fn chain(
         }
         cpu.hart.pc = entry.last;
         let jumps_back = if entry.uses & LOOP_END != 0 { cpu.hart.ends_loop(entry.last) } else { None };
-        let (exit, pc) = match Op::run_block(cpu, &entry.ops) {
-            Flow::Next => match jumps_back {
-                Some(l) => {
-                    let l = &mut cpu.hart.loops[l];
-                    l.count -= 1;
-                    (Exit::Loop, l.start)
-                }
-                None => (Exit::Through, entry.after),
-            },
-            Flow::Jump(target) => (Exit::Jump, target),
-            flow @ (Flow::Irregular
-            | Flow::Again
-            | Flow::Fault
-            | Flow::Trap(_)
-            | Flow::Return
-            | Flow::Sleep) => {
-                break Left::Interrupted(flow);
-            }
+        let ended = T::run(&entry.code, cpu);
+        let (exit, pc) = if let Some(target) = ended.jump() {
+            (Exit::Jump, target)
+        } else if ended != Ended::NEXT {
+            break Left::Interrupted(ended);
+        } else if let Some(l) = jumps_back {
+            let l = &mut cpu.hart.loops[l];
+            l.count -= 1;
+            (Exit::Loop, l.start)
+        } else {
+            (Exit::Through, entry.after)
         };
         let way = &mut entry.ways[exit as usize];
         if way.next_pc != pc {
@@ -111,24 +140,23 @@ fn chain(
     left
 }
 
-impl Machine {
-    /// Runs until the program ends, faults or meets a limit, by blocks wherever that is possible.
-    pub(super) fn run_blocks(&mut self, limits: Limits) -> Status {
+impl<T: Translator> Runner for Blocks<T> {
+    fn run(&mut self, s: &mut System, limits: Limits) -> Status {
         loop {
-            if self.at_limit(limits) {
-                self.rest();
+            if s.at_limit(limits) {
+                s.rest();
                 return Status::Limit;
             }
-            let stop = match self.state_for_blocks() {
-                Ok(Some(state)) => self.blocks(limits, state),
+            let stop = match self.state_for_blocks(s) {
+                Ok(Some(state)) => self.follow(s, limits, state),
                 Ok(None) => Stop::Single,
                 Err(stop) => return stop,
             };
             let done = match stop {
                 // The blocks before it may have used up what was left.
-                Stop::Single | Stop::Failed if self.at_limit(limits) => continue,
-                Stop::Single | Stop::Failed => self.one(&mut ()),
-                Stop::Irregular => Ok(self.consequences()),
+                Stop::Single | Stop::Failed if s.at_limit(limits) => continue,
+                Stop::Single | Stop::Failed => step(self, s, &mut ()),
+                Stop::Irregular => Ok(consequences(self, s)),
                 Stop::Stepped(done) => done,
             };
             match done {
@@ -139,58 +167,72 @@ impl Machine {
         }
     }
 
+    fn settle(&mut self, s: &mut System) {
+        self.settle_costs(s);
+    }
+
+    fn forget_code(&mut self) {
+        self.clear();
+    }
+
+    fn copy(&self) -> Box<dyn Runner> {
+        Box::new(self.clone())
+    }
+}
+
+impl<T: Translator> Blocks<T> {
     /// The state of the pipeline, if blocks can go on from it: nothing is on its way that only the per-instruction path sees
     /// through, and the code is not new.
-    fn state_for_blocks(&mut self) -> Result<Option<u32>, Status> {
-        let exec = &self.exec;
+    fn state_for_blocks(&mut self, s: &mut System) -> Result<Option<u32>, Status> {
+        let exec = &s.exec;
         if !exec.pins.is_empty() || exec.counting() || exec.has_stale_code() {
             return Ok(None);
         }
-        self.pipeline.refill(&mut self.exec)?;
-        let Some(pc) = self.pipeline.next() else { return Ok(None) };
-        self.exec.cpu.hart.pc = pc;
+        s.pipeline.refill(&mut s.exec)?;
+        let Some(pc) = s.pipeline.next() else { return Ok(None) };
+        s.exec.cpu.hart.pc = pc;
         // Whether the end of a loop jumps back was decided before it came into ID.
-        if self.blocks.is_new(pc) || self.exec.cpu.hart.loops.iter().any(|l| l.end == pc) {
+        if self.is_new(pc) || s.exec.cpu.hart.loops.iter().any(|l| l.end == pc) {
             return Ok(None);
         }
         // A sub-group on its way to its CSR is there as far as blocks are concerned.
-        if let Some(group) = self.pipeline.group_on_its_way() {
-            self.exec.cpu.hart.simd.group = group;
+        if let Some(group) = s.pipeline.group_on_its_way() {
+            s.exec.cpu.hart.simd.group = group;
         }
-        let situation = self.pipeline.situation(self.exec.cpu.hart.simd.group);
-        Ok(situation.map(|s| self.blocks.state(s)))
+        let situation = s.pipeline.situation(s.exec.cpu.hart.simd.group);
+        Ok(situation.map(|there| self.state(there)))
     }
 
-    fn blocks(&mut self, limits: Limits, state: u32) -> Stop {
-        if !self.blocks.learn_loop_ends(&self.exec.cpu.hart) {
-            self.forget_code();
+    fn follow(&mut self, s: &mut System, limits: Limits, state: u32) -> Stop {
+        if !self.learn_loop_ends(&s.exec.cpu.hart) {
+            forget_code(self, s);
         }
-        let mut time = Time { state, booked: self.pipeline.booked(), instructions: self.tally.instructions };
-        let mut now = match self.find(self.exec.cpu.hart.pc, time, limits) {
+        let mut time = Time { state, booked: s.pipeline.booked(), instructions: s.tally.instructions };
+        let mut now = match self.find(s, s.exec.cpu.hart.pc, time, limits) {
             Ok(entry) => entry,
             Err(stop) => return stop,
         };
         loop {
             let until = Self::room(limits, time);
-            let told = self.record.told;
-            let left = chain(&mut self.exec.cpu, &mut self.blocks.entries, &mut now, &mut time, until, told);
-            let entry = &self.blocks.entries[now as usize];
+            let told = s.record.told;
+            let left = chain::<T>(&mut s.exec.cpu, &mut self.entries, &mut now, &mut time, until, told);
+            let entry = &self.entries[now as usize];
             let (uses, length, last, block) = (entry.uses, entry.length, entry.last, entry.block);
             let (exit, pc, linked) = match left {
                 Left::OutOfTime if time.booked < Self::room(limits, time) => continue,
                 Left::OutOfTime => {
-                    self.exec.cpu.hart.pc = entry.first;
-                    self.settle(time);
+                    s.exec.cpu.hart.pc = entry.first;
+                    self.settle_now(s, time);
                     return Stop::Single;
                 }
                 Left::DotWaits => {
-                    self.exec.cpu.hart.pc = entry.first;
-                    self.settle(time);
-                    return self.singly(length as usize, limits);
+                    s.exec.cpu.hart.pc = entry.first;
+                    self.settle_now(s, time);
+                    return self.singly(s, length as usize, limits);
                 }
-                Left::Interrupted(flow) => {
-                    let k = length as usize - 1 - self.exec.cpu.left;
-                    return self.interrupted_block(now, k, flow, time);
+                Left::Interrupted(ended) => {
+                    let k = length as usize - 1 - ended.left();
+                    return self.interrupted_block(s, now, k, ended.is_irregular(), time);
                 }
                 Left::Unlinked(exit, pc) => (exit, pc, None),
                 Left::ToDo(exit) => {
@@ -198,37 +240,38 @@ impl Machine {
                     (exit, way.next_pc, Some(way.next))
                 }
             };
-            self.exec.cpu.hart.pc = pc;
+            s.exec.cpu.hart.pc = pc;
             // What lies behind a jump is at the output of the fetch side while the jump is in ID.
-            let ends = |pc| self.blocks.is_loop_end(pc);
+            let ends = |pc| self.is_loop_end(pc);
             if linked.is_none() && (ends(pc) || exit == Exit::Jump && ends(entry.after)) {
-                return self.lead_into_loop_end(now, exit, pc, time);
+                return self.lead_into_loop_end(s, now, exit, pc, time);
             }
             if linked.is_none() {
-                time = self.pay(now, exit, pc, time);
+                time = self.pay(s, now, exit, pc, time);
             }
             if uses & CALLS != 0 {
-                self.called(now, pc, time);
+                self.called(s, now, pc, time);
             }
-            self.tell_quirks(pc);
-            self.check_stack(pc, Some(block));
+            s.tell_quirks(pc);
+            let insts = &self.all[block as usize].insts;
+            s.check_stack(pc, insts);
             if uses & SETS_LOOP != 0 {
-                let inst = self.blocks.all[block as usize].insts.last().map(|i| i.1);
-                self.check_loop(last, &inst.expect("a block is not empty"));
+                let (_, inst) = insts.last().expect("a block is not empty");
+                s.check_loop(last, inst);
             }
-            if uses & SETS_LOOP != 0 && !self.blocks.learn_loop_ends(&self.exec.cpu.hart) {
-                self.settle(time);
-                self.forget_code();
+            if uses & SETS_LOOP != 0 && !self.learn_loop_ends(&s.exec.cpu.hart) {
+                self.settle_now(s, time);
+                forget_code(self, s);
                 return Stop::Stepped(Ok(None));
             }
             now = if let Some(next) = linked {
                 next
             } else {
-                let found = match self.find(pc, time, limits) {
+                let found = match self.find(s, pc, time, limits) {
                     Ok(entry) => entry,
                     Err(stop) => return stop,
                 };
-                let way = &mut self.blocks.entries[now as usize].ways[exit as usize];
+                let way = &mut self.entries[now as usize].ways[exit as usize];
                 (way.next_pc, way.next) = (pc, found);
                 found
             };
@@ -236,14 +279,14 @@ impl Machine {
     }
 
     /// Pays for a block that has run, left on a way that does not lead where it led before; prices it if it is new.
-    fn pay(&mut self, now: u32, exit: Exit, pc: u32, time: Time) -> Time {
-        let inst = self.exec.decode(pc);
+    fn pay(&mut self, s: &mut System, now: u32, exit: Exit, pc: u32, time: Time) -> Time {
+        let inst = s.exec.decode(pc);
         let kind = (pc & 2) as u8 | u8::from(inst.is_some_and(|i| i.size == 4));
-        let entry = &mut self.blocks.entries[now as usize];
+        let entry = &mut self.entries[now as usize];
         entry.settle(exit);
         let known = entry.price(exit, kind);
-        let n = known.unwrap_or_else(|| self.price(now, exit, kind, pc, time));
-        let entry = &mut self.blocks.entries[now as usize];
+        let n = known.unwrap_or_else(|| self.price(s, now, exit, kind, pc, time));
+        let entry = &mut self.entries[now as usize];
         let price = &mut entry.prices[n];
         price.runs += u64::from(known.is_some());
         let way = &mut entry.ways[exit as usize];
@@ -264,68 +307,68 @@ impl Machine {
 
     /// The block at `pc`, where the program goes on, entered in the state of the pipeline that `time` has. Otherwise the
     /// pipeline is settled, and the instructions there are for the per-instruction path.
-    fn find(&mut self, pc: u32, time: Time, limits: Limits) -> Result<u32, Stop> {
-        if self.blocks.is_new(pc) {
-            self.settle(time);
+    fn find(&mut self, s: &mut System, pc: u32, time: Time, limits: Limits) -> Result<u32, Stop> {
+        if self.is_new(pc) {
+            self.settle_now(s, time);
             return Err(Stop::Single);
         }
-        let Some(at) = self.blocks.at(pc, &mut self.exec) else {
-            self.settle(time);
+        let Some(at) = self.at(pc, &mut s.exec) else {
+            self.settle_now(s, time);
             return Err(Stop::Single);
         };
-        if self.holds_changed_code(at) {
-            let length = self.blocks.all[at as usize].insts.len();
-            self.settle(time);
-            return Err(self.singly(length, limits));
+        if s.has_changed_code(&self.all[at as usize].insts) {
+            let length = self.all[at as usize].insts.len();
+            self.settle_now(s, time);
+            return Err(self.singly(s, length, limits));
         }
-        let block = &mut self.blocks.all[at as usize];
+        let block = &mut self.all[at as usize];
         if block.simd && !block.ran {
             block.ran = true;
             let length = block.insts.len();
-            self.settle(time);
-            return Err(self.singly(length, limits));
+            self.settle_now(s, time);
+            return Err(self.singly(s, length, limits));
         }
-        if let Some(known) = self.blocks.entry(at, time.state, self.exec.cpu.hart.simd) {
+        if let Some(known) = self.entry(at, time.state, s.exec.cpu.hart.simd) {
             return Ok(known);
         }
-        let dots = self.dots(at, time);
-        Ok(self.blocks.enter(at, time.state, &self.exec.cpu, dots))
+        let dots = self.dots(s, at, time);
+        Ok(self.enter(at, time.state, &s.exec.cpu, dots))
     }
 
     /// The last instruction of an entry called or returned.
-    pub(super) fn called(&mut self, now: u32, target: u32, time: Time) {
-        let entry = &self.blocks.entries[now as usize];
+    pub(super) fn called(&mut self, s: &mut System, now: u32, target: u32, time: Time) {
+        let entry = &self.entries[now as usize];
         let (last, after) = (entry.last, entry.after);
-        let Some(&(_, inst)) = self.blocks.all[entry.block as usize].insts.last() else {
+        let Some(&(_, inst)) = self.all[entry.block as usize].insts.last() else {
             unreachable!("a block is not empty")
         };
-        self.exec.note_call(&inst, after);
-        if let Some(profile) = &mut self.profile {
+        s.exec.note_call(&inst, after);
+        if let Some(profile) = &mut s.profile {
             let so_far = (time.booked - (rules::FIRST_ISSUE - 1), time.instructions);
             profile.calls.jump(last, &inst, target, so_far);
         }
     }
 
     /// Makes pipeline and instruction count what they are at `time`.
-    fn settle(&mut self, time: Time) {
-        self.settle_at(self.exec.cpu.hart.pc, time);
+    fn settle_now(&mut self, s: &mut System, time: Time) {
+        self.settle_at(s, s.exec.cpu.hart.pc, time);
     }
 
-    /// As [`Machine::settle`], with the instruction at `pc` to come.
-    pub(super) fn settle_at(&mut self, pc: u32, time: Time) {
-        let inst = self.exec.decode(pc);
-        let situation = self.blocks.situation(time.state);
-        self.pipeline.resume(situation, time.booked, pc, inst, self.exec.cpu.hart.simd.group);
-        self.tally.instructions = time.instructions;
+    /// As [`Blocks::settle_now`], with the instruction at `pc` to come.
+    pub(super) fn settle_at(&mut self, s: &mut System, pc: u32, time: Time) {
+        let inst = s.exec.decode(pc);
+        let situation = self.situation(time.state);
+        s.pipeline.resume(situation, time.booked, pc, inst, s.exec.cpu.hart.simd.group);
+        s.tally.instructions = time.instructions;
     }
 
     /// The next `length` instructions one by one, or fewer if something happens.
-    fn singly(&mut self, length: usize, limits: Limits) -> Stop {
+    fn singly(&mut self, s: &mut System, length: usize, limits: Limits) -> Stop {
         for _ in 0..length {
-            if self.at_limit(limits) {
+            if s.at_limit(limits) {
                 break;
             }
-            let done = self.one(&mut ());
+            let done = step(self, s, &mut ());
             if !matches!(done, Ok(None)) {
                 return Stop::Stepped(done);
             }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::decoded::Decoded;
+use crate::decode;
 use crate::exec::{Access, Executed};
 use crate::hart::{Quirk, Simd};
 use crate::isa::{Cause, Cpu, Flow, Inst, Unit, csr};
@@ -15,12 +16,12 @@ const BACKTRACE: usize = 64;
 
 /// The core, its memory, and what waits for it.
 #[derive(Clone)]
-pub(super) struct Executor {
-    pub(super) cpu: Cpu,
+pub(crate) struct Executor {
+    pub(crate) cpu: Cpu,
     decoded: Decoded,
     /// Cycle an interrupt pin rises (as the pipeline counts cycles) and its number, by rising cycle. The pin of the first stays
     /// high until it is taken.
-    pub(super) pins: VecDeque<(u64, u8)>,
+    pub(crate) pins: VecDeque<(u64, u8)>,
     /// Events of the last cycle that are on their way into the performance counters.
     counted: u16,
     /// Words of code that were fetched before a store changed them, as they were.
@@ -31,19 +32,19 @@ pub(super) struct Executor {
     semihosting: bool,
     /// Where control goes behind a trap.
     resume: u32,
-    pub(super) first_trap: Option<Trapped>,
+    pub(crate) first_trap: Option<Trapped>,
     /// Return addresses of the calls the program is in.
-    pub(super) calls: Vec<u32>,
+    pub(crate) calls: Vec<u32>,
     /// Address of the instruction executed last.
-    pub(super) last: u32,
+    pub(crate) last: u32,
     /// The program has asked the host to end it.
-    pub(super) ended: Option<u32>,
+    pub(crate) ended: Option<u32>,
 }
 
 impl Executor {
-    pub(super) fn new(cpu: Cpu, pins: VecDeque<(u64, u8)>, semihosting: bool) -> Self {
+    pub(crate) fn new(cpu: Cpu, pins: VecDeque<(u64, u8)>, semihosting: bool) -> Self {
         Self {
-            decoded: Decoded::new(cpu.hart.quirks),
+            decoded: Decoded::new(cpu.core, cpu.hart.quirks),
             cpu,
             pins,
             counted: 0,
@@ -59,17 +60,17 @@ impl Executor {
     }
 
     /// The instruction at an address.
-    pub(super) fn fetch(&mut self, pc: u32) -> Result<Inst, Fault> {
+    pub(crate) fn fetch(&mut self, pc: u32) -> Result<Inst, Fault> {
         self.decoded.get(&mut self.cpu.mem, pc)
     }
 
     /// Drops everything decoded.
-    pub(super) fn forget_code(&mut self) {
+    pub(crate) fn forget_code(&mut self) {
         self.decoded.clear();
     }
 
     /// Whether old code is still on its way to ID.
-    pub(super) fn has_stale_code(&self) -> bool {
+    pub(crate) fn has_stale_code(&self) -> bool {
         !self.stale.is_empty() || !self.changing.is_empty()
     }
 
@@ -110,7 +111,7 @@ impl Executor {
     }
 
     /// Keeps the return addresses of the last calls, for backtraces.
-    pub(super) fn note_call(&mut self, inst: &Inst, after: u32) {
+    pub(crate) fn note_call(&mut self, inst: &Inst, after: u32) {
         if inst.is_call() {
             if self.calls.len() == BACKTRACE {
                 self.calls.remove(0);
@@ -122,13 +123,13 @@ impl Executor {
     }
 
     /// A store of a block has changed code, which was `words`: for the instructions fetched already it comes too late.
-    pub(super) fn changed(&mut self, words: Vec<(u32, u32)>) {
+    pub(crate) fn changed(&mut self, words: Vec<(u32, u32)>) {
         self.stale.extend(&words);
         self.changing = words;
     }
 
     /// The old words of code of which `holds` says that they were fetched are still to come.
-    pub(super) fn keep_stale(&mut self, holds: impl Fn(u32) -> bool) {
+    pub(crate) fn keep_stale(&mut self, holds: impl Fn(u32) -> bool) {
         self.stale.retain(|w| holds(w.0));
     }
 
@@ -142,9 +143,9 @@ impl Executor {
         let low = half(self, pc)?;
         if low & 3 == 3 {
             let high = half(self, pc.wrapping_add(2))?;
-            Some(crate::decode::decode(u32::from(high) << 16 | u32::from(low)))
+            Some(decode::decode(self.cpu.core, u32::from(high) << 16 | u32::from(low)))
         } else {
-            Some(crate::decode::decode_compressed(low, self.cpu.hart.quirks))
+            Some(decode::decode_compressed(self.cpu.core, low, self.cpu.hart.quirks))
         }
     }
 
@@ -153,7 +154,7 @@ impl Executor {
         let after = issue.pc.wrapping_add(u32::from(inst.size));
         match flow {
             Flow::Sleep if self.pins.is_empty() => Err(Status::Asleep { pc: issue.pc }),
-            Flow::Next | Flow::Irregular | Flow::Again | Flow::Return | Flow::Sleep => Ok(()),
+            Flow::Next | Flow::Irregular | Flow::Return | Flow::Sleep => Ok(()),
             Flow::Jump(_) => {
                 self.note_call(inst, after);
                 Ok(())
@@ -191,10 +192,10 @@ impl Driver for Executor {
         let mem = &self.cpu.mem;
         let low = mem.fetch_half(first | pc & 2).ok()?;
         if low & 3 != 3 {
-            return Some(crate::decode::decode_compressed(low, self.cpu.hart.quirks));
+            return Some(decode::decode_compressed(self.cpu.core, low, self.cpu.hart.quirks));
         }
         let high = mem.fetch_half(if pc & 2 == 0 { first | 2 } else { second }).ok()?;
-        Some(crate::decode::decode(u32::from(high) << 16 | u32::from(low)))
+        Some(decode::decode(self.cpu.core, u32::from(high) << 16 | u32::from(low)))
     }
 
     #[inline]
@@ -233,7 +234,7 @@ impl Driver for Executor {
         }
         let access = address.map(|address| Access { address, split: self.cpu.mem.split });
         if inst.moves_stack() {
-            self.cpu.stack.note(self.cpu.hart.get(2), inst);
+            self.cpu.note_stack(inst);
         }
         Ok(Executed { pc: issue.pc, inst: *inst, flow, access, divisor, cycle: issue.cycle })
     }
@@ -252,7 +253,7 @@ impl Driver for Executor {
     #[inline]
     fn simd(&self) -> Option<Simd> {
         let h = &self.cpu.hart;
-        (h.quirks && h.core == crate::hart::Core::Mpic).then_some(h.simd)
+        (h.quirks && self.cpu.core.has_controller()).then_some(h.simd)
     }
 
     #[inline]
@@ -270,8 +271,12 @@ impl Driver for Executor {
         }
     }
 
+    fn flushes(&self, inst: &Inst) -> bool {
+        self.cpu.core.csr(inst.imm as u32).is_some_and(|csr| csr.flushes)
+    }
+
     fn write_csr(&mut self, pending: u8, still: u8, set_up: bool) {
-        let h = &mut self.cpu.hart;
+        let (core, h) = (self.cpu.core, &mut self.cpu.hart);
         let Some(write) = h.csr_write else { return };
         let of_loop = matches!(write.csr, 0x7C0..=0x7C6);
         if of_loop && set_up {
@@ -281,7 +286,7 @@ impl Driver for Executor {
         for (l, hw) in h.loops.iter_mut().enumerate() {
             hw.count = hw.count.wrapping_add(u32::from(pending >> l & 1));
         }
-        csr::write(h, write);
+        csr::write(core, h, write);
         for (l, hw) in h.loops.iter_mut().enumerate() {
             let left = if write.csr == csr::LOOP_COUNT[l] { still } else { pending };
             hw.count = hw.count.wrapping_sub(u32::from(left >> l & 1));
@@ -304,7 +309,7 @@ impl Driver for Executor {
         let c = &mut h.counters;
         for (n, value) in c.value.iter_mut().enumerate() {
             // A write takes the place of the event.
-            if self.counted >> n & 1 == 1 && written != 0x79F && written != 0x780 + n as u32 {
+            if self.counted >> n & 1 == 1 && written != csr::ALL_COUNTERS && written != 0x780 + n as u32 {
                 *value = if c.mode & 2 != 0 { value.saturating_add(1) } else { value.wrapping_add(1) };
             }
         }
@@ -381,6 +386,6 @@ impl Driver for Executor {
 }
 
 /// The cycle of the pipeline in which a cycle of the reports is.
-pub(super) fn cycle_of_report(cycle: u64) -> u64 {
+pub(crate) fn cycle_of_report(cycle: u64) -> u64 {
     cycle + rules::FIRST_ISSUE - 1
 }

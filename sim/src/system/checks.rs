@@ -3,11 +3,11 @@
 
 use rustc_hash::FxHashSet;
 
-use super::Machine;
+use super::System;
 use crate::decode;
 use crate::elf::Image;
 use crate::hart::HwLoop;
-use crate::isa::{Form, Inst, Unit};
+use crate::isa::{Core, Form, Inst, Unit};
 use crate::memory::Memory;
 use crate::report::Warning;
 
@@ -42,12 +42,12 @@ pub(super) struct Checks {
 }
 
 /// The end of the data, below which a stack that lies above it must not grow; 0 if the program does not say.
-pub(super) fn end_of_data(image: &Image) -> u32 {
+pub(crate) fn end_of_data(image: &Image) -> u32 {
     ENDS_OF_DATA.iter().find_map(|name| image.symbol(name)).unwrap_or(0)
 }
 
 /// What is wrong with a loop, if anything.
-fn verdict(l: HwLoop, mem: &Memory, quirks: bool) -> Option<&'static str> {
+fn verdict(l: HwLoop, core: &Core, mem: &Memory, quirks: bool) -> Option<&'static str> {
     if l.start == l.end {
         return Some(TOO_SHORT);
     }
@@ -57,7 +57,7 @@ fn verdict(l: HwLoop, mem: &Memory, quirks: bool) -> Option<&'static str> {
     let mut pc = l.start;
     for _ in 0..LONGEST_LOOP {
         // Whatever is not there faults when it runs.
-        let inst = decode::fetch(mem, pc, quirks).ok()?;
+        let inst = decode::fetch(core, mem, pc, quirks).ok()?;
         if pc == l.end {
             let control = match inst.row.unit {
                 Unit::Branch
@@ -89,7 +89,7 @@ fn verdict(l: HwLoop, mem: &Memory, quirks: bool) -> Option<&'static str> {
     None
 }
 
-impl Machine {
+impl System {
     fn warn(&mut self, pc: u32, what: &'static str) {
         let warning = Warning { pc, what };
         if !self.record.warnings.contains(&warning) {
@@ -98,7 +98,7 @@ impl Machine {
     }
 
     /// The instruction `inst` at `pc` has set up a loop.
-    pub(super) fn check_loop(&mut self, pc: u32, inst: &Inst) {
+    pub(crate) fn check_loop(&mut self, pc: u32, inst: &Inst) {
         // Start and end are set before the count, or together with it.
         if !matches!(inst.row.form, Form::LoopCount | Form::LoopCountI | Form::LoopSetup | Form::LoopSetupI) {
             return;
@@ -113,31 +113,31 @@ impl Machine {
             return;
         }
         self.checks.loops.insert((pc, l.start, l.end));
-        if let Some(what) = verdict(l, &self.exec.cpu.mem, self.exec.cpu.hart.quirks) {
+        let cpu = &self.exec.cpu;
+        if let Some(what) = verdict(l, cpu.core, &cpu.mem, cpu.hart.quirks) {
             self.warn(pc, what);
         }
     }
 
     /// Tells where the stack grew into the data, if it has; the instruction is one of `among`, or the one at `pc`.
-    pub(super) fn check_stack(&mut self, pc: u32, among: Option<u32>) {
+    pub(crate) fn check_stack(&mut self, pc: u32, among: &[(u32, Inst)]) {
         let Some(word) = self.exec.cpu.stack.crossed.take() else { return };
-        let insts = among.map(|block| &self.blocks.all[block as usize].insts);
-        let exact = insts.and_then(|insts| insts.iter().find(|(_, i)| i.word == word)).map_or(pc, |i| i.0);
+        let exact = among.iter().find(|(_, i)| i.word == word).map_or(pc, |i| i.0);
         self.warn(exact, STACK);
     }
 
     /// A store has changed code.
-    pub(super) fn code_changed(&mut self, words: &[(u32, u32)]) {
+    pub(crate) fn code_changed(&mut self, words: &[(u32, u32)]) {
         if self.checks.changed.len() < MOST_CHANGED {
             self.checks.changed.extend(words.iter().map(|w| w.0));
         }
     }
 
-    /// Whether a block holds code that changed since the last `fence.i` and has not run since.
-    pub(super) fn holds_changed_code(&self, block: u32) -> bool {
+    /// Whether some of these instructions changed since the last `fence.i` and have not run since.
+    pub(crate) fn has_changed_code(&self, insts: &[(u32, Inst)]) -> bool {
         let changed =
             |(pc, inst): &(u32, Inst)| words(*pc, inst).iter().any(|w| self.checks.changed.contains(w));
-        !self.checks.changed.is_empty() && self.blocks.all[block as usize].insts.iter().any(changed)
+        !self.checks.changed.is_empty() && insts.iter().any(changed)
     }
 
     /// The instruction at `pc` has run.

@@ -1,34 +1,34 @@
 //! What a block that has run cost, by the pipeline itself.
 
-use super::executor::Executor;
+use super::Executor;
 use crate::exec::{Access, Executed};
 use crate::hart::Simd;
 use crate::isa::{Flow, Inst, Unit};
 use crate::timing::{Driver, Issue};
 
 /// Instructions that have run already, on their way through the pipeline.
-pub(super) struct Replay<'a> {
-    pub(super) exec: &'a mut Executor,
-    pub(super) insts: &'a [(u32, Inst)],
+pub(crate) struct Replay<'a> {
+    pub(crate) exec: &'a mut Executor,
+    pub(crate) insts: &'a [(u32, Inst)],
     /// What the last of them did.
-    pub(super) last: Executed,
+    pub(crate) last: Executed,
     /// The loop that jumped back behind the last, as a bit, and its start.
-    pub(super) looped: Option<(u8, u32)>,
+    pub(crate) looped: Option<(u8, u32)>,
     /// Ask the loop registers about instructions beyond the last.
-    pub(super) live: bool,
+    pub(crate) live: bool,
     /// A dot product waited.
-    pub(super) waited: bool,
+    pub(crate) waited: bool,
     /// A mixed dot product was held in EX.
-    pub(super) overtaken: bool,
+    pub(crate) overtaken: bool,
     done: usize,
     simd: Simd,
     /// Loops that the start instruction came in for.
-    pub(super) entered: u8,
+    pub(crate) entered: u8,
 }
 
 impl<'a> Replay<'a> {
     /// `insts`, of which the last did what `last` says.
-    pub(super) fn new(exec: &'a mut Executor, insts: &'a [(u32, Inst)], last: Executed) -> Self {
+    pub(crate) fn new(exec: &'a mut Executor, insts: &'a [(u32, Inst)], last: Executed) -> Self {
         // Where in its sub-groups a program is makes no difference to time; every dot product moves on to the next.
         let now = exec.cpu.hart.simd;
         let simd = Simd { format: now.format, group: now.group, ..Simd::default() };

@@ -1,19 +1,13 @@
-//! The fast path: straight-line blocks, executed without stopping, their timing looked up.
-//!
-//! A block holds instructions whose timing follows from the state of the pipeline at its start and from where control goes
-//! at its end. That timing is computed once, by the per-instruction rules themselves, and kept with the block: cycles,
-//! stalls, events and the state of the pipeline afterwards. Everything else (divisions, CSRs, traps, split accesses, the
-//! host device, code that is overwritten, interrupts, performance counters, observers) takes the per-instruction path, which
-//! is the reference: both must agree on every program.
+//! Blocks, their entries, and what is known of where they lead.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::executor::Executor;
-use crate::decode;
+use super::Translator;
 use crate::energy::EventCounts;
 use crate::hart::{Hart, Simd};
-use crate::isa::{Cpu, Inst, Op, Unit, replaces_format};
+use crate::isa::{Cpu, Inst, Unit, replaces_format};
 use crate::profile::Line;
+use crate::system::Executor;
 use crate::timing::{Situation, Stalls};
 
 /// Most instructions of a block.
@@ -94,9 +88,9 @@ pub(super) const OVERTAKEN: u8 = 1 << 5;
 
 /// A block as entered from one state of the pipeline, in one SIMD format.
 #[derive(Clone)]
-pub(super) struct Entry {
-    /// The instructions.
-    pub(super) ops: Box<[Op]>,
+pub(super) struct Entry<C> {
+    /// What the translator made of the instructions.
+    pub(super) code: C,
     /// By [`Exit`].
     pub(super) ways: [Way; 3],
     /// State of the pipeline at its beginning.
@@ -117,7 +111,7 @@ pub(super) struct Entry {
     pub(super) prices: Vec<Price>,
 }
 
-impl Entry {
+impl<C> Entry<C> {
     /// The price of an exit to an instruction of some kind, if it was paid before.
     pub(super) fn price(&self, exit: Exit, kind: u8) -> Option<usize> {
         self.prices.iter().position(|p| (p.exit, p.kind) == (exit, kind))
@@ -152,9 +146,10 @@ pub(super) struct Block {
 
 /// All blocks, and the states of the pipeline they start and end in.
 #[derive(Clone, Default)]
-pub(super) struct Blocks {
+pub(in super::super) struct Blocks<T: Translator> {
+    translator: T,
     pub(super) all: Vec<Block>,
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry<T::Code>>,
     by_address: FxHashMap<u32, Option<u32>>,
     /// Where control has been.
     seen: FxHashSet<u32>,
@@ -165,12 +160,13 @@ pub(super) struct Blocks {
     short_loops: Vec<u32>,
 }
 
-impl Blocks {
+impl<T: Translator> Blocks<T> {
     /// Forgets everything that depends on code.
     pub(super) fn clear(&mut self) {
         self.all.clear();
         self.entries.clear();
         self.by_address.clear();
+        self.translator.forget();
     }
 
     /// Number of a state of the pipeline.
@@ -249,7 +245,7 @@ impl Blocks {
         let &(last, inst) = block.insts.last().expect("a block is not empty");
         let bit = |set: bool, bit: u8| if set { bit } else { 0 };
         self.entries.push(Entry {
-            ops: Op::block(cpu, block.insts.iter().map(|&(pc, inst)| folded(pc, inst))),
+            code: self.translator.translate(cpu, &block.insts),
             state,
             length: block.insts.len() as u32,
             first: block.insts[0].0,
@@ -314,13 +310,4 @@ impl Blocks {
             Unit::Div | Unit::Divu | Unit::Csr | Unit::Fence | Unit::Trap | Unit::Mret | Unit::Wfi => None,
         }
     }
-}
-
-/// An instruction that does without its address: only the last of a block sees the program counter.
-fn folded(pc: u32, inst: Inst) -> Inst {
-    if inst.row.name == "auipc" {
-        let value = pc.wrapping_add(inst.imm as u32);
-        return inst.with(decode::decode(0x37).row, value as i32);
-    }
-    inst
 }

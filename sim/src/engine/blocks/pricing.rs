@@ -1,39 +1,38 @@
-//! What blocks cost, by the pipeline itself (see [`super::replay`]), and what becomes of those that are left in their middle.
+//! What blocks cost, by the pipeline itself (see [`Replay`]), and what becomes of those that are left in their middle.
 
-use super::Machine;
-use super::blocks::{CALLS, DOT_WAITS, Exit, LOOP_END, OVERTAKEN, Price};
-use super::fast::{Stop, Time};
-use super::replay::Replay;
+use super::table::{CALLS, DOT_WAITS, Exit, LOOP_END, OVERTAKEN, Price};
+use super::{Blocks, Stop, Time, Translator};
 use crate::exec::{Access, Executed};
 use crate::isa::Flow;
 use crate::profile::Line;
+use crate::system::{Replay, System};
 use crate::timing::Driver;
 
-impl Machine {
+impl<T: Translator> Blocks<T> {
     /// How the dot products of a block fare that is entered at `time`: bits of an entry's uses.
-    pub(super) fn dots(&mut self, at: u32, time: Time) -> u8 {
-        let block = &self.blocks.all[at as usize];
+    pub(super) fn dots(&mut self, s: &mut System, at: u32, time: Time) -> u8 {
+        let block = &self.all[at as usize];
         if !block.simd {
             return 0;
         }
         let insts = block.insts.clone();
-        let stalls = self.pipeline.stalls;
-        self.settle_at(insts[0].0, time);
+        let stalls = s.pipeline.stalls;
+        self.settle_at(s, insts[0].0, time);
         let &(address, inst) = insts.last().expect("a block is not empty");
-        let mut replay = Replay::new(&mut self.exec, &insts, Executed::plain(address, inst));
+        let mut replay = Replay::new(&mut s.exec, &insts, Executed::plain(address, inst));
         for _ in 0..insts.len() {
-            let Ok(_) = self.pipeline.step(&mut replay);
+            let Ok(_) = s.pipeline.step(&mut replay);
         }
         let (waited, overtaken) = (replay.waited, replay.overtaken);
-        self.pipeline.stalls = stalls;
+        s.pipeline.stalls = stalls;
         (if waited { DOT_WAITS } else { 0 }) | if overtaken { OVERTAKEN } else { 0 }
     }
 
     /// Accounts for the first instructions of a block that ran, by the pipeline, from the state it is in. With a profile, says
     /// what each of them cost.
-    fn replay(&mut self, at: u32, past: Past) -> (Box<[Line]>, u8) {
-        let Self { exec, pipeline, tally, blocks, profile, .. } = self;
-        let insts = &blocks.all[at as usize].insts[..past.length];
+    fn replay(&self, s: &mut System, at: u32, past: Past) -> (Box<[Line]>, u8) {
+        let System { exec, pipeline, tally, profile, .. } = s;
+        let insts = &self.all[at as usize].insts[..past.length];
         let Some(&(pc, inst)) = insts.last() else { return (Box::default(), 0) };
         let last = Executed { flow: past.flow, access: past.access, ..Executed::plain(pc, inst) };
         let mut replay = Replay::new(exec, insts, last);
@@ -61,116 +60,139 @@ impl Machine {
     }
 
     /// How a block ended that has run whole, with this exit to `pc`.
-    fn past(&self, now: u32, exit: Exit, pc: u32) -> Past {
-        let entry = &self.blocks.entries[now as usize];
+    fn past(&self, s: &System, now: u32, exit: Exit, pc: u32) -> Past {
+        let entry = &self.entries[now as usize];
         let length = entry.length as usize;
         let flow = if exit == Exit::Jump { Flow::Jump(pc) } else { Flow::Next };
         let looped = (exit == Exit::Loop).then(|| {
-            let loops = &self.exec.cpu.hart.loops;
+            let loops = &s.exec.cpu.hart.loops;
             // Loop 0 is looked at first.
             let l = usize::from(loops[0].end != entry.last || loops[0].start != pc);
             (1 << l, pc)
         });
-        let access = Some(Access { address: self.exec.cpu.mem.base(), split: false });
+        let access = Some(Access { address: s.exec.cpu.mem.base(), split: false });
         Past { length, flow, access, looped, live: false, refills: true }
     }
 
     /// What a block costs that has just run for the first time with this entry and exit: the number of the price.
-    pub(super) fn price(&mut self, now: u32, exit: Exit, kind: u8, pc: u32, time: Time) -> usize {
-        let entry = &self.blocks.entries[now as usize];
+    pub(super) fn price(
+        &mut self,
+        s: &mut System,
+        now: u32,
+        exit: Exit,
+        kind: u8,
+        pc: u32,
+        time: Time,
+    ) -> usize {
+        let entry = &self.entries[now as usize];
         let (at, first) = (entry.block, entry.first);
-        let past = self.past(now, exit, pc);
-        self.settle_at(first, time);
-        let (stalls, tally) = (self.pipeline.stalls, self.tally.clone());
-        let (lines, _) = self.replay(at, past);
-        let group = self.exec.cpu.hart.simd.group;
-        let situation = self.pipeline.situation(group).expect("blocks leave nothing on its way");
-        let state = self.blocks.state(situation);
-        let cycles = (self.pipeline.booked() - time.booked) as u32;
-        let stalls = std::array::from_fn(|s| self.pipeline.stalls[s] - stalls[s]);
-        let counts = self.tally.counts.since(&tally.counts);
+        let past = self.past(s, now, exit, pc);
+        self.settle_at(s, first, time);
+        let (stalls, tally) = (s.pipeline.stalls, s.tally.clone());
+        let (lines, _) = self.replay(s, at, past);
+        let group = s.exec.cpu.hart.simd.group;
+        let situation = s.pipeline.situation(group).expect("blocks leave nothing on its way");
+        let state = self.state(situation);
+        let cycles = (s.pipeline.booked() - time.booked) as u32;
+        let stalls = std::array::from_fn(|n| s.pipeline.stalls[n] - stalls[n]);
+        let counts = s.tally.counts.since(&tally.counts);
         // What it cost is paid when prices are settled.
-        self.pipeline.stalls = std::array::from_fn(|s| self.pipeline.stalls[s] - stalls[s]);
-        let macs = self.tally.macs - tally.macs;
-        self.tally = tally;
-        let entry = &mut self.blocks.entries[now as usize];
+        s.pipeline.stalls = std::array::from_fn(|n| s.pipeline.stalls[n] - stalls[n]);
+        let macs = s.tally.macs - tally.macs;
+        s.tally = tally;
+        let entry = &mut self.entries[now as usize];
         entry.prices.push(Price { exit, kind, runs: 1, cycles, state, stalls, counts, macs, lines });
         entry.prices.len() - 1
     }
 
     /// A block that has run whole leads to the end of a loop. Whether that jumps back is seen before the instruction is in ID, so
     /// the pipeline itself goes there.
-    pub(super) fn lead_into_loop_end(&mut self, now: u32, exit: Exit, pc: u32, time: Time) -> Stop {
-        let entry = &self.blocks.entries[now as usize];
+    pub(super) fn lead_into_loop_end(
+        &mut self,
+        s: &mut System,
+        now: u32,
+        exit: Exit,
+        pc: u32,
+        time: Time,
+    ) -> Stop {
+        let entry = &self.entries[now as usize];
         let (at, first, uses, length) = (entry.block, entry.first, entry.uses, entry.length);
-        let past = Past { live: true, ..self.past(now, exit, pc) };
-        self.settle_at(first, time);
-        let (_, entered) = self.replay(at, past);
+        let past = Past { live: true, ..self.past(s, now, exit, pc) };
+        self.settle_at(s, first, time);
+        let (_, entered) = self.replay(s, at, past);
         // The block's own jump back has been counted.
         let own = past.looped.map_or(0, |l| l.0);
-        self.exec.looped(entered & !own);
-        self.tally.instructions += u64::from(length);
-        if let Some(next) = self.pipeline.next() {
-            self.exec.cpu.hart.pc = next;
+        s.exec.looped(entered & !own);
+        s.tally.instructions += u64::from(length);
+        if let Some(next) = s.pipeline.next() {
+            s.exec.cpu.hart.pc = next;
         }
         if uses & CALLS != 0 {
-            let time = Time { booked: self.pipeline.booked(), instructions: self.tally.instructions, ..time };
-            self.called(now, pc, time);
+            let time = Time { booked: s.pipeline.booked(), instructions: s.tally.instructions, ..time };
+            self.called(s, now, pc, time);
         }
-        self.tell_quirks(pc);
+        s.tell_quirks(pc);
+        s.check_stack(pc, &self.all[at as usize].insts);
         Stop::Stepped(Ok(None))
     }
 
-    /// Instruction `k` of a block did something irregular: accounts for what ran, and leaves the rest to the pipeline.
+    /// Instruction `k` of a block made an irregular access, or failed in it: accounts for what ran, and leaves the rest to the pipeline.
     #[cold]
-    pub(super) fn interrupted_block(&mut self, now: u32, k: usize, flow: Flow, time: Time) -> Stop {
-        let entry = &self.blocks.entries[now as usize];
+    pub(super) fn interrupted_block(
+        &mut self,
+        s: &mut System,
+        now: u32,
+        k: usize,
+        irregular: bool,
+        time: Time,
+    ) -> Stop {
+        let entry = &self.entries[now as usize];
         let (at, first, loop_end) = (entry.block, entry.first, entry.uses & LOOP_END != 0);
-        let block = &self.blocks.all[at as usize];
+        let block = &self.all[at as usize];
         let ((address, _), last) = (block.insts[k], k + 1 == block.insts.len());
-        self.tell_quirks(address);
+        s.tell_quirks(address);
+        s.check_stack(address, &block.insts);
         let mut past = Past {
             length: k,
             flow: Flow::Next,
-            access: Some(Access { address: self.exec.cpu.mem.base(), split: false }),
+            access: Some(Access { address: s.exec.cpu.mem.base(), split: false }),
             looped: None,
             live: true,
             refills: false,
         };
-        if flow != Flow::Irregular {
+        if !irregular {
             // It has changed nothing: the pipeline runs into it again and tells.
-            self.settle_at(first, time);
-            self.replay(at, past);
-            self.tally.instructions += k as u64;
-            self.exec.cpu.hart.pc = address;
+            self.settle_at(s, first, time);
+            self.replay(s, at, past);
+            s.tally.instructions += k as u64;
+            s.exec.cpu.hart.pc = address;
             return Stop::Failed;
         }
         past.length = k + 1;
-        self.exec.last = address;
-        let mem = &self.exec.cpu.mem;
+        s.exec.last = address;
+        let mem = &s.exec.cpu.mem;
         past.access = Some(Access { address: mem.last, split: mem.split });
         if loop_end && last {
-            past.looped = self.exec.ends_loop(address, 0);
+            past.looped = s.exec.ends_loop(address, 0);
         }
-        if let Some(words) = self.exec.cpu.mem.overwritten_code.clone().filter(|_| self.exec.cpu.hart.quirks)
-        {
-            self.exec.changed(words);
+        if let Some(words) = s.exec.cpu.mem.overwritten_code.clone().filter(|_| s.exec.cpu.hart.quirks) {
+            s.exec.changed(words);
         }
-        self.settle_at(first, time);
-        let (_, entered) = self.replay(at, past);
-        self.exec.looped(entered);
-        let pipeline = &self.pipeline;
-        self.exec.keep_stale(|word| pipeline.holds(word));
-        self.tally.instructions += k as u64 + 1;
-        if let Some(next) = self.pipeline.next() {
-            self.exec.cpu.hart.pc = next;
+        self.settle_at(s, first, time);
+        let (_, entered) = self.replay(s, at, past);
+        s.exec.looped(entered);
+        let pipeline = &s.pipeline;
+        s.exec.keep_stale(|word| pipeline.holds(word));
+        s.tally.instructions += k as u64 + 1;
+        if let Some(next) = s.pipeline.next() {
+            s.exec.cpu.hart.pc = next;
         }
         Stop::Irregular
     }
 
     /// Adds what the blocks cost to the totals.
-    pub(super) fn settle_costs(&mut self) {
-        for entry in &mut self.blocks.entries {
+    pub(super) fn settle_costs(&mut self, s: &mut System) {
+        for entry in &mut self.entries {
             for exit in [Exit::Through, Exit::Jump, Exit::Loop] {
                 entry.settle(exit);
             }
@@ -179,27 +201,19 @@ impl Machine {
                 if runs == 0 {
                     continue;
                 }
-                for (total, n) in self.pipeline.stalls.iter_mut().zip(price.stalls) {
+                for (total, n) in s.pipeline.stalls.iter_mut().zip(price.stalls) {
                     *total += n * runs;
                 }
-                self.tally.counts.add(&price.counts, runs);
-                self.tally.macs += price.macs * runs;
-                if let Some(profile) = &mut self.profile {
-                    let insts = &self.blocks.all[entry.block as usize].insts;
+                s.tally.counts.add(&price.counts, runs);
+                s.tally.macs += price.macs * runs;
+                if let Some(profile) = &mut s.profile {
+                    let insts = &self.all[entry.block as usize].insts;
                     for ((pc, _), line) in insts.iter().zip(&price.lines) {
                         profile.add(*pc, line, runs);
                     }
                 }
             }
         }
-    }
-
-    /// Drops everything decoded.
-    pub(super) fn forget_code(&mut self) {
-        self.settle_costs();
-        self.blocks.clear();
-        self.exec.forget_code();
-        self.pipeline.forget_code();
     }
 }
 

@@ -7,16 +7,16 @@ use crate::timing::rules;
 
 /// The counts of a run.
 #[derive(Clone, Default)]
-pub(super) struct Tally {
-    pub(super) instructions: u64,
-    pub(super) macs: u64,
-    pub(super) counts: EventCounts,
+pub(crate) struct Tally {
+    pub(crate) instructions: u64,
+    pub(crate) macs: u64,
+    pub(crate) counts: EventCounts,
 }
 
 impl Tally {
     /// Counts an instruction, but for the number of them.
     #[inline]
-    pub(super) fn add(&mut self, cpu: &Cpu, e: &Executed) {
+    pub(crate) fn add(&mut self, cpu: &Cpu, e: &Executed) {
         let c = &mut self.counts;
         // A word is requested once for the instruction that starts it; a jump asks anew and drops what was prefetched.
         c.fetch_words += u64::from(e.pc & 2 == 0 || e.inst.size == 4);

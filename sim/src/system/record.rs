@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
-use super::Machine;
+use super::System;
 use crate::energy::{Energy, EventCounts};
 use crate::hart::Quirk;
 use crate::memory::device;
@@ -32,7 +32,7 @@ struct Mark {
 
 /// What a run has to tell: markers with what was counted at each, and warnings.
 #[derive(Clone, Default)]
-pub(super) struct Record {
+pub(crate) struct Record {
     events: Vec<Event>,
     /// There were more than are kept.
     events_lost: bool,
@@ -40,14 +40,14 @@ pub(super) struct Record {
     marks: Vec<Mark>,
     /// Names of regions, by the id that opens them.
     names: BTreeMap<u32, String>,
-    pub(super) warnings: Vec<Warning>,
+    pub(crate) warnings: Vec<Warning>,
     /// Bits of the corners warned of.
-    pub(super) told: u16,
+    pub(crate) told: u16,
 }
 
 impl Record {
     /// For a program that calls its regions by `names`.
-    pub(super) fn new(names: BTreeMap<u32, String>) -> Self {
+    pub(crate) fn new(names: BTreeMap<u32, String>) -> Self {
         Self { names, ..Self::default() }
     }
 
@@ -70,9 +70,9 @@ impl Record {
     }
 }
 
-impl Machine {
+impl System {
     /// Warns of the corners that were met for the first time, by the instruction at `pc`.
-    pub(super) fn tell_quirks(&mut self, pc: u32) {
+    pub(crate) fn tell_quirks(&mut self, pc: u32) {
         let met = std::mem::take(&mut self.exec.cpu.hart.quirks_met) & !self.record.told;
         if met != 0 {
             self.record.told |= met;
@@ -81,13 +81,14 @@ impl Machine {
         }
     }
 
-    /// A marker was stored, `late` cycles after memory could have granted it.
-    pub(super) fn mark(&mut self, id: u32, late: u64) {
+    /// A marker was stored.
+    pub(crate) fn mark(&mut self, id: u32) {
+        // Memory may grant it later than it could.
+        let late = self.until_granted();
         if self.record.events.len() == MOST_EVENTS {
             self.record.events_lost = true;
             return;
         }
-        self.settle_costs();
         self.record.events.push(Event {
             id,
             cycle: self.pipeline.cycles() + late,
@@ -100,13 +101,13 @@ impl Machine {
     }
 
     /// Event counts so far, cycles and stalls filled in.
-    pub(super) fn event_counts(&self) -> EventCounts {
+    pub(crate) fn event_counts(&self) -> EventCounts {
         let cycles = self.pipeline.cycles();
         EventCounts { cycles, stalls: cycles - self.tally.instructions.min(cycles), ..self.tally.counts }
     }
 
-    pub(super) fn outcome(&mut self, status: Status) -> Outcome {
-        self.settle_costs();
+    /// What is to be said of the run so far, if it ended as `status` says.
+    pub(crate) fn outcome(&mut self, status: Status) -> Outcome {
         let counts = self.event_counts();
         let so_far = (self.pipeline.cycles(), self.tally.instructions);
         if let Some(profile) = &mut self.profile {
@@ -143,7 +144,7 @@ impl Machine {
     }
 
     /// Regions from the markers: odd id k to the next marker k + 1.
-    pub(super) fn regions(&self) -> Vec<Region> {
+    pub(crate) fn regions(&self) -> Vec<Region> {
         // Backwards, so that the next marker with an id is the one seen last.
         let mut next = FxHashMap::default();
         let mut ends = vec![None; self.record.events.len()];
