@@ -1,6 +1,7 @@
 """What the tests share: the project's own programs, networks and search program."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -115,3 +116,11 @@ def found(tmp_path_factory, strokes, table):
     )
     events = list(search)
     return search.run(), events
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_interrupts():
+    """Whatever started the tests in the background may have had Ctrl-C ignored, which processes inherit."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
