@@ -227,6 +227,23 @@ fn done(dir: &Path, cluster: &Cluster) -> Result<u64, Failed> {
     status["done"].as_u64().ok_or_else(|| "no number of cells".into())
 }
 
+/// Sends a running task the signal that Slurm sends before the time limit; whether Slurm then has it in its queue again.
+fn back_in_the_queue(cluster: &Cluster) -> Result<bool, Failed> {
+    let running =
+        run(cluster.command("squeue").args(["--noheader", "--array", "--states=RUNNING", "--format=%i"]))?;
+    let Some(task) = running.lines().next().map(str::trim) else { return Ok(false) };
+    run(cluster.command("scancel").args(["--batch", "--signal=USR1", task]))?;
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(60) {
+        let told = run(cluster.command("scontrol").args(["--oneliner", "show", "job", task]))?;
+        if told.split_whitespace().any(|word| word == "Restarts=1") {
+            return Ok(true);
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    Err(format!("task {task} did not go back into the queue").into())
+}
+
 fn disturbed() -> Result<(), Failed> {
     let [calm, slurm] = [(); 2].map(|()| tempfile::tempdir());
     let (calm, slurm) = (calm?, slurm?);
@@ -239,7 +256,7 @@ fn disturbed() -> Result<(), Failed> {
     let cluster = Cluster::start()?;
     let dir = slurm.path();
     let start = Instant::now();
-    let (mut killed, mut restarted) = (0, false);
+    let (mut killed, mut restarted, mut told) = (0, false, false);
     while done(dir, &cluster)? < 24 {
         // The first time all of it, then what tasks left that were killed.
         if cluster.jobs()? == 0 {
@@ -254,7 +271,9 @@ fn disturbed() -> Result<(), Failed> {
             }
         }
         std::thread::sleep(Duration::from_millis(1500));
-        if killed < 5
+        if !told && !workers(dir).is_empty() {
+            told = back_in_the_queue(&cluster)?;
+        } else if killed < 5
             && let Some(&worker) = workers(dir).first()
         {
             rustix::process::kill_process(worker, rustix::process::Signal::KILL)?;
@@ -269,8 +288,11 @@ fn disturbed() -> Result<(), Failed> {
             return Err(format!("not done after 15 minutes:\n{log}").into());
         }
     }
-    if killed < 5 || !restarted {
-        return Err(format!("{killed} workers killed, controller restarted: {restarted}").into());
+    if killed < 5 || !restarted || !told {
+        return Err(format!(
+            "{killed} workers killed, controller restarted: {restarted}, task told to stop: {told}"
+        )
+        .into());
     }
     for dir in [calm.path(), dir] {
         nas_search(dir, None, &["report", "sweep", "--out", "report"])?;

@@ -139,6 +139,27 @@ fn who_died_elsewhere_is_missed_after_a_while() {
 }
 
 #[test]
+fn a_folder_may_be_away_for_a_while() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path();
+    plan(
+        dir,
+        "name = \"one\"\n[options]\nepochs = \"8/1/1\"\nsimulate = 1\n[[search]]\ngranularity = \"fixed\"\nfixed = \"w8a8\"\n",
+    );
+    let mut worker = worker(dir, &["--lease", "60s"]);
+    while !dir.join("sweep/cells/warm-up-1/warmup.safetensors").exists() {
+        assert!(worker.try_wait().expect("asked").is_none(), "the worker ended early");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    fs::rename(dir.join("sweep"), dir.join("away")).expect("moved");
+    // Longer than an epoch, so that a state cannot be saved meanwhile.
+    std::thread::sleep(Duration::from_secs(4));
+    fs::rename(dir.join("away"), dir.join("sweep")).expect("moved back");
+    assert!(worker.wait().expect("it ends").success());
+    assert!(dir.join("sweep/queue/run.done").exists());
+}
+
+#[test]
 fn what_fails_is_said_and_the_rest_goes_on() {
     let dir = tempfile::tempdir().expect("a folder");
     let dir = dir.path();

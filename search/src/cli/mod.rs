@@ -3,6 +3,7 @@
 mod data;
 mod events;
 mod model;
+mod parse;
 mod report;
 mod search;
 mod sweep;
