@@ -242,7 +242,8 @@ impl<'a> Worker<'a> {
                     self.patiently("let go of a cell", || queue.change(&cell.id, claim, &State::Planned))?;
                     return Ok(Outcome::Interrupted);
                 }
-                Err(e) if is_of_storage(&e) => {
+                // Where the folder is away, whatever went wrong did so for that.
+                Err(e) if is_of_storage(&e) || !Sweep::is_in(&self.sweep.folder) => {
                     if tries == TRIES || self.should_stop() {
                         self.patiently("let go of a cell", || {
                             queue.change(&cell.id, claim, &State::Planned)
@@ -250,7 +251,8 @@ impl<'a> Worker<'a> {
                         return Err(e).with_context(|| format!("cell {}", cell.id));
                     }
                     self.listener.say(&format!("{}: {e:#}; trying again", cell.id));
-                    self.sleep(Duration::from_secs(5) * tries);
+                    self.patiently("go on", || std::fs::metadata(self.sweep.folder.join(super::RECORD)))?;
+                    self.sleep(Duration::from_secs(2) * tries);
                     tries += 1;
                 }
                 Err(e) => {
@@ -340,6 +342,7 @@ fn is_of_storage(e: &anyhow::Error) -> bool {
     e.chain().any(|cause| {
         let io = cause.downcast_ref::<io::Error>();
         io.is_some_and(|e| e.kind() != io::ErrorKind::InvalidData)
+            || matches!(cause.downcast_ref(), Some(TrainError::Checkpoint(CheckpointError::Write { .. })))
             || matches!(cause.downcast_ref(), Some(CheckpointError::Write { .. }))
             || cause.downcast_ref::<Busy>().is_some()
     })
