@@ -13,9 +13,11 @@ use mpic_kernels::graph::{self as model, Graph};
 mod import;
 
 #[allow(dead_code)]
+#[path = "../../search/src/data/npy.rs"]
+mod npy;
+
 mod data {
-    #[path = "../../../search/src/data/npy.rs"]
-    pub mod npy;
+    pub(crate) use crate::npy;
 }
 
 mod train {
