@@ -108,12 +108,22 @@ pub fn targets(net: &IntNet) -> Vec<Target> {
 /// # Errors
 /// If there is no such network.
 pub fn targets_of(name: &str) -> Result<Vec<Target>, MeasureError> {
+    Ok(targets(&network_of(name, 8, 8)?))
+}
+
+/// The integer network of a `network.json`, or a random one with these widths everywhere of a graph: a built-in name, a TOML or
+/// an ONNX file.
+///
+/// # Errors
+/// If there is no such network.
+pub fn network_of(name: &str, weights: u8, activations: u8) -> Result<IntNet, MeasureError> {
     let path = Path::new(name);
     if graph::built_in(name).is_none() && path.extension().is_some_and(|e| e == "json") {
-        return Ok(targets(&IntNet::load(path)?));
+        return Ok(IntNet::load(path)?);
     }
     let source = Source::load(name)?;
-    Ok(targets(&random::of(source.graph(), &mut random::seeded(0), 8, &mut |_, n| vec![8; n])))
+    let mut widths = |_: &mut ChaCha8Rng, n: usize| vec![weights; n];
+    Ok(random::of(source.graph(), &mut random::seeded(0), activations, &mut widths))
 }
 
 /// Completes the table in a file for `targets`, or for every built-in network where there are none. A table that is stale

@@ -41,6 +41,20 @@ impl Network {
         &self.net.tensors[self.net.output]
     }
 
+    /// What the reference says of samples, as made of its codes, shaped as the samples were given.
+    fn said<'py, T: numpy::Element + Copy>(
+        &self,
+        py: Python<'py>,
+        x: &Bound<'py, PyAny>,
+        layout: Option<&str>,
+        of: impl Fn(i32) -> T,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let Samples { codes, single } = arrays::codes(self.input(), x, layout)?;
+        let outputs = self.outputs(py, &codes)?;
+        let outputs = outputs.into_iter().map(|row| row.into_iter().map(&of).collect()).collect();
+        as_given(rows(py, outputs, self.output().len()), single)
+    }
+
     /// Output codes of the reference for every sample.
     fn outputs(&self, py: Python<'_>, codes: &[Vec<i32>]) -> PyResult<Vec<Vec<i32>>> {
         let fast = Fast::new(&self.net);
@@ -161,9 +175,7 @@ impl Network {
         x: &Bound<'py, PyAny>,
         layout: Option<&str>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let Samples { codes, single } = arrays::codes(self.input(), x, layout)?;
-        let outputs = self.outputs(py, &codes)?;
-        as_given(rows(py, outputs, self.output().len()), single)
+        self.said(py, x, layout, |code| code)
     }
 
     /// What the network says, in real numbers: shape (N, outputs), or (outputs,) for one sample.
@@ -174,12 +186,8 @@ impl Network {
         x: &Bound<'py, PyAny>,
         layout: Option<&str>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let Samples { codes, single } = arrays::codes(self.input(), x, layout)?;
-        let outputs = self.outputs(py, &codes)?;
         let t = self.output();
-        let real = |code: i32| t.scale * (f64::from(code) - f64::from(t.zero_point));
-        let outputs = outputs.into_iter().map(|row| row.into_iter().map(real).collect()).collect();
-        as_given(rows(py, outputs, t.len()), single)
+        self.said(py, x, layout, |code| t.scale * (f64::from(code) - f64::from(t.zero_point)))
     }
 
     /// The network as an ELF, written to ``path`` if there is one.

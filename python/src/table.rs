@@ -1,17 +1,15 @@
 //! Measured costs.
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use mpic_kernels::graph;
+use mpic_kernels::files;
 use mpic_kernels::lut::{self, Cost, Lut, queries};
 use mpic_kernels::measure::{self, Progress};
 use mpic_kernels::net::{IntLayer, IntNet};
-use mpic_kernels::source::Source;
-use mpic_kernels::{files, random};
 use numpy::PyArray1;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -47,14 +45,7 @@ impl Model<'_> {
                 )));
             }
         }
-        if graph::built_in(&name).is_none()
-            && Path::new(&name).extension().is_some_and(|e| e.eq_ignore_ascii_case("json"))
-        {
-            return IntNet::load(name.as_ref()).map_err(error);
-        }
-        let source = Source::load(&name).map_err(error)?;
-        let mut widths = |_: &mut _, n: usize| vec![weights; n];
-        Ok(random::of(source.graph(), &mut random::seeded(0), activations, &mut widths))
+        measure::network_of(&name, weights, activations).map_err(error)
     }
 }
 

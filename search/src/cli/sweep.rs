@@ -5,7 +5,7 @@ use std::process::{Child, Command};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Parser as _;
 
 use super::search::{self, Asked, STOP, typed, watch_for_interruption};
@@ -69,8 +69,8 @@ pub(super) struct SubmitArgs {
     #[arg(value_name = "SWEEP")]
     sweep: PathBuf,
     /// Submit to Slurm, the one scheduler known so far
-    #[arg(long, required = true)]
-    slurm: bool,
+    #[arg(long = "slurm", required = true)]
+    _slurm: bool,
     /// Cells that one task of an array works on
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     chunk: u32,
@@ -247,7 +247,6 @@ pub(super) fn status(args: &StatusArgs) -> Result<u8> {
 }
 
 pub(super) fn submit(args: &SubmitArgs) -> Result<u8> {
-    ensure!(args.slurm, "--slurm is the one scheduler known so far");
     parse_duration(&args.lease).map_err(|e| anyhow!(e))?;
     let sweep = Sweep::open(&args.sweep)?;
     let program = std::env::current_exe().context("cannot find this program for the script")?;

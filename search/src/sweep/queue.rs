@@ -150,6 +150,9 @@ impl Queue {
         worker: &str,
         states: &BTreeMap<String, State>,
     ) -> io::Result<BTreeMap<String, Duration>> {
+        if !states.values().any(|s| matches!(s, State::Claimed { .. })) {
+            return Ok(BTreeMap::new());
+        }
         let clock = self.folder.join(format!(".clock-{worker}"));
         let file = File::create(&clock)?;
         touch(&clock)?;
