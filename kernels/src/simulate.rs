@@ -1,5 +1,7 @@
 //! Deployed networks on the simulator: outputs, cycles and energy.
 
+use std::sync::Mutex;
+
 use mpic_sim::report::Region;
 use mpic_sim::{Config, Image, Limits, Machine, Status};
 use rayon::prelude::*;
@@ -44,11 +46,25 @@ pub enum SimulateError {
 pub fn run(deployment: &Deployment, inputs: &[Vec<i32>], quirks: bool) -> Result<Vec<Run>, SimulateError> {
     let image = Image::parse(&deployment.elf).map_err(|e| SimulateError::Load(e.to_string()))?;
     let config = Config { quirks, ..Config::default() };
-    let loaded = Machine::new(&image, &config).map_err(|e| SimulateError::Load(e.to_string()))?;
-    inputs.par_iter().map(|codes| one(loaded.clone(), deployment, codes)).collect()
+    let mut first = Machine::new(&image, &config).map_err(|e| SimulateError::Load(e.to_string()))?;
+    let loaded = first.snapshot();
+    let Some((one_input, others)) = inputs.split_first() else { return Ok(Vec::new()) };
+    // What the engine makes of the code for the first input serves the others.
+    let run = one(&mut first, deployment, one_input)?;
+    let idle = Mutex::new(Vec::new());
+    let again = |codes: &Vec<i32>| {
+        let machine = idle.lock().expect("no thread panics with it").pop();
+        let mut machine: Machine = machine.unwrap_or_else(|| first.clone());
+        machine.restore(&loaded);
+        let run = one(&mut machine, deployment, codes);
+        idle.lock().expect("no thread panics with it").push(machine);
+        run
+    };
+    let others = others.par_iter().map(again);
+    std::iter::once(Ok(run)).chain(others.collect::<Vec<_>>()).collect()
 }
 
-fn one(mut machine: Machine, deployment: &Deployment, codes: &[i32]) -> Result<Run, SimulateError> {
+fn one(machine: &mut Machine, deployment: &Deployment, codes: &[i32]) -> Result<Run, SimulateError> {
     if !machine.write(deployment.input_address, &deployment.pack_input(codes)) {
         return Err(SimulateError::Load("the input buffer lies outside memory".into()));
     }

@@ -239,6 +239,9 @@ pub struct Hart {
 }
 
 impl Hart {
+    /// Where the integer registers lie.
+    pub(crate) const REGISTERS: usize = std::mem::offset_of!(Self, x);
+
     /// The state after reset, about to run at `entry`.
     #[must_use]
     pub fn new(entry: u32, quirks: bool) -> Self {

@@ -28,5 +28,5 @@ pub mod trace;
 
 pub use elf::{Image, ImageError};
 pub use engine::Engine;
-pub use machine::{Config, Limits, LoadError, Machine};
+pub use machine::{Config, Limits, LoadError, Machine, Snapshot};
 pub use report::{Outcome, Status};

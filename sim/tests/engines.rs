@@ -6,7 +6,7 @@ mod asm;
 use asm::hazards::framed;
 use asm::programs::core_piece;
 use asm::{DATA, DATA_BYTES, ENTRY, addi, exit, li, lui, sw};
-use asm::{classes, corners, hazards};
+use asm::{classes, corners, hazards, hot};
 use mpic_sim::energy::EventCounts;
 use mpic_sim::engine::ENGINES;
 use mpic_sim::memory::DEFAULT_RAM;
@@ -90,6 +90,7 @@ fn equal(name: &str, (fast, a): (&Outcome, &Machine), (slow, b): (&Outcome, &Mac
         "{name}"
     );
     assert_eq!(a.hart().counters, b.hart().counters, "{name}");
+    assert_eq!(a.hart().multiplier, b.hart().multiplier, "{name}");
     assert_eq!(a.read(DATA, DATA_BYTES), b.read(DATA, DATA_BYTES), "{name}: memory");
     assert_eq!(
         (fast.stack_bytes, fast.written_bytes),
@@ -114,6 +115,23 @@ fn equal(name: &str, (fast, a): (&Outcome, &Machine), (slow, b): (&Outcome, &Mac
 /// How many random programs to try, given how many it is without `ENGINE_PROGRAMS`.
 fn many(usual: u64) -> u64 {
     std::env::var("ENGINE_PROGRAMS").map_or(usual, |n| n.parse().expect("ENGINE_PROGRAMS is a number"))
+}
+
+/// What runs often enough to be compiled, with and without a profile, and under limits that fall anywhere.
+#[test]
+fn engines_agree_on_hot_code() {
+    for seed in 0..many(150) {
+        let mut rng = StdRng::seed_from_u64(seed + 70_000_000);
+        let image = Image::parse(&hot::program(&mut rng)).expect("a program");
+        let name = format!("hot {seed}");
+        let quirks = seed % 3 > 0;
+        let whole = agree(&name, &image, quirks, Limits::default());
+        let limits = Limits {
+            cycles: if rng.random() { rng.random_range(0..=whole.cycles) } else { u64::MAX },
+            instructions: if rng.random() { rng.random_range(0..=whole.instructions) } else { u64::MAX },
+        };
+        agree(&name, &image, quirks, limits);
+    }
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! The engines: ways to run a program. Whichever runs, results, cycles and everything else a run says are the same; the
 //! reference says what they are, and the tests hold every row of [`ENGINES`] against it.
 //!
-//! To add an engine, implement `Runner` in a file of its own and give it a row. One that turns straight-line code into
-//! something else only needs to be a `blocks::Translator`: timing, memory, traps and limits come from there.
+//! To add an engine, implement `Runner` in a file of its own and give it a row.
 
 mod blocks;
+mod compiled;
 mod reference;
 mod threaded;
+
+use blocks::When;
 
 use crate::memory::device::Signal;
 use crate::observer::Observer;
@@ -24,11 +26,21 @@ pub struct Engine {
 }
 
 /// Every engine; the first is the one that runs unless another is asked for.
-pub static ENGINES: [Engine; 2] = [
+pub static ENGINES: [Engine; 4] = [
+    Engine {
+        name: "auto",
+        about: "as threaded, and what runs often is compiled",
+        make: || Box::new(blocks::Blocks::new(When::Hot(4096))),
+    },
+    Engine {
+        name: "compiled",
+        about: "the same, but compiled as soon as it has run a few times",
+        make: || Box::new(blocks::Blocks::new(When::Hot(8))),
+    },
     Engine {
         name: "threaded",
         about: "straight-line code as chains of functions, its timing looked up",
-        make: || Box::new(blocks::Blocks::<threaded::Threaded>::default()),
+        make: || Box::new(blocks::Blocks::new(When::Never)),
     },
     Engine {
         name: "reference",
@@ -39,7 +51,7 @@ pub static ENGINES: [Engine; 2] = [
 
 impl Engine {
     /// What every other engine must agree with.
-    pub const REFERENCE: &'static Self = &ENGINES[1];
+    pub const REFERENCE: &'static Self = &ENGINES[3];
 
     /// The engine of a name.
     #[must_use]

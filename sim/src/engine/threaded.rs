@@ -4,7 +4,7 @@
 
 use std::slice::Iter;
 
-use super::blocks::{Ended, Translator};
+use super::blocks::Ended;
 use crate::decode;
 use crate::isa::{Cpu, Flow, Form, Inst, Op, Row, TABLE, mpic_dot, plainly, rv32i, rv32m};
 
@@ -18,37 +18,39 @@ pub(super) struct Link {
 /// Runs an instruction of a block and those behind it, up to the first after which control does not just go on.
 type Run = fn(&mut Cpu, &Link, Iter<'_, Link>) -> Ended;
 
-/// Makes chains of [`Link`]s.
-#[derive(Clone, Default)]
-pub(super) struct Threaded;
+/// A block as functions.
+pub(super) type Links = Box<[Link]>;
 
-impl Translator for Threaded {
-    type Code = Box<[Link]>;
-
-    fn translate(&mut self, cpu: &Cpu, insts: &[(u32, Inst)]) -> Box<[Link]> {
-        let link = |&(pc, inst): &(u32, Inst)| {
-            let inst = folded(cpu, pc, inst);
-            let run = if inst.moves_stack() { run_and_note } else { run_of(cpu, &inst) };
-            Link { run, inst }
-        };
-        let mut links: Box<[Link]> = insts.iter().map(link).collect();
-        let mut at = 0;
-        while let Some([first, second, ..]) = links.get_mut(at..) {
-            match pair_of(&first.inst, &second.inst) {
-                Some(run) => {
-                    first.run = run;
-                    at += 2;
-                }
-                None => at += 1,
+/// Translates the instructions of a block, each with its address, for the SIMD format that `cpu` has. None of them but the
+/// last changes the flow of control, unless an access goes wrong.
+pub(super) fn translate(cpu: &Cpu, insts: &[(u32, Inst)]) -> Links {
+    let link = |&(pc, inst): &(u32, Inst)| {
+        let inst = folded(cpu, pc, inst);
+        let run = if inst.moves_stack() { run_and_note } else { run_of(cpu, &inst) };
+        Link { run, inst }
+    };
+    let mut links: Links = insts.iter().map(link).collect();
+    let mut at = 0;
+    while let Some([first, second, ..]) = links.get_mut(at..) {
+        match pair_of(&first.inst, &second.inst) {
+            Some(run) => {
+                first.run = run;
+                at += 2;
             }
+            None => at += 1,
         }
-        links
     }
+    links
+}
 
-    #[inline]
-    fn run(links: &Box<[Link]>, cpu: &mut Cpu) -> Ended {
-        go_on(cpu, Flow::Next, links.iter())
-    }
+/// Runs a block, or what is left of it: how control goes on behind its last instruction, hardware loops left out. It is left
+/// earlier only behind an instruction whose access was [`Flow::Irregular`] (it has been made) or failed with [`Flow::Fault`]
+/// (it has changed nothing).
+///
+/// `cpu.hart.pc` is the address of the last instruction of the block.
+#[inline]
+pub(super) fn run_block(links: &[Link], cpu: &mut Cpu) -> Ended {
+    go_on(cpu, Flow::Next, links.iter())
 }
 
 /// An instruction that does without its address: only the last of a block sees the program counter.

@@ -71,6 +71,14 @@ impl Cpu {
         Self { hart, mem, core, stack: StackUse::default() }
     }
 
+    /// As another was; see [`Memory::restore`].
+    pub(crate) fn restore(&mut self, from: &Self, code: bool) {
+        let Self { hart, mem, core, stack } = from;
+        self.hart.clone_from(hart);
+        self.mem.restore(mem, code);
+        (self.core, self.stack) = (*core, *stack);
+    }
+
     /// Instruction `i`, which moves the stack pointer, has run.
     #[inline]
     pub(crate) fn note_stack(&mut self, i: &Inst) {
@@ -83,10 +91,10 @@ impl Cpu {
 /// Between which addresses the stack pointer moved.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StackUse {
-    low: u32,
-    high: u32,
+    pub(crate) low: u32,
+    pub(crate) high: u32,
     /// Its last value.
-    last: u32,
+    pub(crate) last: u32,
     /// Where the data below the stack ends; 0 if it is not known, or no longer of interest.
     pub(crate) limit: u32,
     /// The word of the instruction that took the stack pointer below `limit`.

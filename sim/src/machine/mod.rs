@@ -4,6 +4,8 @@ mod config;
 
 pub use config::{Config, LoadError};
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::elf::Image;
 use crate::engine::{self, Runner};
 use crate::hart::Hart;
@@ -53,12 +55,20 @@ use crate::timing::Pipeline;
 pub struct Machine {
     system: System,
     engine: Box<dyn Runner>,
+    /// The same for machines that were cloned from each other.
+    family: u64,
 }
 
 impl Clone for Machine {
     fn clone(&self) -> Self {
-        Self { system: self.system.clone(), engine: self.engine.copy() }
+        Self { system: self.system.clone(), engine: self.engine.copy(), family: self.family }
     }
+}
+
+/// A machine as it was at some time, to be run from there again and again.
+pub struct Snapshot {
+    system: System,
+    family: u64,
 }
 
 impl Machine {
@@ -114,7 +124,35 @@ impl Machine {
             config.profile.then(|| Profile::new(image.entry)),
             image.symbol("fromhost"),
         );
-        Ok(Self { system, engine: config.engine.start() })
+        static FAMILIES: AtomicU64 = AtomicU64::new(0);
+        let family = FAMILIES.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { system, engine: config.engine.start(), family })
+    }
+
+    /// The machine as it is now.
+    #[must_use]
+    pub fn snapshot(&mut self) -> Snapshot {
+        self.engine.settle(&mut self.system);
+        Snapshot { system: self.system.clone(), family: self.family }
+    }
+
+    /// Makes the machine what it was when the snapshot was taken, of it or of one it was cloned from: for many runs of a program
+    /// on different data, which [`Machine::write`] then puts into memory. What the engine made of the code is kept, unless the
+    /// program changed its code or there was something to warn of, so that later runs are much faster than the first. Whatever
+    /// a run says is the same as after [`Machine::new`].
+    pub fn restore(&mut self, snapshot: &Snapshot) {
+        self.engine.settle(&mut self.system);
+        if self.family != snapshot.family {
+            self.system = snapshot.system.clone();
+            self.family = snapshot.family;
+            self.engine.forget_code();
+            return;
+        }
+        let keep = self.system.is_unremarkable();
+        if !keep {
+            self.engine.forget_code();
+        }
+        self.system.restore(&snapshot.system, keep);
     }
 
     /// `bytes` of memory from `address`, if RAM holds them.
@@ -123,12 +161,14 @@ impl Machine {
         self.system.exec.cpu.mem.slice(address, bytes)
     }
 
-    /// Copies `data` to `address` and forgets decoded instructions; `false` if RAM does not hold that range.
+    /// Copies `data` to `address` and forgets instructions decoded from there; `false` if RAM does not hold that range.
     #[must_use]
     pub fn write(&mut self, address: u32, data: &[u8]) -> bool {
-        engine::forget_code(self.engine.as_mut(), &mut self.system);
-        u32::try_from(data.len())
-            .ok()
+        let bytes = u32::try_from(data.len()).ok();
+        if bytes.is_none_or(|n| self.system.exec.cpu.mem.holds_code(address, n)) {
+            engine::forget_code(self.engine.as_mut(), &mut self.system);
+        }
+        bytes
             .and_then(|n| self.system.exec.cpu.mem.slice_mut(address, n))
             .map(|room| room.copy_from_slice(data))
             .is_some()

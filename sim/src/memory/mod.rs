@@ -9,12 +9,12 @@ use memmap2::MmapMut;
 pub const DEFAULT_RAM: (u32, u32) = (0x1C00_0000, 2 << 20);
 
 /// Granularity at which memory remembers what it is used for.
-const GRANULE: u32 = 64;
+pub(crate) const GRANULE: u32 = 64;
 
 /// Instructions of the granule are cached.
 const CODE: u8 = 1;
 /// The program wrote to the granule.
-const WRITTEN: u8 = 2;
+pub(crate) const WRITTEN: u8 = 2;
 /// The granule holds an address at which stores talk to the host.
 const WATCHED: u8 = 4;
 /// The granule was filled from outside, and not written to since.
@@ -105,6 +105,23 @@ impl Ram {
         Some(u32::from_le_bytes(word))
     }
 
+    /// As another was, which is as large; with `code`, what holds cached code is still known. Only what either used is copied.
+    fn restore(&mut self, from: &Self, code: bool) {
+        let page = CLEARED * GRANULE as usize;
+        let there = from.data.chunks(page).zip(from.uses.chunks(CLEARED));
+        let here = self.data.chunks_mut(page).zip(self.uses.chunks_mut(CLEARED));
+        for ((data, uses), (old, old_uses)) in here.zip(there) {
+            if uses.iter().chain(old_uses).fold(0, |any, u| any | u) == 0 {
+                continue;
+            }
+            data.copy_from_slice(old);
+            for (now, then) in uses.iter_mut().zip(old_uses) {
+                *now = then | if code { *now & CODE } else { 0 };
+            }
+        }
+        self.written = from.written;
+    }
+
     /// What the granules that the store hit are used for; `None` if it lies elsewhere.
     #[inline]
     fn store<const BYTES: u32>(&mut self, address: u32, value: u32) -> Option<u8> {
@@ -119,6 +136,14 @@ impl Ram {
         };
         Some(used(at) | if BYTES == 1 { 0 } else { used(at + BYTES as usize - 1) })
     }
+}
+
+/// A region as compiled code sees it.
+#[derive(Clone, Copy)]
+pub(crate) struct PlainRam {
+    pub(crate) data: *mut u8,
+    /// What each granule of [`GRANULE`] bytes is used for.
+    pub(crate) uses: *const u8,
 }
 
 /// RAM and devices.
@@ -186,6 +211,33 @@ impl Memory {
         }
         self.rams_mut().for_each(Ram::clear);
         Ok(Self::of(self.first, self.others))
+    }
+
+    /// As another was, which has the same regions; with `code`, what holds cached code is still known.
+    pub(crate) fn restore(&mut self, from: &Self, code: bool) {
+        let Self { first, others, device, split, overwritten_code, tohost, fault, at_device, last, uneven } =
+            from;
+        self.first.restore(first, code);
+        for (ram, from) in self.others.iter_mut().zip(others) {
+            ram.restore(from, code);
+        }
+        (self.split, self.at_device, self.last, self.uneven) = (*split, *at_device, *last, *uneven);
+        (self.tohost, self.fault) = (*tohost, *fault);
+        self.device.clone_from(device);
+        self.overwritten_code.clone_from(overwritten_code);
+    }
+
+    /// Whether the program wrote to a granule that holds cached code.
+    pub(crate) fn wrote_to_code(&self) -> bool {
+        let both = CODE | WRITTEN;
+        self.rams().any(|r| r.uses.iter().any(|u| u & both == both))
+    }
+
+    /// Whether there is cached code in the granules of `bytes` from `address`.
+    pub(crate) fn holds_code(&self, address: u32, bytes: u32) -> bool {
+        let last = address.saturating_add(bytes.saturating_sub(1));
+        let granules = address / GRANULE..=last / GRANULE;
+        bytes > 0 && granules.into_iter().any(|g| self.uses(g * GRANULE) & CODE != 0)
     }
 
     fn rams(&self) -> impl Iterator<Item = &Ram> {
@@ -302,6 +354,13 @@ impl Memory {
             return None;
         }
         self.first.load::<BYTES>(address)
+    }
+
+    /// The first region, for code that makes plain accesses itself (those that [`Memory::quick_load`] and
+    /// [`Memory::quick_store`] make).
+    pub(crate) fn plain(&mut self) -> PlainRam {
+        let r = &mut self.first;
+        PlainRam { data: r.data.as_mut_ptr(), uses: r.uses.as_ptr() }
     }
 
     /// A store without anything irregular, to a granule that holds written data; `false` asks for [`Memory::store`].

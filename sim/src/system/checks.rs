@@ -1,6 +1,8 @@
 //! What a program does silently wrong: hardware loops that do not loop, a stack that grew into the data, code that was written and
 //! runs without `fence.i`. Each is told once, with the instruction that did it.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::FxHashSet;
 
 use super::System;
@@ -36,7 +38,7 @@ const ENDS_OF_DATA: [&str; 4] = ["__bss_end", "__bss_end__", "_end", "end"];
 #[derive(Clone, Default)]
 pub(super) struct Checks {
     /// Loops that were found good or told of: instruction that set it up, start, end.
-    loops: FxHashSet<(u32, u32, u32)>,
+    loops: BTreeSet<(u32, u32, u32)>,
     /// Words of code that stores changed since the last `fence.i`.
     changed: FxHashSet<u32>,
 }
@@ -117,6 +119,11 @@ impl System {
         if let Some(what) = verdict(l, cpu.core, &cpu.mem, cpu.hart.quirks) {
             self.warn(pc, what);
         }
+    }
+
+    /// The loops that were looked at when the instruction at `pc` set them up: start and end, in their order.
+    pub(crate) fn checked_loops(&self, pc: u32) -> impl Iterator<Item = (u32, u32)> {
+        self.checks.loops.range((pc, 0, 0)..=(pc, u32::MAX, u32::MAX)).map(|&(_, start, end)| (start, end))
     }
 
     /// Tells where the stack grew into the data, if it has; the instruction is one of `among`, or the one at `pc`.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::calls::Calls;
 use super::decoded::Decoded;
 use crate::decode;
 use crate::exec::{Access, Executed};
@@ -10,9 +11,6 @@ use crate::isa::{Cause, Cpu, Flow, Inst, Unit, csr};
 use crate::memory::Fault;
 use crate::report::{Status, Trapped};
 use crate::timing::{Driver, Issue, rules};
-
-/// How deep the call stack kept for backtraces goes.
-const BACKTRACE: usize = 64;
 
 /// The core, its memory, and what waits for it.
 #[derive(Clone)]
@@ -34,7 +32,7 @@ pub(crate) struct Executor {
     resume: u32,
     pub(crate) first_trap: Option<Trapped>,
     /// Return addresses of the calls the program is in.
-    pub(crate) calls: Vec<u32>,
+    pub(crate) calls: Calls,
     /// Address of the instruction executed last.
     pub(crate) last: u32,
     /// The program has asked the host to end it.
@@ -53,10 +51,38 @@ impl Executor {
             semihosting,
             resume: 0,
             first_trap: None,
-            calls: Vec::new(),
+            calls: Calls::default(),
             last: 0,
             ended: None,
         }
+    }
+
+    /// As another was, with the same memory map; with `code`, what was decoded is kept.
+    pub(super) fn restore(&mut self, from: &Self, code: bool) {
+        let Self {
+            cpu,
+            decoded: _,
+            pins,
+            counted,
+            stale,
+            changing,
+            semihosting,
+            resume,
+            first_trap,
+            calls,
+            last,
+            ended,
+        } = from;
+        self.cpu.restore(cpu, code);
+        if !code {
+            self.decoded.clear();
+        }
+        self.pins.clone_from(pins);
+        self.stale.clone_from(stale);
+        self.changing.clone_from(changing);
+        self.calls.clone_from(calls);
+        (self.counted, self.semihosting, self.resume) = (*counted, *semihosting, *resume);
+        (self.first_trap, self.last, self.ended) = (*first_trap, *last, *ended);
     }
 
     /// The instruction at an address.
@@ -113,9 +139,6 @@ impl Executor {
     /// Keeps the return addresses of the last calls, for backtraces.
     pub(crate) fn note_call(&mut self, inst: &Inst, after: u32) {
         if inst.is_call() {
-            if self.calls.len() == BACKTRACE {
-                self.calls.remove(0);
-            }
             self.calls.push(after);
         } else if inst.is_return() {
             self.calls.pop();

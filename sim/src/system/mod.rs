@@ -1,5 +1,6 @@
 //! What a program runs on: the core with its memory, the pipeline, and what they count and record. The engines make it go on.
 
+mod calls;
 mod checks;
 mod decoded;
 mod executor;
@@ -10,6 +11,7 @@ mod tally;
 
 use std::collections::BTreeMap;
 
+pub(crate) use calls::Calls;
 use checks::Checks;
 pub(crate) use checks::end_of_data;
 pub(crate) use executor::{Executor, cycle_of_report};
@@ -77,6 +79,23 @@ impl System {
             profile,
             fromhost,
         }
+    }
+
+    /// As another was, with the same memory map; with `code`, what was decoded is kept.
+    pub(crate) fn restore(&mut self, from: &Self, code: bool) {
+        let Self { exec, pipeline, tally, record, checks, profile, fromhost } = from;
+        self.exec.restore(exec, code);
+        self.pipeline.clone_from(pipeline);
+        self.tally.clone_from(tally);
+        self.record.clone_from(record);
+        self.checks.clone_from(checks);
+        self.profile.clone_from(profile);
+        self.fromhost = *fromhost;
+    }
+
+    /// Whether the program only ran code that it found, and met nothing to be told of.
+    pub(crate) fn is_unremarkable(&self) -> bool {
+        self.record.warnings.is_empty() && self.record.told == 0 && !self.exec.cpu.mem.wrote_to_code()
     }
 
     /// At a limit: the next instruction comes into ID, and what the last has still to write is written.

@@ -127,7 +127,7 @@ impl System {
             console: self.exec.cpu.mem.device.console.clone(),
             warnings: self.record.warnings.clone(),
             first_trap: self.exec.first_trap,
-            backtrace: self.exec.calls.iter().rev().copied().collect(),
+            backtrace: self.exec.calls.newest_first(),
             stack_bytes: self.exec.cpu.stack.bytes(),
             written_bytes: self.exec.cpu.mem.written_bytes(),
             notes: self.notes(),

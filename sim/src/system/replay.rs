@@ -16,6 +16,8 @@ pub(crate) struct Replay<'a> {
     pub(crate) looped: Option<(u8, u32)>,
     /// Ask the loop registers about instructions beyond the last.
     pub(crate) live: bool,
+    /// Or about the instruction there.
+    pub(crate) ahead: Option<u32>,
     /// A dot product waited.
     pub(crate) waited: bool,
     /// A mixed dot product was held in EX.
@@ -38,6 +40,7 @@ impl<'a> Replay<'a> {
             last,
             looped: None,
             live: false,
+            ahead: None,
             waited: false,
             overtaken: false,
             done: 0,
@@ -65,7 +68,7 @@ impl Driver for Replay<'_> {
     fn ends_loop(&self, pc: u32, pending: u8) -> Option<(u8, u32)> {
         if self.looped.is_some() && pc == self.last.pc {
             self.looped
-        } else if self.live && pc != self.last.pc {
+        } else if (self.live || self.ahead == Some(pc)) && pc != self.last.pc {
             self.exec.ends_loop(pc, pending)
         } else {
             None

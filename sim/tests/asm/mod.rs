@@ -4,6 +4,7 @@
 pub(crate) mod classes;
 pub(crate) mod corners;
 pub(crate) mod hazards;
+pub(crate) mod hot;
 pub(crate) mod programs;
 
 /// Where programs start: 0x80 behind the trap vectors, as on the reference core.

@@ -5,43 +5,39 @@
 //! state of the pipeline afterwards. Everything else (divisions, CSRs, traps, split accesses, the host device, code that is
 //! overwritten, interrupts, performance counters, observers) goes through the pipeline as in the reference.
 //!
-//! How a block computes is the business of a [`Translator`]. This file is the loop that runs them, `table` what is known of
-//! them, `pricing` what they cost.
+//! A block is a chain of functions (`threaded`). What runs often is compiled, together with the blocks it leads to (`compiled`);
+//! such a function may return anywhere, and the chains go on from there. This file is the loop that runs them, `table` what is
+//! known of them, `pricing` what they cost, `hot` what is compiled together.
 
 mod ended;
+mod hot;
 mod pricing;
 mod table;
 
 pub(super) use ended::Ended;
+use hot::{is_hot, kind_of};
 pub(super) use table::Blocks;
 use table::{
-    CALLS, DOT_WAITS, Entry, Exit, LONGEST, LONGEST_CYCLES, LOOP_END, MOVES_STACK, OVERTAKEN, SETS_LOOP, SIMD,
+    BEFORE_END, CALLS, DOT_WAITS, LONGEST, LONGEST_CYCLES, LOOP_END, MOVES_STACK, OVERTAKEN, SETS_LOOP, SIMD,
 };
 
+use super::compiled::{self, Back, Exit};
+use super::threaded;
 use super::{Runner, consequences, forget_code, step};
-use crate::isa::{Cpu, Inst};
+use crate::isa::Cpu;
 use crate::report::Status;
-use crate::system::{Limits, System};
+use crate::system::{Calls, Executor, Limits, System};
 use crate::timing::{Driver, rules};
 
-/// Makes straight-line code into something that runs faster.
-pub(super) trait Translator: Clone + Default + Send + Sync + 'static {
-    /// What it makes of a block.
-    type Code: Clone + Send + Sync;
+/// Accesses that are not plain which compiled code may meet; if it meets more, and at every other call, it is not worth having.
+const MOST_NOT_PLAIN: u32 = 1024;
 
-    /// Translates the instructions of a block, each with its address, for the SIMD format that `cpu` has. None of them but
-    /// the last changes the flow of control, unless an access goes wrong.
-    fn translate(&mut self, cpu: &Cpu, insts: &[(u32, Inst)]) -> Self::Code;
-
-    /// Runs a block: how control goes on behind its last instruction, hardware loops left out. It is left earlier only behind
-    /// an instruction whose access was [`Flow::Irregular`](crate::isa::Flow::Irregular) (it has been made) or failed with
-    /// [`Flow::Fault`](crate::isa::Flow::Fault) (it has changed nothing).
-    ///
-    /// `cpu.hart.pc` is the address of the last instruction of the block.
-    fn run(code: &Self::Code, cpu: &mut Cpu) -> Ended;
-
-    /// Everything translated so far is dropped.
-    fn forget(&mut self) {}
+/// When blocks are compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    Never,
+    /// When a block has run this often.
+    Hot(u32),
 }
 
 /// Why the block loop stopped; timing is settled then.
@@ -73,6 +69,8 @@ enum Left {
     OutOfTime,
     /// A dot product of the block would wait while SKIP counts; the block has not run.
     DotWaits,
+    /// The block has run so often that it may be worth compiling; it has not run again.
+    Hot,
     /// The block was left in its middle, or its last instruction needs a closer look; it is not paid for.
     Interrupted(Ended),
     /// The block went on, to this address, where it has not gone before; it is not paid for.
@@ -81,66 +79,125 @@ enum Left {
     ToDo(Exit),
 }
 
-/// Runs blocks from `now` on, as long as one leads to another and nothing else is to be done. This is where the time goes.
-#[inline(never)]
-fn chain<T: Translator>(
-    cpu: &mut Cpu,
-    entries: &mut [Entry<T::Code>],
-    now: &mut u32,
-    time: &mut Time,
+/// What holds for a chain of blocks.
+#[derive(Clone, Copy)]
+struct Terms {
+    /// No block is begun at or behind this cycle.
     until: u64,
+    /// Corners that were told of, as bits.
     told: u16,
-) -> Left {
-    let Time { mut booked, mut instructions, .. } = *time;
-    let mut at = *now;
-    let left = loop {
-        let entry = &mut entries[at as usize];
-        if booked >= until {
-            break Left::OutOfTime;
-        }
-        if entry.uses & (DOT_WAITS | OVERTAKEN) != 0
-            && (entry.uses & OVERTAKEN != 0 || cpu.hart.simd.skip > 1)
-        {
-            break Left::DotWaits;
-        }
-        cpu.hart.pc = entry.last;
-        let jumps_back = if entry.uses & LOOP_END != 0 { cpu.hart.ends_loop(entry.last) } else { None };
-        let ended = T::run(&entry.code, cpu);
-        let (exit, pc) = if let Some(target) = ended.jump() {
-            (Exit::Jump, target)
-        } else if ended != Ended::NEXT {
-            break Left::Interrupted(ended);
-        } else if let Some(l) = jumps_back {
-            let l = &mut cpu.hart.loops[l];
-            l.count -= 1;
-            (Exit::Loop, l.start)
-        } else {
-            (Exit::Through, entry.after)
-        };
-        let way = &mut entry.ways[exit as usize];
-        if way.next_pc != pc {
-            break Left::Unlinked(exit, pc);
-        }
-        let next = way.next;
-        way.runs += 1;
-        booked += u64::from(way.cycles);
-        instructions += u64::from(entry.length);
-        let uses = entry.uses;
-        if uses & (SETS_LOOP | CALLS) != 0
-            || uses & (SIMD | MOVES_STACK) != 0 && cpu.hart.quirks_met & !told != 0
-        {
-            *time = Time { state: way.state, booked, instructions };
-            *now = at;
-            return Left::ToDo(exit);
-        }
-        at = next;
-    };
-    *time = Time { state: entries[at as usize].state, booked, instructions };
-    *now = at;
-    left
+    /// After how many runs a block is hot.
+    hot: u32,
 }
 
-impl<T: Translator> Runner for Blocks<T> {
+impl Blocks {
+    /// Runs blocks from `now` on, as long as one leads to another and nothing else is to be done. This is where the time goes.
+    #[inline(never)]
+    fn chain(
+        &mut self,
+        cpu: &mut Cpu,
+        calls: &mut Calls,
+        now: &mut u32,
+        time: &mut Time,
+        terms: Terms,
+    ) -> Left {
+        let Terms { until, told, hot } = terms;
+        let Time { mut booked, mut instructions, .. } = *time;
+        let mut at = *now;
+        let left = loop {
+            let mut entry = &mut self.entries[at as usize];
+            if booked >= until {
+                break Left::OutOfTime;
+            }
+            let mut ran = None;
+            // What of the block is to be run.
+            let mut from = 0;
+            entry.heat = entry.heat.wrapping_add(1);
+            if is_hot(entry.heat, hot) {
+                break Left::Hot;
+            }
+            if let Some(place) = entry.region {
+                let compiled = &mut self.regions[place as usize];
+                let margin = compiled.region.margin;
+                let room = until.saturating_sub(booked.saturating_add(margin));
+                if room > 0 {
+                    let went = compiled.region.run(cpu, calls, room, !told, &mut compiled.counters);
+                    booked += went.cycles;
+                    instructions += went.instructions;
+                    let head = at;
+                    match went.left {
+                        compiled::Left::Before(there) => {
+                            at = there;
+                            continue;
+                        }
+                        compiled::Left::Behind(there, exit) => {
+                            at = there;
+                            ran = Some((exit, went.pc));
+                        }
+                        compiled::Left::Within(there, done) => {
+                            (at, from) = (there, done);
+                            compiled.not_plain = compiled.not_plain.saturating_add(1);
+                            if compiled.not_plain > MOST_NOT_PLAIN && compiled.not_plain > entry.heat / 2 {
+                                self.entries[head as usize].region = None;
+                            }
+                        }
+                    }
+                    entry = &mut self.entries[at as usize];
+                }
+            }
+            if ran.is_none()
+                && entry.uses & (DOT_WAITS | OVERTAKEN) != 0
+                && (entry.uses & OVERTAKEN != 0 || cpu.hart.simd.skip > 1)
+            {
+                break Left::DotWaits;
+            }
+            let (exit, pc) = if let Some(ran) = ran {
+                ran
+            } else {
+                cpu.hart.pc = entry.last;
+                let jumps_back =
+                    if entry.uses & LOOP_END != 0 { cpu.hart.ends_loop(entry.last) } else { None };
+                let ended = threaded::run_block(&entry.code[from..], cpu);
+                if let Some(target) = ended.jump() {
+                    (Exit::Jump, target)
+                } else if ended != Ended::NEXT {
+                    break Left::Interrupted(ended);
+                } else if let Some(l) = jumps_back {
+                    let l = &mut cpu.hart.loops[l];
+                    l.count -= 1;
+                    (Exit::Loop, l.start)
+                } else {
+                    (Exit::Through, entry.after)
+                }
+            };
+            let way = &mut entry.ways[exit as usize];
+            let elsewhere = exit == Exit::Through
+                && entry.uses & BEFORE_END != 0
+                && cpu.hart.ends_loop_with(pc, 0) != way.back;
+            if way.next_pc != pc || elsewhere {
+                break Left::Unlinked(exit, pc);
+            }
+            let next = way.next;
+            way.runs += 1;
+            booked += u64::from(way.cycles);
+            instructions += u64::from(entry.length);
+            let uses = entry.uses;
+            if uses & (SETS_LOOP | CALLS) != 0
+                || uses & (SIMD | MOVES_STACK) != 0 && cpu.hart.quirks_met & !told != 0
+            {
+                *time = Time { state: way.state, booked, instructions };
+                *now = at;
+                return Left::ToDo(exit);
+            }
+            at = next;
+        };
+        *time = Time { state: self.entries[at as usize].state, booked, instructions };
+        *now = at;
+        left
+    }
+}
+
+impl Runner for Blocks {
     fn run(&mut self, s: &mut System, limits: Limits) -> Status {
         loop {
             if s.at_limit(limits) {
@@ -180,7 +237,7 @@ impl<T: Translator> Runner for Blocks<T> {
     }
 }
 
-impl<T: Translator> Blocks<T> {
+impl Blocks {
     /// The state of the pipeline, if blocks can go on from it: nothing is on its way that only the per-instruction path sees
     /// through, and the code is not new.
     fn state_for_blocks(&mut self, s: &mut System) -> Result<Option<u32>, Status> {
@@ -213,9 +270,9 @@ impl<T: Translator> Blocks<T> {
             Err(stop) => return stop,
         };
         loop {
-            let until = Self::room(limits, time);
-            let told = s.record.told;
-            let left = chain::<T>(&mut s.exec.cpu, &mut self.entries, &mut now, &mut time, until, told);
+            let terms = Terms { until: Self::room(limits, time), told: s.record.told, hot: self.hot() };
+            let Executor { cpu, calls, .. } = &mut s.exec;
+            let left = self.chain(cpu, calls, &mut now, &mut time, terms);
             let entry = &self.entries[now as usize];
             let (uses, length, last, block) = (entry.uses, entry.length, entry.last, entry.block);
             let (exit, pc, linked) = match left {
@@ -224,6 +281,10 @@ impl<T: Translator> Blocks<T> {
                     s.exec.cpu.hart.pc = entry.first;
                     self.settle_now(s, time);
                     return Stop::Single;
+                }
+                Left::Hot => {
+                    self.compile(s, now);
+                    continue;
                 }
                 Left::DotWaits => {
                     s.exec.cpu.hart.pc = entry.first;
@@ -243,11 +304,18 @@ impl<T: Translator> Blocks<T> {
             s.exec.cpu.hart.pc = pc;
             // What lies behind a jump is at the output of the fetch side while the jump is in ID.
             let ends = |pc| self.is_loop_end(pc);
-            if linked.is_none() && (ends(pc) || exit == Exit::Jump && ends(entry.after)) {
+            let unforeseen = match exit {
+                Exit::Through => false,
+                Exit::Jump => ends(pc) || ends(entry.after),
+                Exit::Loop => ends(pc),
+            };
+            if linked.is_none() && unforeseen {
                 return self.lead_into_loop_end(s, now, exit, pc, time);
             }
+            let before_end = exit == Exit::Through && uses & BEFORE_END != 0;
+            let back = if before_end { s.exec.cpu.hart.ends_loop_with(pc, 0) } else { None };
             if linked.is_none() {
-                time = self.pay(s, now, exit, pc, time);
+                time = self.pay(s, now, exit, pc, back, time);
             }
             if uses & CALLS != 0 {
                 self.called(s, now, pc, time);
@@ -272,20 +340,20 @@ impl<T: Translator> Blocks<T> {
                     Err(stop) => return stop,
                 };
                 let way = &mut self.entries[now as usize].ways[exit as usize];
-                (way.next_pc, way.next) = (pc, found);
+                (way.next_pc, way.next, way.back) = (pc, found, back);
                 found
             };
         }
     }
 
     /// Pays for a block that has run, left on a way that does not lead where it led before; prices it if it is new.
-    fn pay(&mut self, s: &mut System, now: u32, exit: Exit, pc: u32, time: Time) -> Time {
+    fn pay(&mut self, s: &mut System, now: u32, exit: Exit, pc: u32, back: Option<Back>, time: Time) -> Time {
         let inst = s.exec.decode(pc);
-        let kind = (pc & 2) as u8 | u8::from(inst.is_some_and(|i| i.size == 4));
+        let kind = inst.map_or((pc & 2) as u8, |i| kind_of(pc, &i));
         let entry = &mut self.entries[now as usize];
         entry.settle(exit);
-        let known = entry.price(exit, kind);
-        let n = known.unwrap_or_else(|| self.price(s, now, exit, kind, pc, time));
+        let known = entry.price(exit, kind, back);
+        let n = known.unwrap_or_else(|| self.price(s, now, (exit, kind, back), pc, time));
         let entry = &mut self.entries[now as usize];
         let price = &mut entry.prices[n];
         price.runs += u64::from(known.is_some());
@@ -322,8 +390,9 @@ impl<T: Translator> Blocks<T> {
             return Err(self.singly(s, length, limits));
         }
         let block = &mut self.all[at as usize];
-        if block.simd && !block.ran {
-            block.ran = true;
+        let format = 1 << (s.exec.cpu.hart.simd.format & 15);
+        if block.simd && block.ran & format == 0 {
+            block.ran |= format;
             let length = block.insts.len();
             self.settle_now(s, time);
             return Err(self.singly(s, length, limits));

@@ -1,14 +1,15 @@
 //! What blocks cost, by the pipeline itself (see [`Replay`]), and what becomes of those that are left in their middle.
 
-use super::table::{CALLS, DOT_WAITS, Exit, LOOP_END, OVERTAKEN, Price};
-use super::{Blocks, Stop, Time, Translator};
+use super::super::compiled::{Back, Exit};
+use super::table::{BEFORE_END, CALLS, DOT_WAITS, LOOP_END, OVERTAKEN, Price};
+use super::{Blocks, Stop, Time};
 use crate::exec::{Access, Executed};
 use crate::isa::Flow;
 use crate::profile::Line;
 use crate::system::{Replay, System};
 use crate::timing::Driver;
 
-impl<T: Translator> Blocks<T> {
+impl Blocks {
     /// How the dot products of a block fare that is entered at `time`: bits of an entry's uses.
     pub(super) fn dots(&mut self, s: &mut System, at: u32, time: Time) -> u8 {
         let block = &self.all[at as usize];
@@ -36,7 +37,7 @@ impl<T: Translator> Blocks<T> {
         let Some(&(pc, inst)) = insts.last() else { return (Box::default(), 0) };
         let last = Executed { flow: past.flow, access: past.access, ..Executed::plain(pc, inst) };
         let mut replay = Replay::new(exec, insts, last);
-        (replay.looped, replay.live) = (past.looped, past.live);
+        (replay.looped, replay.live, replay.ahead) = (past.looped, past.live, past.ahead);
         let mut lines = Vec::new();
         for _ in insts {
             let (waits, counted) = (pipeline.stalls, tally.counts);
@@ -71,7 +72,8 @@ impl<T: Translator> Blocks<T> {
             (1 << l, pc)
         });
         let access = Some(Access { address: s.exec.cpu.mem.base(), split: false });
-        Past { length, flow, access, looped, live: false, refills: true }
+        let ahead = (exit == Exit::Through && entry.uses & BEFORE_END != 0).then_some(pc);
+        Past { length, flow, access, looped, live: false, ahead, refills: true }
     }
 
     /// What a block costs that has just run for the first time with this entry and exit: the number of the price.
@@ -79,8 +81,7 @@ impl<T: Translator> Blocks<T> {
         &mut self,
         s: &mut System,
         now: u32,
-        exit: Exit,
-        kind: u8,
+        (exit, kind, back): (Exit, u8, Option<Back>),
         pc: u32,
         time: Time,
     ) -> usize {
@@ -101,7 +102,7 @@ impl<T: Translator> Blocks<T> {
         let macs = s.tally.macs - tally.macs;
         s.tally = tally;
         let entry = &mut self.entries[now as usize];
-        entry.prices.push(Price { exit, kind, runs: 1, cycles, state, stalls, counts, macs, lines });
+        entry.prices.push(Price { exit, kind, back, runs: 1, cycles, state, stalls, counts, macs, lines });
         entry.prices.len() - 1
     }
 
@@ -158,6 +159,7 @@ impl<T: Translator> Blocks<T> {
             access: Some(Access { address: s.exec.cpu.mem.base(), split: false }),
             looped: None,
             live: true,
+            ahead: None,
             refills: false,
         };
         if !irregular {
@@ -192,6 +194,9 @@ impl<T: Translator> Blocks<T> {
 
     /// Adds what the blocks cost to the totals.
     pub(super) fn settle_costs(&mut self, s: &mut System) {
+        for place in 0..self.regions.len() {
+            self.settle_region(place);
+        }
         for entry in &mut self.entries {
             for exit in [Exit::Through, Exit::Jump, Exit::Loop] {
                 entry.settle(exit);
@@ -230,6 +235,8 @@ struct Past {
     looped: Option<(u8, u32)>,
     /// Loop registers are asked about what comes behind it.
     live: bool,
+    /// Loop registers are asked about the instruction there.
+    ahead: Option<u32>,
     /// The pipeline is to run on until the next instruction is in ID.
     refills: bool,
 }

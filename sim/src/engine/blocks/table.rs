@@ -1,8 +1,12 @@
 //! Blocks, their entries, and what is known of where they lead.
 
+use std::sync::Arc;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Translator;
+use super::super::compiled::{Back, Counters, Exit, Region};
+use super::super::threaded::{self, Links};
+use super::When;
 use crate::energy::EventCounts;
 use crate::hart::{Hart, Simd};
 use crate::isa::{Cpu, Inst, Unit, replaces_format};
@@ -16,23 +20,14 @@ pub(super) const LONGEST: usize = 64;
 /// Cycles that no block takes.
 pub(super) const LONGEST_CYCLES: u64 = 16 * LONGEST as u64;
 
-/// Where control went at the end of a block.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Exit {
-    /// On to the next instruction.
-    Through = 0,
-    /// A jump or taken branch.
-    Jump = 1,
-    /// Back to the start of a hardware loop.
-    Loop = 2,
-}
-
 /// What running a block costs, from one state of the pipeline, with one exit to one kind of instruction.
 #[derive(Clone)]
 pub(super) struct Price {
     pub(super) exit: Exit,
-    /// What is there: see `kind`.
+    /// What is there: see `kind_of`.
     pub(super) kind: u8,
+    /// Where the instruction there jumps back to, if that was seen before it came.
+    pub(super) back: Option<Back>,
     /// Times it was paid since the last settling.
     pub(super) runs: u64,
     /// Cycles.
@@ -62,13 +57,15 @@ pub(super) struct Way {
     pub(super) next_pc: u32,
     /// The block there, entered in `state`.
     pub(super) next: u32,
+    /// Where the instruction there jumps back to, if that was seen before it came.
+    pub(super) back: Option<Back>,
     /// Its price in the entry's list.
     pub(super) price: u32,
 }
 
 impl Way {
     /// Not taken yet; no instruction has an odd address.
-    const NEW: Self = Self { runs: 0, cycles: 0, state: 0, next_pc: 1, next: 0, price: 0 };
+    const NEW: Self = Self { runs: 0, cycles: 0, state: 0, next_pc: 1, next: 0, back: None, price: 0 };
 }
 
 /// There are SIMD instructions, which may meet corners of the RTL.
@@ -81,6 +78,9 @@ pub(super) const SETS_LOOP: u8 = 1 << 2;
 pub(super) const LOOP_END: u8 = 1 << 3;
 /// The last instruction calls or returns.
 pub(super) const CALLS: u8 = 1 << 4;
+/// The instruction behind the last ends a hardware loop that has been set up: whether it jumps back is seen while the last is in
+/// ID.
+pub(super) const BEFORE_END: u8 = 1 << 7;
 /// An instruction moves the stack pointer.
 pub(super) const MOVES_STACK: u8 = 1 << 6;
 /// A mixed dot product is held in EX by memory that answers late: the RTL then multiplies with another sub-group.
@@ -88,9 +88,15 @@ pub(super) const OVERTAKEN: u8 = 1 << 5;
 
 /// A block as entered from one state of the pipeline, in one SIMD format.
 #[derive(Clone)]
-pub(super) struct Entry<C> {
-    /// What the translator made of the instructions.
-    pub(super) code: C,
+pub(super) struct Entry {
+    /// Its instructions as functions.
+    pub(super) code: Links,
+    /// Dot products count in the mixed-precision controller even where they do not move its sub-group on.
+    pub(super) counts: bool,
+    /// Times it was run without compiled code, as far as a `u32` can count.
+    pub(super) heat: u32,
+    /// The place of its compiled code, if it has any.
+    pub(super) region: Option<u32>,
     /// By [`Exit`].
     pub(super) ways: [Way; 3],
     /// State of the pipeline at its beginning.
@@ -111,10 +117,10 @@ pub(super) struct Entry<C> {
     pub(super) prices: Vec<Price>,
 }
 
-impl<C> Entry<C> {
+impl Entry {
     /// The price of an exit to an instruction of some kind, if it was paid before.
-    pub(super) fn price(&self, exit: Exit, kind: u8) -> Option<usize> {
-        self.prices.iter().position(|p| (p.exit, p.kind) == (exit, kind))
+    pub(super) fn price(&self, exit: Exit, kind: u8, back: Option<Back>) -> Option<usize> {
+        self.prices.iter().position(|p| (p.exit, p.kind, p.back) == (exit, kind, back))
     }
 
     /// Pays what the way out has counted, so that it can lead elsewhere.
@@ -133,40 +139,69 @@ pub(super) struct Block {
     /// Its instructions as they were decoded, with their addresses.
     pub(super) insts: Box<[(u32, Inst)]>,
     /// Address behind the last.
-    after: u32,
+    pub(super) after: u32,
     /// There are SIMD instructions.
     pub(super) simd: bool,
-    /// It has run, instruction by instruction, so that a corner it meets is told with the address of the instruction.
-    pub(super) ran: bool,
+    /// SIMD formats, as bits, in which it has run instruction by instruction, so that a corner it meets is told with the address
+    /// of the instruction.
+    pub(super) ran: u16,
     /// The last instruction is the end of a hardware loop that has been set up.
-    loop_end: bool,
+    pub(super) loop_end: bool,
     /// Entries by their key.
     entries: Vec<(u64, u32)>,
 }
 
+/// Compiled code, and how often each of its ways was taken since the last settling.
+#[derive(Clone)]
+pub(super) struct Compiled {
+    pub(super) region: Arc<Region>,
+    pub(super) counters: Counters,
+    /// Times it was left for an access that is not plain.
+    pub(super) not_plain: u32,
+}
+
 /// All blocks, and the states of the pipeline they start and end in.
-#[derive(Clone, Default)]
-pub(in super::super) struct Blocks<T: Translator> {
-    translator: T,
+#[derive(Clone)]
+pub(in super::super) struct Blocks {
+    /// When code is compiled.
+    pub(super) when: When,
     pub(super) all: Vec<Block>,
-    pub(super) entries: Vec<Entry<T::Code>>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) regions: Vec<Compiled>,
     by_address: FxHashMap<u32, Option<u32>>,
     /// Where control has been.
     seen: FxHashSet<u32>,
     states: Vec<Situation>,
     by_state: FxHashMap<Situation, u32>,
-    loop_ends: Vec<u32>,
+    /// Ends of hardware loops, and which loops end there, as bits.
+    loop_ends: Vec<(u32, u8)>,
     /// Ends of loops of one instruction, which are not for blocks.
     short_loops: Vec<u32>,
 }
 
-impl<T: Translator> Blocks<T> {
+impl Blocks {
+    /// None yet; code is compiled `when` this says.
+    pub(in super::super) fn new(when: When) -> Self {
+        Self {
+            when,
+            all: Vec::new(),
+            entries: Vec::new(),
+            regions: Vec::new(),
+            by_address: FxHashMap::default(),
+            seen: FxHashSet::default(),
+            states: Vec::new(),
+            by_state: FxHashMap::default(),
+            loop_ends: Vec::new(),
+            short_loops: Vec::new(),
+        }
+    }
+
     /// Forgets everything that depends on code.
     pub(super) fn clear(&mut self) {
         self.all.clear();
         self.entries.clear();
+        self.regions.clear();
         self.by_address.clear();
-        self.translator.forget();
     }
 
     /// Number of a state of the pipeline.
@@ -187,23 +222,39 @@ impl<T: Translator> Blocks<T> {
 
     /// Whether a loop that was set up ends here.
     pub(super) fn is_loop_end(&self, pc: u32) -> bool {
-        self.loop_ends.contains(&pc)
+        self.loops_that_end(pc) != 0
     }
 
     /// Whether the ends of the hardware loops are known; if not, they are from now on and blocks must be made anew.
     pub(super) fn learn_loop_ends(&mut self, hart: &Hart) -> bool {
         let mut known = true;
-        for l in hart.loops {
-            if l.count > 1 && !self.loop_ends.contains(&l.end) {
-                self.loop_ends.push(l.end);
+        for (which, l) in hart.loops.iter().enumerate().filter(|(_, l)| l.count > 1) {
+            let bit = 1 << which;
+            if self.loops_that_end(l.end) & bit == 0 {
+                self.loop_ends.push((l.end, bit));
                 known = false;
             }
-            if l.count > 1 && l.start == l.end && !self.short_loops.contains(&l.end) {
+            if l.start == l.end && !self.short_loops.contains(&l.end) {
                 self.short_loops.push(l.end);
                 known = false;
             }
         }
         known
+    }
+
+    /// The loops that were set up to end at `pc`, as bits.
+    fn loops_that_end(&self, pc: u32) -> u8 {
+        self.loop_ends.iter().filter(|l| l.0 == pc).fold(0, |all, l| all | l.1)
+    }
+
+    /// Whether this loop was set up to end at `pc`.
+    pub(super) fn loops_at(&self, pc: u32, which: u8) -> bool {
+        self.loops_that_end(pc) >> which & 1 == 1
+    }
+
+    /// Whether a loop of one instruction ends at `pc`.
+    pub(super) fn is_short_loop(&self, pc: u32) -> bool {
+        self.short_loops.contains(&pc)
     }
 
     /// Whether control comes to `pc` for the first time: most of such code never runs again and is not worth a block.
@@ -224,6 +275,11 @@ impl<T: Translator> Blocks<T> {
         block
     }
 
+    /// The block that starts at `pc`, if it was made before.
+    pub(super) fn known_at(&self, pc: u32) -> Option<u32> {
+        self.by_address.get(&pc).copied().flatten()
+    }
+
     /// What an entry depends on: the state of the pipeline, and in the upper half the SIMD format and whether dot products
     /// are counted.
     fn key(state: u32, simd: Simd) -> u64 {
@@ -240,12 +296,16 @@ impl<T: Translator> Blocks<T> {
     pub(super) fn enter(&mut self, at: u32, state: u32, cpu: &Cpu, dots: u8) -> u32 {
         let key = Self::key(state, cpu.hart.simd);
         let n = self.entries.len() as u32;
+        let before_end = self.is_loop_end(self.all[at as usize].after);
         let block = &mut self.all[at as usize];
         block.entries.push((key, n));
         let &(last, inst) = block.insts.last().expect("a block is not empty");
         let bit = |set: bool, bit: u8| if set { bit } else { 0 };
         self.entries.push(Entry {
-            code: self.translator.translate(cpu, &block.insts),
+            code: threaded::translate(cpu, &block.insts),
+            counts: cpu.hart.simd.counts(),
+            heat: 0,
+            region: None,
             state,
             length: block.insts.len() as u32,
             first: block.insts[0].0,
@@ -256,6 +316,7 @@ impl<T: Translator> Blocks<T> {
                 | dots
                 | bit(inst.row.unit == Unit::Loop, SETS_LOOP)
                 | bit(block.loop_end, LOOP_END)
+                | bit(before_end, BEFORE_END)
                 | bit(inst.is_call() || inst.is_return(), CALLS)
                 | bit(block.insts.iter().any(|(_, i)| i.moves_stack()), MOVES_STACK),
             block: at,
@@ -268,12 +329,13 @@ impl<T: Translator> Blocks<T> {
         let mut insts = Vec::new();
         let mut pc = start;
         // Where a loop ends, the block does, so that control never goes on into a loop's end unforeseen.
-        while insts.len() < LONGEST || self.loop_ends.contains(&pc) {
+        while insts.len() < LONGEST || self.is_loop_end(pc) {
             let Ok(inst) = exec.fetch(pc) else { break };
             let after = pc.wrapping_add(u32::from(inst.size));
-            let ends_loop = self.loop_ends.contains(&pc);
+            let ends_loop = self.is_loop_end(pc);
             let Some(control) = Self::belongs(exec, &inst, after) else { break };
-            let beyond = inst.row.unit == Unit::Loop && self.loop_ends.contains(&after);
+            // A loop that is set up right in front of its own end.
+            let beyond = inst.row.unit == Unit::Loop && self.loops_at(after, inst.rd & 1);
             if control && ends_loop || beyond || self.short_loops.contains(&pc) {
                 break;
             }
@@ -287,8 +349,8 @@ impl<T: Translator> Blocks<T> {
         Some(Block {
             after: pc,
             simd: insts.iter().any(|(_, i)| i.word & 0x7F == 0x57),
-            ran: false,
-            loop_end: self.loop_ends.contains(&last),
+            ran: 0,
+            loop_end: self.is_loop_end(last),
             entries: Vec::new(),
             insts: insts.into(),
         })

@@ -1,0 +1,260 @@
+//! Which blocks are compiled, and which together.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::super::compiled::{Edge, Exit, Node, Plan, Region};
+use super::table::{BEFORE_END, CALLS, Compiled, DOT_WAITS, Entry, OVERTAKEN, Price, SETS_LOOP};
+use super::{Blocks, When};
+use crate::isa::{Inst, LoopPart, Op};
+use crate::system::System;
+use crate::timing::Driver as _;
+
+/// Most blocks, and most instructions, that are compiled together.
+const MOST_BLOCKS: usize = 256;
+const MOST_INSTRUCTIONS: usize = 2048;
+
+/// Most functions that are compiled: beyond, hot code stays as it is.
+const MOST_REGIONS: usize = 4096;
+
+/// A block is compiled together with a hot one if it has run this share of times as often as makes a block hot.
+const SHARE: u32 = 64;
+
+/// Most loops that an instruction may set up in compiled code.
+const MOST_LOOPS: usize = 3;
+
+/// By how much more often a block must have run before it is compiled again, with the blocks that it leads to by then, and how
+/// often that is done.
+const AGAIN: u32 = 16;
+const TIMES: u32 = 2;
+
+/// Whether a block is to be looked at that has run so often.
+#[inline]
+pub(super) fn is_hot(heat: u32, hot: u32) -> bool {
+    heat >= hot && (heat == hot || (1..=TIMES).any(|n| hot.checked_mul(AGAIN.pow(n)) == Some(heat)))
+}
+
+impl Blocks {
+    /// After how many runs a block is hot.
+    pub(super) fn hot(&self) -> u32 {
+        match self.when {
+            When::Never => u32::MAX,
+            When::Hot(runs) => runs,
+        }
+    }
+
+    /// Compiles what begins with an entry that is hot, if it can be.
+    #[cold]
+    pub(super) fn compile(&mut self, s: &mut System, head: u32) {
+        let (base, bytes) = s.exec.cpu.mem.regions().next().unwrap_or_default();
+        let fits = (base | bytes) % 4 == 0 && bytes > 0;
+        if self.when == When::Never || !fits || !self.can_be_compiled(head) {
+            return;
+        }
+        let chosen = self.chosen(s, head);
+        let nodes = chosen.entries.iter().zip(&chosen.edges).map(|(&n, edges)| {
+            let entry = &self.entries[n as usize];
+            let block = &self.all[entry.block as usize];
+            Node {
+                entry: n,
+                insts: &block.insts,
+                after: entry.after,
+                loop_end: block.loop_end,
+                before_end: entry.uses & BEFORE_END != 0,
+                weight: entry.heat,
+                set_up: self.known_loops(s, entry.block),
+                edges: edges.clone(),
+            }
+        });
+        let counts = chosen.entries.iter().any(|&n| self.entries[n as usize].counts);
+        let plan = Plan { nodes: nodes.collect(), cpu: &s.exec.cpu, counts };
+        let t = std::time::Instant::now();
+        let Some(region) = Region::new(&plan) else { return };
+        if std::env::var_os("DBG2").is_some() {
+            eprintln!(
+                "compiled {head} {:x} heat {}: {} blocks {} insts in {:?}",
+                self.entries[head as usize].first,
+                self.entries[head as usize].heat,
+                chosen.entries.len(),
+                chosen.instructions,
+                t.elapsed()
+            );
+        }
+        let counters = region.counters();
+        let compiled = Compiled { region: Arc::new(region), counters, not_plain: 0 };
+        match self.entries[head as usize].region {
+            Some(place) => {
+                self.settle_region(place as usize);
+                self.regions[place as usize] = compiled;
+            }
+            None if self.regions.len() < MOST_REGIONS => {
+                self.entries[head as usize].region = Some(self.regions.len() as u32);
+                self.regions.push(compiled);
+            }
+            None => {}
+        }
+    }
+
+    /// Pays for the blocks that compiled code has run.
+    pub(super) fn settle_region(&mut self, place: usize) {
+        let compiled = &mut self.regions[place];
+        for (counter, &(entry, price)) in compiled.counters.of_ways().iter_mut().zip(&compiled.region.ways) {
+            self.entries[entry as usize].prices[price as usize].runs += std::mem::take(counter);
+        }
+    }
+
+    /// Whether nothing happens in a block that only the pipeline sees through.
+    fn can_be_compiled(&self, entry: u32) -> bool {
+        let &Entry { uses, counts, .. } = &self.entries[entry as usize];
+        uses & OVERTAKEN == 0 && (uses & DOT_WAITS == 0 || !counts)
+    }
+
+    /// Whether nothing is to be done behind a block but to go on with the next.
+    fn goes_on(&self, s: &System, entry: u32) -> bool {
+        let entry = &self.entries[entry as usize];
+        let called = entry.uses & CALLS != 0 && s.profile.is_some();
+        !called && (entry.uses & SETS_LOOP == 0 || self.known_loops(s, entry.block).is_some())
+    }
+
+    /// The loops, as start and end, of which nothing is left to be looked at when the last instruction of a block has set one
+    /// of them up, or a part of it; `None` if there is no such loop. A start or an end alone can only matter where the count of
+    /// a loop before is not used up, which compiled code leaves to others.
+    fn known_loops(&self, s: &System, block: u32) -> Option<Vec<(u32, u32)>> {
+        let &(pc, inst) = self.all[block as usize].insts.last()?;
+        let Op::Loop(part) = inst.row.op else { return None };
+        if matches!(part, LoopPart::Start | LoopPart::End) {
+            return Some(Vec::new());
+        }
+        let known = |&(start, end): &(u32, u32)| {
+            self.loops_at(end, inst.rd & 1) && !self.is_short_loop(end) && start != end
+        };
+        let loops = s.checked_loops(pc).filter(known).take(MOST_LOOPS).collect::<Vec<_>>();
+        (!loops.is_empty()).then_some(loops)
+    }
+
+    /// The entries that are compiled together with `head`, which is the first of them.
+    fn chosen(&mut self, s: &mut System, head: u32) -> Chosen {
+        let mut chosen = Chosen::default();
+        chosen.add(head);
+        let mut next = 0;
+        loop {
+            while let Some(&from) = chosen.entries.get(next) {
+                next += 1;
+                if !self.goes_on(s, from) {
+                    continue;
+                }
+                for exit in [Exit::Loop, Exit::Jump, Exit::Through] {
+                    let way = self.entries[from as usize].ways[exit as usize];
+                    // No instruction has an odd address: the way was not taken yet.
+                    if way.next_pc & 1 == 0 {
+                        let (pc, back) = (way.next_pc, way.back);
+                        let edge = Edge { exit, pc, back, to: 0, cycles: 0, price: way.price };
+                        self.join(&mut chosen, from, way.next, edge);
+                    }
+                }
+            }
+            let found = self.join_returns(s, &mut chosen) | self.join_ends(s, &mut chosen);
+            if !found {
+                return chosen;
+            }
+        }
+    }
+
+    /// Lets a way lead from an entry to another, which is chosen too if there is room and it runs often enough; whether that
+    /// is new.
+    fn join(&self, chosen: &mut Chosen, from: u32, to: u32, edge: Edge) -> bool {
+        let place = chosen.places[&from];
+        let same = |e: &Edge| (e.exit, e.pc, e.back) == (edge.exit, edge.pc, edge.back);
+        if chosen.edges[place].iter().any(same) {
+            return false;
+        }
+        let target = &self.entries[to as usize];
+        let length = target.length as usize;
+        let known = chosen.places.get(&to).copied();
+        let room = chosen.entries.len() < MOST_BLOCKS && chosen.instructions + length <= MOST_INSTRUCTIONS;
+        let often = target.heat >= self.hot() / SHARE;
+        if known.is_none() && !(room && often && self.can_be_compiled(to)) {
+            return false;
+        }
+        let to = known.unwrap_or_else(|| {
+            chosen.instructions += length;
+            chosen.add(to)
+        });
+        let cycles = self.entries[from as usize].prices[edge.price as usize].cycles;
+        chosen.edges[place].push(Edge { to, cycles, ..edge });
+        true
+    }
+
+    /// Lets the returns that were chosen lead to behind the calls that were, as far as they have been there; whether there was
+    /// such a way that was not known.
+    fn join_returns(&self, s: &mut System, chosen: &mut Chosen) -> bool {
+        let last = |n: u32| -> Inst {
+            let insts = &self.all[self.entries[n as usize].block as usize].insts;
+            insts.last().expect("a block is not empty").1
+        };
+        let all = chosen.entries.clone();
+        let (mut returns, mut calls) = (all.clone(), all);
+        returns.retain(|&n| last(n).is_return() && self.goes_on(s, n));
+        calls.retain(|&n| last(n).is_call());
+        let mut found = false;
+        for from in returns {
+            for &call in &calls {
+                let pc = self.entries[call as usize].after;
+                let Some(kind) = s.exec.decode(pc).map(|i| kind_of(pc, &i)) else { continue };
+                if let Some(price) = self.entries[from as usize].price(Exit::Jump, kind, None) {
+                    found |= self.join_known(s, chosen, from, pc, price);
+                }
+            }
+        }
+        found
+    }
+
+    /// Lets what lies in front of the end of a hardware loop lead there both when that jumps back and when it does not.
+    fn join_ends(&self, s: &System, chosen: &mut Chosen) -> bool {
+        let mut found = false;
+        for from in chosen.entries.clone() {
+            let entry = &self.entries[from as usize];
+            if entry.uses & BEFORE_END != 0 && self.goes_on(s, from) {
+                for price in (0..entry.prices.len()).filter(|&n| entry.prices[n].exit == Exit::Through) {
+                    found |= self.join_known(s, chosen, from, entry.after, price);
+                }
+            }
+        }
+        found
+    }
+
+    /// As [`Blocks::join`], for a way that has this price, if control has gone it before.
+    fn join_known(&self, s: &System, chosen: &mut Chosen, from: u32, pc: u32, price: usize) -> bool {
+        let Price { exit, back, state, .. } = self.entries[from as usize].prices[price];
+        let there = self.known_at(pc).and_then(|b| self.entry(b, state, s.exec.cpu.hart.simd));
+        let edge = Edge { exit, pc, back, to: 0, cycles: 0, price: price as u32 };
+        there.is_some_and(|there| self.join(chosen, from, there, edge))
+    }
+}
+
+/// What prices depend on of the instruction that comes behind a block: whether it lies across words, and how long it is.
+pub(super) fn kind_of(pc: u32, inst: &Inst) -> u8 {
+    (pc & 2) as u8 | u8::from(inst.size == 4)
+}
+
+/// Entries that are compiled together.
+#[derive(Default)]
+struct Chosen {
+    entries: Vec<u32>,
+    /// Where each of them is in the list.
+    places: FxHashMap<u32, usize>,
+    /// Ways between them, by where they begin.
+    edges: Vec<Vec<Edge>>,
+    instructions: usize,
+}
+
+impl Chosen {
+    fn add(&mut self, entry: u32) -> usize {
+        let place = self.entries.len();
+        self.entries.push(entry);
+        self.places.insert(entry, place);
+        self.edges.push(Vec::new());
+        place
+    }
+}
