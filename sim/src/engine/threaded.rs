@@ -87,6 +87,9 @@ fn run(op: Op, form: Form, c: &mut Cpu, link: &Link, rest: Iter<'_, Link>) -> En
 #[inline(never)]
 fn not_plainly(c: &mut Cpu, link: &Link, rest: Iter<'_, Link>) -> Ended {
     let flow = link.inst.row.exec(c, &link.inst);
+    if flow == Flow::Irregular && c.mem.only_split(rest.len()) {
+        return go_on(c, Flow::Next, rest);
+    }
     go_on(c, flow, rest)
 }
 
@@ -94,6 +97,9 @@ fn not_plainly(c: &mut Cpu, link: &Link, rest: Iter<'_, Link>) -> Ended {
 fn run_and_note(c: &mut Cpu, link: &Link, rest: Iter<'_, Link>) -> Ended {
     let flow = link.inst.row.exec(c, &link.inst);
     c.note_stack(&link.inst);
+    if flow == Flow::Irregular && c.mem.only_split(rest.len()) {
+        return go_on(c, Flow::Next, rest);
+    }
     go_on(c, flow, rest)
 }
 

@@ -156,6 +156,10 @@ pub struct Memory {
     pub device: Device,
     /// Whether the last data access crossed a word boundary.
     pub split: bool,
+    /// Accesses of a block that crossed a word boundary, as bits, each at the number of instructions behind it.
+    pub(crate) splits: u64,
+    /// They may: whoever runs blocks knows what it costs.
+    pub(crate) takes_splits: bool,
     /// Set when a store hit cached code: the words it changed, as they were.
     pub(crate) overwritten_code: Option<Vec<(u32, u32)>>,
     /// Where stores talk to the host: the symbol `tohost` of riscv-tests.
@@ -187,6 +191,8 @@ impl Memory {
             others,
             device: Device::default(),
             split: false,
+            splits: 0,
+            takes_splits: false,
             overwritten_code: None,
             tohost: None,
             fault: None,
@@ -215,8 +221,20 @@ impl Memory {
 
     /// As another was, which has the same regions; with `code`, what holds cached code is still known.
     pub(crate) fn restore(&mut self, from: &Self, code: bool) {
-        let Self { first, others, device, split, overwritten_code, tohost, fault, at_device, last, uneven } =
-            from;
+        let Self {
+            first,
+            others,
+            device,
+            split,
+            overwritten_code,
+            tohost,
+            fault,
+            at_device,
+            last,
+            uneven,
+            ..
+        } = from;
+        (self.splits, self.takes_splits) = (0, false);
         self.first.restore(first, code);
         for (ram, from) in self.others.iter_mut().zip(others) {
             ram.restore(from, code);
@@ -278,6 +296,17 @@ impl Memory {
     #[inline]
     pub(crate) fn irregular(&self) -> bool {
         self.split | self.at_device | self.overwritten_code.is_some()
+    }
+
+    /// The last access of a block was irregular, and `left` instructions are behind it: whether it only crossed a word boundary,
+    /// which is noted.
+    pub(crate) fn only_split(&mut self, left: usize) -> bool {
+        let fits = left < u64::BITS as usize;
+        let only = self.takes_splits && fits && !self.at_device && self.overwritten_code.is_none();
+        if only {
+            self.splits |= 1 << left;
+        }
+        only
     }
 
     /// Marks the granule of `address` as holding cached code.

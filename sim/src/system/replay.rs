@@ -18,6 +18,10 @@ pub(crate) struct Replay<'a> {
     pub(crate) live: bool,
     /// Or about the instruction there.
     pub(crate) ahead: Option<u32>,
+    /// Which accesses cross a word boundary, as bits, each at the number of instructions behind it in the block.
+    pub(crate) splits: u64,
+    /// How many instructions the block has.
+    pub(crate) behind: usize,
     /// A dot product waited.
     pub(crate) waited: bool,
     /// A mixed dot product was held in EX.
@@ -41,6 +45,8 @@ impl<'a> Replay<'a> {
             looped: None,
             live: false,
             ahead: None,
+            splits: 0,
+            behind: insts.len(),
             waited: false,
             overtaken: false,
             done: 0,
@@ -92,7 +98,10 @@ impl Driver for Replay<'_> {
         let executed = if self.done == self.insts.len() {
             self.last
         } else {
-            let access = Access { address: issue.pc, split: false };
+            // Far from its end, none does.
+            let behind = (self.behind.wrapping_sub(self.done)) as u32;
+            let split = self.splits.checked_shr(behind).unwrap_or(0) & 1 == 1;
+            let access = Access { address: issue.pc, split };
             Executed { access: Some(access), ..Executed::plain(issue.pc, *inst) }
         };
         Ok(Executed { cycle: issue.cycle, ..executed })

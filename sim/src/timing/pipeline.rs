@@ -146,6 +146,11 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
+    /// Whether memory never lets the core wait.
+    pub(crate) fn is_ideal(&self) -> bool {
+        self.ideal
+    }
+
     /// The pipeline after reset, about to start at `entry`.
     #[must_use]
     pub fn new(entry: u32, timing: MemoryTiming, quirks: bool) -> Self {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::super::compiled::{Edge, Exit, Node, Plan, Region};
-use super::table::{BEFORE_END, CALLS, Compiled, DOT_WAITS, Entry, OVERTAKEN, Price, SETS_LOOP};
+use super::table::{BEFORE_END, CALLS, Compiled, DOT_WAITS, Entry, OVERTAKEN, Price, SETS_LOOP, Way};
 use super::{Blocks, When};
 use crate::isa::{Inst, LoopPart, Op};
 use crate::system::System;
@@ -148,13 +148,13 @@ impl Blocks {
                     let way = self.entries[from as usize].ways[exit as usize];
                     // No instruction has an odd address: the way was not taken yet.
                     if way.next_pc & 1 == 0 {
-                        let (pc, back) = (way.next_pc, way.back);
-                        let edge = Edge { exit, pc, back, to: 0, cycles: 0, price: way.price };
+                        let Way { next_pc: pc, back, splits, price, .. } = way;
+                        let edge = Edge { exit, pc, back, splits, to: 0, cycles: 0, price };
                         self.join(&mut chosen, from, way.next, edge);
                     }
                 }
             }
-            let found = self.join_returns(s, &mut chosen) | self.join_ends(s, &mut chosen);
+            let found = self.join_returns(s, &mut chosen) | self.join_others(s, &mut chosen);
             if !found {
                 return chosen;
             }
@@ -165,7 +165,8 @@ impl Blocks {
     /// is new.
     fn join(&self, chosen: &mut Chosen, from: u32, to: u32, edge: Edge) -> bool {
         let place = chosen.places[&from];
-        let same = |e: &Edge| (e.exit, e.pc, e.back) == (edge.exit, edge.pc, edge.back);
+        let same =
+            |e: &Edge| (e.exit, e.pc, e.back, e.splits) == (edge.exit, edge.pc, edge.back, edge.splits);
         if chosen.edges[place].iter().any(same) {
             return false;
         }
@@ -202,7 +203,7 @@ impl Blocks {
             for &call in &calls {
                 let pc = self.entries[call as usize].after;
                 let Some(kind) = s.exec.decode(pc).map(|i| kind_of(pc, &i)) else { continue };
-                if let Some(price) = self.entries[from as usize].price(Exit::Jump, kind, None) {
+                if let Some(price) = self.entries[from as usize].price(Exit::Jump, kind, None, 0) {
                     found |= self.join_known(s, chosen, from, pc, price);
                 }
             }
@@ -210,14 +211,16 @@ impl Blocks {
         found
     }
 
-    /// Lets what lies in front of the end of a hardware loop lead there both when that jumps back and when it does not.
-    fn join_ends(&self, s: &System, chosen: &mut Chosen) -> bool {
+    /// Lets blocks go on in all the ways they went where they go the same way at different prices: in front of the end of a hardware
+    /// loop, and where accesses cross word boundaries.
+    fn join_others(&self, s: &System, chosen: &mut Chosen) -> bool {
         let mut found = false;
         for from in chosen.entries.clone() {
             let entry = &self.entries[from as usize];
-            if entry.uses & BEFORE_END != 0 && self.goes_on(s, from) {
-                for price in (0..entry.prices.len()).filter(|&n| entry.prices[n].exit == Exit::Through) {
-                    found |= self.join_known(s, chosen, from, entry.after, price);
+            let several = entry.uses & BEFORE_END != 0 || entry.prices.iter().any(|p| p.splits != 0);
+            if several && self.goes_on(s, from) {
+                for price in 0..entry.prices.len() {
+                    found |= self.join_known(s, chosen, from, entry.prices[price].pc, price);
                 }
             }
         }
@@ -226,9 +229,9 @@ impl Blocks {
 
     /// As [`Blocks::join`], for a way that has this price, if control has gone it before.
     fn join_known(&self, s: &System, chosen: &mut Chosen, from: u32, pc: u32, price: usize) -> bool {
-        let Price { exit, back, state, .. } = self.entries[from as usize].prices[price];
+        let Price { exit, back, splits, state, .. } = self.entries[from as usize].prices[price];
         let there = self.known_at(pc).and_then(|b| self.entry(b, state, s.exec.cpu.hart.simd));
-        let edge = Edge { exit, pc, back, to: 0, cycles: 0, price: price as u32 };
+        let edge = Edge { exit, pc, back, splits, to: 0, cycles: 0, price: price as u32 };
         there.is_some_and(|there| self.join(chosen, from, there, edge))
     }
 }

@@ -79,6 +79,10 @@ enum Left {
     ToDo(Exit),
 }
 
+/// How a block went: its exit, to where, where the instruction there jumps back to, if that was seen already, and which accesses
+/// crossed a word boundary.
+type Went = (Exit, u32, Option<Back>, u64);
+
 /// What holds for a chain of blocks.
 #[derive(Clone, Copy)]
 struct Terms {
@@ -174,9 +178,10 @@ impl Blocks {
             let elsewhere = exit == Exit::Through
                 && entry.uses & BEFORE_END != 0
                 && cpu.hart.ends_loop_with(pc, 0) != way.back;
-            if way.next_pc != pc || elsewhere {
+            if way.next_pc != pc || way.splits != cpu.mem.splits || elsewhere {
                 break Left::Unlinked(exit, pc);
             }
+            cpu.mem.splits = 0;
             let next = way.next;
             way.runs += 1;
             booked += u64::from(way.cycles);
@@ -265,6 +270,7 @@ impl Blocks {
             forget_code(self, s);
         }
         let mut time = Time { state, booked: s.pipeline.booked(), instructions: s.tally.instructions };
+        let ideal = s.pipeline.is_ideal();
         let mut now = match self.find(s, s.exec.cpu.hart.pc, time, limits) {
             Ok(entry) => entry,
             Err(stop) => return stop,
@@ -272,9 +278,12 @@ impl Blocks {
         loop {
             let terms = Terms { until: Self::room(limits, time), told: s.record.told, hot: self.hot() };
             let Executor { cpu, calls, .. } = &mut s.exec;
+            // Whether a dot product waits, or is overtaken, makes a difference there.
+            cpu.mem.takes_splits = ideal && !cpu.hart.simd.counts();
             let left = self.chain(cpu, calls, &mut now, &mut time, terms);
             let entry = &self.entries[now as usize];
             let (uses, length, last, block) = (entry.uses, entry.length, entry.last, entry.block);
+            let splits = std::mem::take(&mut s.exec.cpu.mem.splits);
             let (exit, pc, linked) = match left {
                 Left::OutOfTime if time.booked < Self::room(limits, time) => continue,
                 Left::OutOfTime => {
@@ -293,7 +302,7 @@ impl Blocks {
                 }
                 Left::Interrupted(ended) => {
                     let k = length as usize - 1 - ended.left();
-                    return self.interrupted_block(s, now, k, ended.is_irregular(), time);
+                    return self.interrupted_block(s, now, k, ended.is_irregular(), splits, time);
                 }
                 Left::Unlinked(exit, pc) => (exit, pc, None),
                 Left::ToDo(exit) => {
@@ -310,12 +319,12 @@ impl Blocks {
                 Exit::Loop => ends(pc),
             };
             if linked.is_none() && unforeseen {
-                return self.lead_into_loop_end(s, now, exit, pc, time);
+                return self.lead_into_loop_end(s, now, exit, pc, splits, time);
             }
             let before_end = exit == Exit::Through && uses & BEFORE_END != 0;
             let back = if before_end { s.exec.cpu.hart.ends_loop_with(pc, 0) } else { None };
             if linked.is_none() {
-                time = self.pay(s, now, exit, pc, back, time);
+                time = self.pay(s, now, (exit, pc, back, splits), time);
             }
             if uses & CALLS != 0 {
                 self.called(s, now, pc, time);
@@ -340,23 +349,24 @@ impl Blocks {
                     Err(stop) => return stop,
                 };
                 let way = &mut self.entries[now as usize].ways[exit as usize];
-                (way.next_pc, way.next, way.back) = (pc, found, back);
+                (way.next_pc, way.next, way.back, way.splits) = (pc, found, back, splits);
                 found
             };
         }
     }
 
     /// Pays for a block that has run, left on a way that does not lead where it led before; prices it if it is new.
-    fn pay(&mut self, s: &mut System, now: u32, exit: Exit, pc: u32, back: Option<Back>, time: Time) -> Time {
+    fn pay(&mut self, s: &mut System, now: u32, (exit, pc, back, splits): Went, time: Time) -> Time {
         let inst = s.exec.decode(pc);
         let kind = inst.map_or((pc & 2) as u8, |i| kind_of(pc, &i));
         let entry = &mut self.entries[now as usize];
         entry.settle(exit);
-        let known = entry.price(exit, kind, back);
-        let n = known.unwrap_or_else(|| self.price(s, now, (exit, kind, back), pc, time));
+        let known = entry.price(exit, kind, back, splits);
+        let n = known.unwrap_or_else(|| self.price(s, now, kind, (exit, pc, back, splits), time));
         let entry = &mut self.entries[now as usize];
         let price = &mut entry.prices[n];
         price.runs += u64::from(known.is_some());
+        price.pc = pc;
         let way = &mut entry.ways[exit as usize];
         (way.cycles, way.state, way.price) = (price.cycles, price.state, n as u32);
         Time {

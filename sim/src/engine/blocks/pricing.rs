@@ -1,8 +1,8 @@
 //! What blocks cost, by the pipeline itself (see [`Replay`]), and what becomes of those that are left in their middle.
 
-use super::super::compiled::{Back, Exit};
+use super::super::compiled::Exit;
 use super::table::{BEFORE_END, CALLS, DOT_WAITS, LOOP_END, OVERTAKEN, Price};
-use super::{Blocks, Stop, Time};
+use super::{Blocks, Stop, Time, Went};
 use crate::exec::{Access, Executed};
 use crate::isa::Flow;
 use crate::profile::Line;
@@ -38,6 +38,8 @@ impl Blocks {
         let last = Executed { flow: past.flow, access: past.access, ..Executed::plain(pc, inst) };
         let mut replay = Replay::new(exec, insts, last);
         (replay.looped, replay.live, replay.ahead) = (past.looped, past.live, past.ahead);
+        replay.splits = past.splits;
+        replay.behind = self.all[at as usize].insts.len();
         let mut lines = Vec::new();
         for _ in insts {
             let (waits, counted) = (pipeline.stalls, tally.counts);
@@ -61,7 +63,7 @@ impl Blocks {
     }
 
     /// How a block ended that has run whole, with this exit to `pc`.
-    fn past(&self, s: &System, now: u32, exit: Exit, pc: u32) -> Past {
+    fn past(&self, s: &System, now: u32, exit: Exit, pc: u32, splits: u64) -> Past {
         let entry = &self.entries[now as usize];
         let length = entry.length as usize;
         let flow = if exit == Exit::Jump { Flow::Jump(pc) } else { Flow::Next };
@@ -71,9 +73,9 @@ impl Blocks {
             let l = usize::from(loops[0].end != entry.last || loops[0].start != pc);
             (1 << l, pc)
         });
-        let access = Some(Access { address: s.exec.cpu.mem.base(), split: false });
+        let access = Some(Access { address: s.exec.cpu.mem.base(), split: splits & 1 == 1 });
         let ahead = (exit == Exit::Through && entry.uses & BEFORE_END != 0).then_some(pc);
-        Past { length, flow, access, looped, live: false, ahead, refills: true }
+        Past { length, flow, access, looped, live: false, ahead, splits, refills: true }
     }
 
     /// What a block costs that has just run for the first time with this entry and exit: the number of the price.
@@ -81,13 +83,13 @@ impl Blocks {
         &mut self,
         s: &mut System,
         now: u32,
-        (exit, kind, back): (Exit, u8, Option<Back>),
-        pc: u32,
+        kind: u8,
+        (exit, pc, back, splits): Went,
         time: Time,
     ) -> usize {
         let entry = &self.entries[now as usize];
         let (at, first) = (entry.block, entry.first);
-        let past = self.past(s, now, exit, pc);
+        let past = self.past(s, now, exit, pc, splits);
         self.settle_at(s, first, time);
         let (stalls, tally) = (s.pipeline.stalls, s.tally.clone());
         let (lines, _) = self.replay(s, at, past);
@@ -102,7 +104,20 @@ impl Blocks {
         let macs = s.tally.macs - tally.macs;
         s.tally = tally;
         let entry = &mut self.entries[now as usize];
-        entry.prices.push(Price { exit, kind, back, runs: 1, cycles, state, stalls, counts, macs, lines });
+        entry.prices.push(Price {
+            exit,
+            kind,
+            back,
+            splits,
+            pc,
+            runs: 1,
+            cycles,
+            state,
+            stalls,
+            counts,
+            macs,
+            lines,
+        });
         entry.prices.len() - 1
     }
 
@@ -114,11 +129,12 @@ impl Blocks {
         now: u32,
         exit: Exit,
         pc: u32,
+        splits: u64,
         time: Time,
     ) -> Stop {
         let entry = &self.entries[now as usize];
         let (at, first, uses, length) = (entry.block, entry.first, entry.uses, entry.length);
-        let past = Past { live: true, ..self.past(s, now, exit, pc) };
+        let past = Past { live: true, ..self.past(s, now, exit, pc, splits) };
         self.settle_at(s, first, time);
         let (_, entered) = self.replay(s, at, past);
         // The block's own jump back has been counted.
@@ -145,6 +161,7 @@ impl Blocks {
         now: u32,
         k: usize,
         irregular: bool,
+        splits: u64,
         time: Time,
     ) -> Stop {
         let entry = &self.entries[now as usize];
@@ -160,6 +177,7 @@ impl Blocks {
             looped: None,
             live: true,
             ahead: None,
+            splits,
             refills: false,
         };
         if !irregular {
@@ -237,6 +255,8 @@ struct Past {
     live: bool,
     /// Loop registers are asked about the instruction there.
     ahead: Option<u32>,
+    /// Which accesses crossed a word boundary, as `Memory::splits` has them.
+    splits: u64,
     /// The pipeline is to run on until the next instruction is in ID.
     refills: bool,
 }

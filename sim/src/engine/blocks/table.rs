@@ -28,6 +28,10 @@ pub(super) struct Price {
     pub(super) kind: u8,
     /// Where the instruction there jumps back to, if that was seen before it came.
     pub(super) back: Option<Back>,
+    /// Accesses that crossed a word boundary, as `Memory::splits` has them.
+    pub(super) splits: u64,
+    /// Address control went on at the last time.
+    pub(super) pc: u32,
     /// Times it was paid since the last settling.
     pub(super) runs: u64,
     /// Cycles.
@@ -59,13 +63,16 @@ pub(super) struct Way {
     pub(super) next: u32,
     /// Where the instruction there jumps back to, if that was seen before it came.
     pub(super) back: Option<Back>,
+    /// Accesses that crossed a word boundary, as `Memory::splits` has them.
+    pub(super) splits: u64,
     /// Its price in the entry's list.
     pub(super) price: u32,
 }
 
 impl Way {
     /// Not taken yet; no instruction has an odd address.
-    const NEW: Self = Self { runs: 0, cycles: 0, state: 0, next_pc: 1, next: 0, back: None, price: 0 };
+    const NEW: Self =
+        Self { runs: 0, cycles: 0, state: 0, next_pc: 1, next: 0, back: None, splits: 0, price: 0 };
 }
 
 /// There are SIMD instructions, which may meet corners of the RTL.
@@ -119,8 +126,8 @@ pub(super) struct Entry {
 
 impl Entry {
     /// The price of an exit to an instruction of some kind, if it was paid before.
-    pub(super) fn price(&self, exit: Exit, kind: u8, back: Option<Back>) -> Option<usize> {
-        self.prices.iter().position(|p| (p.exit, p.kind, p.back) == (exit, kind, back))
+    pub(super) fn price(&self, exit: Exit, kind: u8, back: Option<Back>, splits: u64) -> Option<usize> {
+        self.prices.iter().position(|p| (p.exit, p.kind, p.back, p.splits) == (exit, kind, back, splits))
     }
 
     /// Pays what the way out has counted, so that it can lead elsewhere.

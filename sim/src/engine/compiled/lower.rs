@@ -12,9 +12,10 @@ use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
 use super::frame::{Frame, Left};
-use super::{Edge, Exit, Plan};
+use super::{Back, Edge, Exit, Plan};
 use crate::hart::{Hart, HwLoop, Multiplier, Simd};
 use crate::isa::{Cpu, Form, Inst, LoopPart, Op, StackUse, mpic_dot};
+use crate::memory::Memory;
 use crate::system::Calls;
 
 /// What a function needs beside its code.
@@ -58,6 +59,8 @@ pub(super) struct Lowering<'p, 'f> {
     pub(super) multiplied: Option<(u32, [Value; 3])>,
     /// An instruction of this block may meet a corner.
     may_meet: bool,
+    /// Accesses of this block that crossed a word boundary, if some are known to do so.
+    pub(super) splits: Option<Variable>,
 }
 
 /// A block that leads to itself.
@@ -151,6 +154,7 @@ pub(super) fn lower(
         insts: all().collect(),
         multiplied: None,
         may_meet: false,
+        splits: None,
         b,
     };
     this.begin();
@@ -319,6 +323,11 @@ impl Lowering<'_, '_> {
     /// Ends the function in or behind node `n`.
     fn leave_node(&mut self, n: usize, left: Left, pc: Value) {
         self.count_trips(n);
+        if let Some(splits) = self.splits {
+            let splits = self.b.use_var(splits);
+            let at = offset_of!(Cpu, mem) + offset_of!(Memory, splits);
+            self.b.ins().store(state(), splits, self.cpu, at as i32);
+        }
         self.leave(left, pc);
     }
 
@@ -354,6 +363,11 @@ impl Lowering<'_, '_> {
     fn node(&mut self, n: usize, before: usize) {
         self.b.switch_to_block(self.blocks[n]);
         (self.multiplied, self.may_meet, self.local) = (None, false, [None; 32]);
+        self.splits = (self.plan.nodes[n].splits() != 0).then(|| self.b.declare_var(I64));
+        if let Some(splits) = self.splits {
+            let none = self.b.ins().iconst(I64, 0);
+            self.b.def_var(splits, none);
+        }
         let insts = self.plan.nodes[n].insts;
         for (k, &(pc, inst)) in insts.iter().enumerate() {
             match inst.row.op {
@@ -507,55 +521,48 @@ impl Lowering<'_, '_> {
             self.leave_node(n, Left::Behind(node.entry, exit), there);
             self.b.switch_to_block(on);
         }
-        if node.before_end && exit == Exit::Through {
-            return self.way_to_end(n);
-        }
         for edge in node.edges.iter().filter(|e| e.exit == exit) {
+            let mut conditions = Vec::new();
             match *pc {
-                Pc::Known(pc) if pc == edge.pc => return self.take(n, edge),
+                Pc::Known(pc) if pc != edge.pc => continue,
                 Pc::Known(_) => {}
                 Pc::Computed(pc) => {
-                    let goes = self.b.ins().icmp_imm(IntCC::Equal, pc, i64::from(edge.pc as i32));
-                    let (take, on) = (self.b.create_block(), self.b.create_block());
-                    self.b.ins().brif(goes, take, &[], on, &[]);
-                    self.b.switch_to_block(take);
-                    self.take(n, edge);
-                    self.b.switch_to_block(on);
+                    conditions.push(self.b.ins().icmp_imm(IntCC::Equal, pc, i64::from(edge.pc as i32)));
                 }
             }
-        }
-        self.leave_node(n, Left::Behind(node.entry, exit), there);
-    }
-
-    /// Control goes on to the end of a hardware loop.
-    fn way_to_end(&mut self, n: usize) {
-        let plan = self.plan;
-        let node = &plan.nodes[n];
-        let [first, second] = [0, 1].map(|which| self.jumps_back(which, node.after).0);
-        for edge in node.edges.iter().filter(|e| e.exit == Exit::Through) {
-            // Loop 0 is looked at first.
-            let goes = match edge.back {
-                None => {
-                    let any = self.b.ins().bor(first, second);
-                    self.b.ins().icmp_imm(IntCC::Equal, any, 0)
-                }
-                Some((which, start)) => {
-                    let which = usize::from(which >> 1);
-                    let at = Self::of_loop(which, offset_of!(HwLoop, start));
-                    let there = self.b.ins().load(I32, state(), self.cpu, at);
-                    let same = self.b.ins().icmp_imm(IntCC::Equal, there, i64::from(start as i32));
-                    let jumps = if which == 0 { first } else { self.b.ins().band_not(second, first) };
-                    self.b.ins().band(jumps, same)
-                }
+            if node.before_end && exit == Exit::Through {
+                conditions.push(self.goes_back(node.after, edge.back));
+            }
+            if let Some(splits) = self.splits {
+                let now = self.b.use_var(splits);
+                conditions.push(self.b.ins().icmp_imm(IntCC::Equal, now, edge.splits as i64));
+            }
+            let Some(all) = conditions.into_iter().reduce(|a, b| self.b.ins().band(a, b)) else {
+                return self.take(n, edge);
             };
             let (take, on) = (self.b.create_block(), self.b.create_block());
-            self.b.ins().brif(goes, take, &[], on, &[]);
+            self.b.ins().brif(all, take, &[], on, &[]);
             self.b.switch_to_block(take);
             self.take(n, edge);
             self.b.switch_to_block(on);
         }
-        let there = self.number(node.after);
-        self.leave_node(n, Left::Behind(node.entry, Exit::Through), there);
+        self.leave_node(n, Left::Behind(node.entry, exit), there);
+    }
+
+    /// Whether the instruction at `pc` jumps back this way.
+    fn goes_back(&mut self, pc: u32, back: Option<Back>) -> Value {
+        let [first, second] = [0, 1].map(|which| self.jumps_back(which, pc).0);
+        let Some((which, start)) = back else {
+            let any = self.b.ins().bor(first, second);
+            return self.b.ins().icmp_imm(IntCC::Equal, any, 0);
+        };
+        let which = usize::from(which >> 1);
+        let at = Self::of_loop(which, offset_of!(HwLoop, start));
+        let there = self.b.ins().load(I32, state(), self.cpu, at);
+        let same = self.b.ins().icmp_imm(IntCC::Equal, there, i64::from(start as i32));
+        // Loop 0 is looked at first.
+        let jumps = if which == 0 { first } else { self.b.ins().band_not(second, first) };
+        self.b.ins().band(jumps, same)
     }
 
     /// Whether a hardware loop jumps back behind the instruction at `pc`, and its count.

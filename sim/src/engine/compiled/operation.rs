@@ -267,24 +267,68 @@ impl Lowering<'_, '_> {
         }
     }
 
-    /// Where in RAM a plain access goes; the block is left if it is none.
+    /// Where in RAM an access goes; the block is left if that is not plain, or to a granule that is not `written`.
     ///
     /// Bounds and alignment are one comparison: turned right by as many bits as must be 0, an odd address is out of bounds. That
     /// leaves out halfwords at odd addresses within a word, which are plain, and rare.
-    fn place(&mut self, address: Value, bytes: u8, n: usize, k: usize) -> Value {
+    fn place(&mut self, address: Value, bytes: u8, written: bool, n: usize, k: usize) -> Value {
         let (base, length) = self.plan.cpu.mem.regions().next().unwrap_or_default();
         let at = self.b.ins().iadd_imm(address, -i64::from(base as i32));
         let low_bits = bytes.trailing_zeros();
         let turned = if low_bits == 0 { at } else { self.b.ins().rotr_imm(at, i64::from(low_bits)) };
         let most = i64::from((length >> low_bits) as i32);
         let inside = self.b.ins().icmp_imm(IntCC::UnsignedLessThan, turned, most);
+        let behind = self.plan.nodes[n].insts.len() - 1 - k;
+        let wide = self.b.ins().uextend(I64, at);
+        let Some(splits) = self.splits.filter(|_| self.plan.nodes[n].crosses(behind)) else {
+            self.only_if(inside, n, k);
+            if written {
+                self.only_if_written(wide, n, k);
+            }
+            return wide;
+        };
+        // It was seen to cross a word boundary.
+        let (aligned, not, on) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
+        self.b.ins().brif(inside, aligned, &[], not, &[]);
+        self.b.switch_to_block(aligned);
+        if written {
+            self.only_if_written(wide, n, k);
+        }
+        self.b.ins().jump(on, &[]);
+        self.b.switch_to_block(not);
+        let inside = self.b.ins().icmp_imm(IntCC::UnsignedLessThan, at, i64::from((length - 3) as i32));
         self.only_if(inside, n, k);
-        self.b.ins().uextend(I64, at)
+        if written {
+            self.only_if_written(wide, n, k);
+            let last = self.b.ins().iadd_imm(wide, i64::from(bytes) - 1);
+            self.only_if_written(last, n, k);
+        }
+        let in_word = self.b.ins().band_imm(at, 3);
+        let crosses = i64::from(4 - bytes);
+        let crosses = self.b.ins().icmp_imm(IntCC::UnsignedGreaterThan, in_word, crosses);
+        let crosses = self.b.ins().uextend(I64, crosses);
+        let bit = self.b.ins().ishl_imm(crosses, behind as i64);
+        let before = self.b.use_var(splits);
+        let after = self.b.ins().bor(before, bit);
+        self.b.def_var(splits, after);
+        self.b.ins().jump(on, &[]);
+        self.b.switch_to_block(on);
+        wide
+    }
+
+    /// Leaves the block in front of instruction `k` unless the granule of a byte of RAM holds written data and nothing else.
+    fn only_if_written(&mut self, at: Value, n: usize, k: usize) {
+        let granule = self.b.ins().ushr_imm(at, i64::from(GRANULE.trailing_zeros()));
+        let uses = self.uses();
+        let granule = self.b.ins().iadd(uses, granule);
+        let used = self.b.ins().uload8(I32, ram(), granule, 0);
+        let written = self.b.ins().icmp_imm(IntCC::Equal, used, i64::from(WRITTEN));
+        self.only_if(written, n, k);
     }
 
     fn load(&mut self, bytes: u8, signed: bool, i: &Inst, n: usize, k: usize) {
         let (address, base) = self.address(i);
-        let at = self.place(address, bytes, n, k);
+        let at = self.place(address, bytes, false, n, k);
         let at = self.b.ins().iadd(self.ram, at);
         let value = match (bytes, signed) {
             (1, false) => self.b.ins().uload8(I32, ram(), at, 0),
@@ -301,13 +345,7 @@ impl Lowering<'_, '_> {
 
     fn store(&mut self, bytes: u8, i: &Inst, n: usize, k: usize) {
         let ((address, base), value) = (self.address(i), self.get(i.rs2));
-        let at = self.place(address, bytes, n, k);
-        let granule = self.b.ins().ushr_imm(at, i64::from(GRANULE.trailing_zeros()));
-        let uses = self.uses();
-        let granule = self.b.ins().iadd(uses, granule);
-        let used = self.b.ins().uload8(I32, ram(), granule, 0);
-        let written = self.b.ins().icmp_imm(IntCC::Equal, used, i64::from(WRITTEN));
-        self.only_if(written, n, k);
+        let at = self.place(address, bytes, true, n, k);
         let at = self.b.ins().iadd(self.ram, at);
         match bytes {
             1 => self.b.ins().istore8(ram(), value, at, 0),

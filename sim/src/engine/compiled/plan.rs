@@ -53,12 +53,26 @@ pub(in super::super) struct Edge {
     pub(in super::super) pc: u32,
     /// Where the instruction there jumps back to, if that was seen before it came.
     pub(in super::super) back: Option<Back>,
+    /// Accesses that cross a word boundary, as [`Memory::splits`](crate::memory::Memory::splits) has them.
+    pub(in super::super) splits: u64,
     /// Its place among the nodes.
     pub(in super::super) to: usize,
     /// What the block costs that is left here.
     pub(in super::super) cycles: u32,
     /// The number of this price in the block's list.
     pub(in super::super) price: u32,
+}
+
+impl Node<'_> {
+    /// Accesses that cross a word boundary on some way.
+    pub(super) fn splits(&self) -> u64 {
+        self.edges.iter().fold(0, |all, e| all | e.splits)
+    }
+
+    /// Whether the access does that which has so many instructions behind it.
+    pub(super) fn crosses(&self, behind: usize) -> bool {
+        self.splits().checked_shr(behind as u32).unwrap_or(0) & 1 == 1
+    }
 }
 
 impl Plan<'_> {
