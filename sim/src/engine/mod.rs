@@ -30,12 +30,12 @@ pub static ENGINES: [Engine; 4] = [
     Engine {
         name: "auto",
         about: "as threaded, and what runs often is compiled",
-        make: || Box::new(blocks::Blocks::new(When::Hot(4096))),
+        make: || Box::new(blocks::Blocks::new(When::Worth)),
     },
     Engine {
         name: "compiled",
         about: "the same, but compiled as soon as it has run a few times",
-        make: || Box::new(blocks::Blocks::new(When::Hot(8))),
+        make: || Box::new(blocks::Blocks::new(When::Soon)),
     },
     Engine {
         name: "threaded",

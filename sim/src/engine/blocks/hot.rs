@@ -29,10 +29,40 @@ const MOST_LOOPS: usize = 3;
 const AGAIN: u32 = 16;
 const TIMES: u32 = 2;
 
-/// Whether a block is to be looked at that has run so often.
+/// What it costs to compile an instruction, in instructions that could be run in that time without.
+const COST: u64 = 16_384;
+
+/// How much more is run than is spent on compiling.
+const SPARING: u64 = 2;
+
+/// What was run without compiled code, and what compiling has cost, in instructions.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Budget {
+    ran: u64,
+    spent: u64,
+}
+
+impl Budget {
+    /// So many instructions were run without compiled code.
+    pub(super) fn ran(&mut self, instructions: u64) {
+        self.ran += instructions;
+    }
+
+    /// Spends what compiling so many instructions costs, if that is small beside what was run.
+    fn allows(&mut self, instructions: usize) -> bool {
+        let spent = self.spent + COST * instructions as u64;
+        let allows = spent * SPARING <= self.ran;
+        if allows {
+            self.spent = spent;
+        }
+        allows
+    }
+}
+
+/// Whether a block is to be looked at that has run so often: when it is hot, and whenever that has doubled.
 #[inline]
 pub(super) fn is_hot(heat: u32, hot: u32) -> bool {
-    heat >= hot && (heat == hot || (1..=TIMES).any(|n| hot.checked_mul(AGAIN.pow(n)) == Some(heat)))
+    heat.is_power_of_two() && heat >= hot
 }
 
 impl Blocks {
@@ -40,7 +70,8 @@ impl Blocks {
     pub(super) fn hot(&self) -> u32 {
         match self.when {
             When::Never => u32::MAX,
-            When::Hot(runs) => runs,
+            When::Worth => 1 << 12,
+            When::Soon => 1 << 3,
         }
     }
 
@@ -49,10 +80,15 @@ impl Blocks {
     pub(super) fn compile(&mut self, s: &mut System, head: u32) {
         let (base, bytes) = s.exec.cpu.mem.regions().next().unwrap_or_default();
         let fits = (base | bytes) % 4 == 0 && bytes > 0;
-        if self.when == When::Never || !fits || !self.can_be_compiled(head) {
+        let &Entry { heat, region, .. } = &self.entries[head as usize];
+        let again = (1..=TIMES).any(|n| self.hot().checked_mul(AGAIN.pow(n)) == Some(heat));
+        if self.when == When::Never || !fits || !self.can_be_compiled(head) || region.is_some() && !again {
             return;
         }
         let chosen = self.chosen(s, head);
+        if self.when == When::Worth && !self.budget.allows(chosen.instructions) {
+            return;
+        }
         let nodes = chosen.entries.iter().zip(&chosen.edges).map(|(&n, edges)| {
             let entry = &self.entries[n as usize];
             let block = &self.all[entry.block as usize];
@@ -137,6 +173,7 @@ impl Blocks {
     fn chosen(&mut self, s: &mut System, head: u32) -> Chosen {
         let mut chosen = Chosen::default();
         chosen.add(head);
+        chosen.instructions = self.entries[head as usize].length as usize;
         let mut next = 0;
         loop {
             while let Some(&from) = chosen.entries.get(next) {

@@ -36,8 +36,10 @@ const MOST_NOT_PLAIN: u32 = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum When {
     Never,
-    /// When a block has run this often.
-    Hot(u32),
+    /// When a block has run often, and what compiling costs is small beside what was spent without.
+    Worth,
+    /// When a block has run a few times.
+    Soon,
 }
 
 /// Why the block loop stopped; timing is settled then.
@@ -107,6 +109,7 @@ impl Blocks {
     ) -> Left {
         let Terms { until, told, hot } = terms;
         let Time { mut booked, mut instructions, .. } = *time;
+        let (before, mut natively) = (instructions, 0);
         let mut at = *now;
         let left = loop {
             let mut entry = &mut self.entries[at as usize];
@@ -128,6 +131,7 @@ impl Blocks {
                     let went = compiled.region.run(cpu, calls, room, !told, &mut compiled.counters);
                     booked += went.cycles;
                     instructions += went.instructions;
+                    natively += went.instructions;
                     let head = at;
                     match went.left {
                         compiled::Left::Before(there) => {
@@ -192,12 +196,14 @@ impl Blocks {
             {
                 *time = Time { state: way.state, booked, instructions };
                 *now = at;
+                self.budget.ran(instructions - before - natively);
                 return Left::ToDo(exit);
             }
             at = next;
         };
         *time = Time { state: self.entries[at as usize].state, booked, instructions };
         *now = at;
+        self.budget.ran(instructions - before - natively);
         left
     }
 }

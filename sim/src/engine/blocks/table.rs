@@ -7,6 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::super::compiled::{Back, Counters, Exit, Region};
 use super::super::threaded::{self, Links};
 use super::When;
+use super::hot::Budget;
 use crate::energy::EventCounts;
 use crate::hart::{Hart, Simd};
 use crate::isa::{Cpu, Inst, Unit, replaces_format};
@@ -172,6 +173,8 @@ pub(super) struct Compiled {
 pub(in super::super) struct Blocks {
     /// When code is compiled.
     pub(super) when: When,
+    /// What compiling may cost.
+    pub(super) budget: Budget,
     pub(super) all: Vec<Block>,
     pub(super) entries: Vec<Entry>,
     pub(super) regions: Vec<Compiled>,
@@ -191,6 +194,7 @@ impl Blocks {
     pub(in super::super) fn new(when: When) -> Self {
         Self {
             when,
+            budget: Budget::default(),
             all: Vec::new(),
             entries: Vec::new(),
             regions: Vec::new(),
