@@ -152,6 +152,12 @@ fn advance(c: &mut Cpu, wide: u32, narrow: u32) {
     }
 }
 
+/// Counts a dot product of the format there is.
+pub(crate) fn count(simd: &mut Simd) {
+    let (wide, narrow) = widths(simd.format).unwrap_or((1, 1));
+    step(simd, wide, narrow);
+}
+
 /// Counts a dot product.
 #[inline]
 fn step(simd: &mut Simd, wide: u32, narrow: u32) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::super::compiled::{Edge, Exit, Node, Plan, Region};
+use super::super::compiled::{Edge, Exit, Node, Phase, Plan, Region};
 use super::table::{BEFORE_END, CALLS, Compiled, DOT_WAITS, Entry, OVERTAKEN, Price, SETS_LOOP, Way};
 use super::{Blocks, When};
 use crate::isa::{Inst, LoopPart, Op};
@@ -89,34 +89,23 @@ impl Blocks {
         if self.when == When::Worth && !self.budget.allows(chosen.instructions) {
             return;
         }
-        let nodes = chosen.entries.iter().zip(&chosen.edges).map(|(&n, edges)| {
-            let entry = &self.entries[n as usize];
+        let nodes = chosen.nodes.iter().map(|c| {
+            let entry = &self.entries[c.entry as usize];
             let block = &self.all[entry.block as usize];
             Node {
-                entry: n,
+                entry: c.entry,
                 insts: &block.insts,
                 after: entry.after,
                 loop_end: block.loop_end,
                 before_end: entry.uses & BEFORE_END != 0,
                 weight: entry.heat,
+                phase: c.phase,
                 set_up: self.known_loops(s, entry.block),
-                edges: edges.clone(),
+                edges: c.edges.clone(),
             }
         });
-        let counts = chosen.entries.iter().any(|&n| self.entries[n as usize].counts);
-        let plan = Plan { nodes: nodes.collect(), cpu: &s.exec.cpu, counts };
-        let t = std::time::Instant::now();
+        let plan = Plan { nodes: nodes.collect(), cpu: &s.exec.cpu };
         let Some(region) = Region::new(&plan) else { return };
-        if std::env::var_os("DBG2").is_some() {
-            eprintln!(
-                "compiled {head} {:x} heat {}: {} blocks {} insts in {:?}",
-                self.entries[head as usize].first,
-                self.entries[head as usize].heat,
-                chosen.entries.len(),
-                chosen.instructions,
-                t.elapsed()
-            );
-        }
         let counters = region.counters();
         let compiled = Compiled { region: Arc::new(region), counters, not_plain: 0 };
         match self.entries[head as usize].region {
@@ -169,25 +158,26 @@ impl Blocks {
         (!loops.is_empty()).then_some(loops)
     }
 
-    /// The entries that are compiled together with `head`, which is the first of them.
+    /// What is compiled together with `head`, which is the first of it.
     fn chosen(&mut self, s: &mut System, head: u32) -> Chosen {
         let mut chosen = Chosen::default();
-        chosen.add(head);
-        chosen.instructions = self.entries[head as usize].length as usize;
+        chosen.add(head, Phase::of(&s.exec.cpu), self.entries[head as usize].length);
         let mut next = 0;
         loop {
-            while let Some(&from) = chosen.entries.get(next) {
+            while next < chosen.nodes.len() {
+                let from = next;
                 next += 1;
-                if !self.goes_on(s, from) {
+                let entry = chosen.nodes[from].entry;
+                if !self.goes_on(s, entry) {
                     continue;
                 }
                 for exit in [Exit::Loop, Exit::Jump, Exit::Through] {
-                    let way = self.entries[from as usize].ways[exit as usize];
+                    let way = self.entries[entry as usize].ways[exit as usize];
                     // No instruction has an odd address: the way was not taken yet.
                     if way.next_pc & 1 == 0 {
                         let Way { next_pc: pc, back, splits, price, .. } = way;
                         let edge = Edge { exit, pc, back, splits, to: 0, cycles: 0, price };
-                        self.join(&mut chosen, from, way.next, edge);
+                        self.join(s, &mut chosen, from, way.next, edge);
                     }
                 }
             }
@@ -198,49 +188,49 @@ impl Blocks {
         }
     }
 
-    /// Lets a way lead from an entry to another, which is chosen too if there is room and it runs often enough; whether that
-    /// is new.
-    fn join(&self, chosen: &mut Chosen, from: u32, to: u32, edge: Edge) -> bool {
-        let place = chosen.places[&from];
+    /// Lets a way lead from a chosen block to an entry, which is chosen too if there is room and it runs often enough; whether
+    /// that is new.
+    fn join(&self, s: &System, chosen: &mut Chosen, from: usize, to: u32, edge: Edge) -> bool {
+        let Chosen { nodes, places, instructions } = chosen;
         let same =
             |e: &Edge| (e.exit, e.pc, e.back, e.splits) == (edge.exit, edge.pc, edge.back, edge.splits);
-        if chosen.edges[place].iter().any(same) {
+        if nodes[from].edges.iter().any(same) {
             return false;
         }
+        let entry = &self.entries[nodes[from].entry as usize];
+        let insts = &self.all[entry.block as usize].insts;
+        let phase = insts.iter().fold(nodes[from].phase, |phase, (_, i)| phase.behind(&s.exec.cpu, i));
         let target = &self.entries[to as usize];
-        let length = target.length as usize;
-        let known = chosen.places.get(&to).copied();
-        let room = chosen.entries.len() < MOST_BLOCKS && chosen.instructions + length <= MOST_INSTRUCTIONS;
+        let known = places.get(&(to, phase)).copied();
+        let room = nodes.len() < MOST_BLOCKS && *instructions + target.length as usize <= MOST_INSTRUCTIONS;
         let often = target.heat >= self.hot() / SHARE;
         if known.is_none() && !(room && often && self.can_be_compiled(to)) {
             return false;
         }
-        let to = known.unwrap_or_else(|| {
-            chosen.instructions += length;
-            chosen.add(to)
-        });
-        let cycles = self.entries[from as usize].prices[edge.price as usize].cycles;
-        chosen.edges[place].push(Edge { to, cycles, ..edge });
+        let to = known.unwrap_or_else(|| chosen.add(to, phase, target.length));
+        let cycles = entry.prices[edge.price as usize].cycles;
+        chosen.nodes[from].edges.push(Edge { to, cycles, ..edge });
         true
     }
 
     /// Lets the returns that were chosen lead to behind the calls that were, as far as they have been there; whether there was
     /// such a way that was not known.
     fn join_returns(&self, s: &mut System, chosen: &mut Chosen) -> bool {
-        let last = |n: u32| -> Inst {
-            let insts = &self.all[self.entries[n as usize].block as usize].insts;
-            insts.last().expect("a block is not empty").1
+        let last = |n: usize| -> Inst {
+            let block = self.entries[chosen.nodes[n].entry as usize].block;
+            self.all[block as usize].insts.last().expect("a block is not empty").1
         };
-        let all = chosen.entries.clone();
-        let (mut returns, mut calls) = (all.clone(), all);
-        returns.retain(|&n| last(n).is_return() && self.goes_on(s, n));
-        calls.retain(|&n| last(n).is_call());
+        let all = 0..chosen.nodes.len();
+        let returns = all.clone().filter(|&n| last(n).is_return() && self.goes_on(s, chosen.nodes[n].entry));
+        let returns = returns.collect::<Vec<_>>();
+        let calls = all.filter(|&n| last(n).is_call()).map(|n| chosen.nodes[n].entry).collect::<Vec<_>>();
         let mut found = false;
         for from in returns {
             for &call in &calls {
                 let pc = self.entries[call as usize].after;
                 let Some(kind) = s.exec.decode(pc).map(|i| kind_of(pc, &i)) else { continue };
-                if let Some(price) = self.entries[from as usize].price(Exit::Jump, kind, None, 0) {
+                let entry = &self.entries[chosen.nodes[from].entry as usize];
+                if let Some(price) = entry.price(Exit::Jump, kind, None, 0) {
                     found |= self.join_known(s, chosen, from, pc, price);
                 }
             }
@@ -248,16 +238,16 @@ impl Blocks {
         found
     }
 
-    /// Lets blocks go on in all the ways they went where they go the same way at different prices: in front of the end of a hardware
-    /// loop, and where accesses cross word boundaries.
+    /// Lets blocks go on in all the ways they went where they go the same way at different prices: in front of the end of a
+    /// hardware loop, and where accesses cross word boundaries.
     fn join_others(&self, s: &System, chosen: &mut Chosen) -> bool {
         let mut found = false;
-        for from in chosen.entries.clone() {
-            let entry = &self.entries[from as usize];
+        for from in 0..chosen.nodes.len() {
+            let entry = &self.entries[chosen.nodes[from].entry as usize];
             let several = entry.uses & BEFORE_END != 0 || entry.prices.iter().any(|p| p.splits != 0);
-            if several && self.goes_on(s, from) {
-                for price in 0..entry.prices.len() {
-                    found |= self.join_known(s, chosen, from, entry.prices[price].pc, price);
+            if several && self.goes_on(s, chosen.nodes[from].entry) {
+                for (price, known) in entry.prices.iter().enumerate() {
+                    found |= self.join_known(s, chosen, from, known.pc, price);
                 }
             }
         }
@@ -265,11 +255,12 @@ impl Blocks {
     }
 
     /// As [`Blocks::join`], for a way that has this price, if control has gone it before.
-    fn join_known(&self, s: &System, chosen: &mut Chosen, from: u32, pc: u32, price: usize) -> bool {
-        let Price { exit, back, splits, state, .. } = self.entries[from as usize].prices[price];
+    fn join_known(&self, s: &System, chosen: &mut Chosen, from: usize, pc: u32, price: usize) -> bool {
+        let entry = &self.entries[chosen.nodes[from].entry as usize];
+        let Price { exit, back, splits, state, .. } = entry.prices[price];
         let there = self.known_at(pc).and_then(|b| self.entry(b, state, s.exec.cpu.hart.simd));
         let edge = Edge { exit, pc, back, splits, to: 0, cycles: 0, price: price as u32 };
-        there.is_some_and(|there| self.join(chosen, from, there, edge))
+        there.is_some_and(|there| self.join(s, chosen, from, there, edge))
     }
 }
 
@@ -278,23 +269,28 @@ pub(super) fn kind_of(pc: u32, inst: &Inst) -> u8 {
     (pc & 2) as u8 | u8::from(inst.size == 4)
 }
 
-/// Entries that are compiled together.
+/// What is compiled together.
 #[derive(Default)]
 struct Chosen {
-    entries: Vec<u32>,
-    /// Where each of them is in the list.
-    places: FxHashMap<u32, usize>,
-    /// Ways between them, by where they begin.
-    edges: Vec<Vec<Edge>>,
+    nodes: Vec<ChosenNode>,
+    /// Where each entry is in the list, for each phase it is entered in.
+    places: FxHashMap<(u32, Phase), usize>,
     instructions: usize,
 }
 
+struct ChosenNode {
+    entry: u32,
+    phase: Phase,
+    /// Ways to others.
+    edges: Vec<Edge>,
+}
+
 impl Chosen {
-    fn add(&mut self, entry: u32) -> usize {
-        let place = self.entries.len();
-        self.entries.push(entry);
-        self.places.insert(entry, place);
-        self.edges.push(Vec::new());
+    fn add(&mut self, entry: u32, phase: Phase, length: u32) -> usize {
+        let place = self.nodes.len();
+        self.nodes.push(ChosenNode { entry, phase, edges: Vec::new() });
+        self.places.insert((entry, phase), place);
+        self.instructions += length as usize;
         place
     }
 }

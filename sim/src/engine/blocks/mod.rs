@@ -21,7 +21,7 @@ use table::{
     BEFORE_END, CALLS, DOT_WAITS, LONGEST, LONGEST_CYCLES, LOOP_END, MOVES_STACK, OVERTAKEN, SETS_LOOP, SIMD,
 };
 
-use super::compiled::{self, Back, Exit};
+use super::compiled::{self, Back, Exit, Phase};
 use super::threaded;
 use super::{Runner, consequences, forget_code, step};
 use crate::isa::Cpu;
@@ -127,7 +127,14 @@ impl Blocks {
                 let compiled = &mut self.regions[place as usize];
                 let margin = compiled.region.margin;
                 let room = until.saturating_sub(booked.saturating_add(margin));
-                if room > 0 {
+                let phase = Phase::of(cpu);
+                if room > 0 && phase != compiled.region.phase {
+                    // Another one may be met more often.
+                    compiled.not_plain = compiled.not_plain.saturating_add(1);
+                    if compiled.not_plain > MOST_NOT_PLAIN {
+                        entry.region = None;
+                    }
+                } else if room > 0 {
                     let went = compiled.region.run(cpu, calls, room, !told, &mut compiled.counters);
                     booked += went.cycles;
                     instructions += went.instructions;

@@ -3,7 +3,6 @@
 //!
 //! Taking a word apart is most of the work, and the compiler does it once for a register that several dot products read.
 
-use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I8X16, I16X8, I32, I32X4, I64, I64X2};
 use cranelift_codegen::ir::{Endianness, InstBuilder as _, MemFlags, Value};
 
@@ -28,48 +27,14 @@ impl Lowering<'_, '_> {
             sum = self.b.ins().iadd(d, sum);
         }
         self.set(i.rd, sum);
-        self.step(wide, narrow);
         true
     }
 
     /// The lanes of the narrow operand that are next, at the bottom of a word.
     fn sub_group(&mut self, b: Value, wide: u32, narrow: u32) -> Value {
-        let Some(group) = self.group else { return b };
-        let group = self.b.use_var(group);
-        let from = self.b.ins().imul_imm(group, i64::from(32 / wide * narrow));
-        let shifted = self.b.ins().ushr(b, from);
+        let from = u32::from(self.phase.group) * (32 / wide) * narrow;
         // A sub-group left too high by other code reads 0.
-        let inside = self.b.ins().icmp_imm(IntCC::UnsignedLessThan, from, 32);
-        let zero = self.number(0);
-        self.b.ins().select(inside, shifted, zero)
-    }
-
-    /// The mixed-precision controller counts a dot product.
-    fn step(&mut self, wide: u32, narrow: u32) {
-        let next = (wide != narrow).then(|| self.group).flatten().map(|group| {
-            let last = i64::from(wide / narrow) - 1;
-            let now = self.b.use_var(group);
-            let more = self.b.ins().icmp_imm(IntCC::UnsignedLessThan, now, last);
-            let up = self.b.ins().iadd_imm(now, 1);
-            let zero = self.number(0);
-            (group, now, self.b.ins().select(more, up, zero))
-        });
-        let Some(skip_count) = self.skip_count else {
-            if let Some((group, _, next)) = next {
-                self.b.def_var(group, next);
-            }
-            return;
-        };
-        let (skip, now) = (self.skip(), self.b.use_var(skip_count));
-        let up = self.b.ins().iadd_imm(now, 1);
-        let skips = self.b.ins().icmp(IntCC::UnsignedLessThan, up, skip);
-        let zero = self.number(0);
-        let counted = self.b.ins().select(skips, up, zero);
-        self.b.def_var(skip_count, counted);
-        if let Some((group, now, next)) = next {
-            let moved = self.b.ins().select(skips, now, next);
-            self.b.def_var(group, moved);
-        }
+        if from < 32 { self.b.ins().ushr_imm(b, i64::from(from)) } else { self.number(0) }
     }
 
     /// Two lanes: scalar.

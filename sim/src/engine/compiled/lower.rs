@@ -12,9 +12,9 @@ use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
 use super::frame::{Frame, Left};
-use super::{Back, Edge, Exit, Plan};
+use super::{Back, Edge, Exit, Node, Phase, Plan};
 use crate::hart::{Hart, HwLoop, Multiplier, Simd};
-use crate::isa::{Cpu, Form, Inst, LoopPart, Op, StackUse, mpic_dot};
+use crate::isa::{Cpu, Form, Inst, LoopPart, Op, StackUse};
 use crate::memory::Memory;
 use crate::system::Calls;
 
@@ -44,9 +44,8 @@ pub(super) struct Lowering<'p, 'f> {
     spent: Variable,
     /// By node, if it leads to itself: how often it did follows from what was spent since it was entered.
     trips: Vec<Option<Trips>>,
-    /// Sub-group and skip count of the mixed-precision controller, if the plan changes them.
-    pub(super) group: Option<Variable>,
-    pub(super) skip_count: Option<Variable>,
+    /// Where the mixed-precision controller is in front of the next instruction.
+    pub(super) phase: Phase,
     /// A call with the core and an instruction.
     calls_out: SigRef,
     /// By node.
@@ -145,8 +144,7 @@ pub(super) fn lower(
         local: [None; 32],
         spent: b.declare_var(I64),
         trips: Vec::new(),
-        group: None,
-        skip_count: None,
+        phase: Phase::default(),
         calls_out,
         blocks,
         end,
@@ -182,15 +180,6 @@ impl Lowering<'_, '_> {
             });
             self.trips.push(trips);
         }
-        let cpu = self.plan.cpu;
-        let dots = self.insts.iter().filter(|i| matches!(i.row.op, Op::Dot { .. }));
-        let widths = dots.filter_map(|i| mpic_dot::of_registers(cpu, i)).collect::<Vec<_>>();
-        if widths.iter().any(|(wide, narrow)| wide != narrow) {
-            self.group = Some(self.small(SIMD + offset_of!(Simd, group)));
-        }
-        if !widths.is_empty() && self.plan.counts {
-            self.skip_count = Some(self.small(SIMD + offset_of!(Simd, skip_count)));
-        }
         self.b.ins().jump(self.blocks[0], &[]);
     }
 
@@ -220,23 +209,6 @@ impl Lowering<'_, '_> {
         }
     }
 
-    /// A variable with a byte of the core's state.
-    fn small(&mut self, at: usize) -> Variable {
-        let variable = self.b.declare_var(I32);
-        let value = self.load_small(at);
-        self.b.def_var(variable, value);
-        variable
-    }
-
-    fn load_small(&mut self, at: usize) -> Value {
-        self.b.ins().uload8(I32, state(), self.cpu, at as i32)
-    }
-
-    /// SKIP.
-    pub(super) fn skip(&mut self) -> Value {
-        self.load_small(SIMD + offset_of!(Simd, skip))
-    }
-
     /// What the granules of RAM are used for.
     pub(super) fn uses(&mut self) -> Value {
         self.b.ins().load(I64, counted(), self.frame, offset_of!(Frame, uses) as i32)
@@ -250,7 +222,6 @@ impl Lowering<'_, '_> {
         for r in (1..32).filter(|r| written >> r & 1 == 1) {
             self.store_register(r);
         }
-        self.store_controller();
         let spent = self.b.use_var(self.spent);
         for (value, at) in [(spent, offset_of!(Frame, spent)), (pc, offset_of!(Frame, pc))] {
             self.b.ins().store(counted(), value, self.frame, at as i32);
@@ -272,13 +243,15 @@ impl Lowering<'_, '_> {
         }
     }
 
-    fn store_controller(&mut self) {
+    /// Stores where the mixed-precision controller is, if it moves.
+    fn store_phase(&mut self, phase: Phase) {
+        if !phase.moves {
+            return;
+        }
         let places = [offset_of!(Simd, group), offset_of!(Simd, skip_count)];
-        for (variable, at) in [self.group, self.skip_count].into_iter().zip(places) {
-            if let Some(variable) = variable {
-                let value = self.b.use_var(variable);
-                self.b.ins().istore8(state(), value, self.cpu, (SIMD + at) as i32);
-            }
+        for (value, at) in [phase.group, phase.skip_count].into_iter().zip(places) {
+            let value = self.number(u32::from(value));
+            self.b.ins().istore8(state(), value, self.cpu, (SIMD + at) as i32);
         }
     }
 
@@ -323,6 +296,7 @@ impl Lowering<'_, '_> {
     /// Ends the function in or behind node `n`.
     fn leave_node(&mut self, n: usize, left: Left, pc: Value) {
         self.count_trips(n);
+        self.store_phase(self.phase);
         if let Some(splits) = self.splits {
             let splits = self.b.use_var(splits);
             let at = offset_of!(Cpu, mem) + offset_of!(Memory, splits);
@@ -368,7 +342,8 @@ impl Lowering<'_, '_> {
             let none = self.b.ins().iconst(I64, 0);
             self.b.def_var(splits, none);
         }
-        let insts = self.plan.nodes[n].insts;
+        let Node { insts, phase, .. } = self.plan.nodes[n];
+        self.phase = phase;
         for (k, &(pc, inst)) in insts.iter().enumerate() {
             match inst.row.op {
                 Op::Branch(_) | Op::Jump => continue,
@@ -380,6 +355,7 @@ impl Lowering<'_, '_> {
                     }
                 }
             }
+            self.phase = self.phase.behind(self.plan.cpu, &inst);
             if inst.moves_stack() {
                 self.note_stack(before + k);
             }
@@ -610,6 +586,7 @@ impl Lowering<'_, '_> {
         if again {
             self.count_trips(n);
         }
+        self.store_phase(self.plan.nodes[edge.to].phase);
         let nowhere = self.number(0);
         self.leave(Left::Before(self.plan.nodes[edge.to].entry), nowhere);
     }
@@ -691,19 +668,12 @@ impl Lowering<'_, '_> {
         for r in [inst.rs1, inst.rs2, inst.rd] {
             self.store_register(r);
         }
-        self.store_controller();
+        self.store_phase(self.phase);
         self.call(what, index);
         if let Some(rd) = inst.alu_dest() {
             self.local[usize::from(rd)] = None;
             if let Some(variable) = self.x[usize::from(rd)] {
                 let value = self.b.ins().load(I32, state(), self.cpu, Self::register(rd));
-                self.b.def_var(variable, value);
-            }
-        }
-        let places = [offset_of!(Simd, group), offset_of!(Simd, skip_count)];
-        for (variable, at) in [self.group, self.skip_count].into_iter().zip(places) {
-            if let Some(variable) = variable {
-                let value = self.load_small(SIMD + at);
                 self.b.def_var(variable, value);
             }
         }

@@ -20,7 +20,7 @@ use cranelift_module::{Module as _, default_libcall_names};
 
 use frame::Frame;
 pub(super) use frame::Left;
-pub(super) use plan::{Back, Edge, Exit, Node, Plan};
+pub(super) use plan::{Back, Edge, Exit, Node, Phase, Plan};
 
 use crate::isa::{Cpu, Inst};
 use crate::system::Calls;
@@ -57,6 +57,8 @@ pub(super) struct Region {
     code: Code,
     /// Way of each counter: the entry that is left, and the number of its price.
     pub(super) ways: Box<[(u32, u32)]>,
+    /// The phase it is for.
+    pub(super) phase: Phase,
     /// See [`Plan::margin`].
     pub(super) margin: u64,
     /// Instructions that the code points to.
@@ -106,6 +108,7 @@ impl Region {
         Some(Self {
             code,
             ways: made.ways.into(),
+            phase: plan.nodes[0].phase,
             margin: plan.margin(),
             _insts: made.insts,
             _memory: Executable(Some(module)),

@@ -1,6 +1,7 @@
 //! What is to be compiled: blocks that lead to each other, with what their ways out cost.
 
-use crate::isa::{Cpu, Inst};
+use crate::hart::Simd;
+use crate::isa::{Cpu, Inst, Op, mpic_dot, widths};
 
 /// Where control goes at the end of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,41 @@ pub(in super::super) enum Exit {
     Loop = 2,
 }
 
+/// Where the mixed-precision controller is in its sub-groups, if the SIMD format has any, or dot products are counted for another
+/// reason. Compiled code knows it at every instruction: only CSR accesses can tell it anything new.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(in super::super) struct Phase {
+    pub(super) group: u8,
+    pub(super) skip_count: u8,
+    /// SKIP.
+    skip: u8,
+    /// It moves on.
+    pub(super) moves: bool,
+}
+
+impl Phase {
+    /// What it is now.
+    pub(in super::super) fn of(cpu: &Cpu) -> Self {
+        let Simd { format, group, skip, skip_count } = cpu.hart.simd;
+        let mixed = widths(format).is_some_and(|(wide, narrow)| wide != narrow);
+        if !cpu.core.has_controller() || !mixed && !cpu.hart.simd.counts() {
+            return Self::default();
+        }
+        Self { group, skip_count, skip, moves: true }
+    }
+
+    /// What it is behind an instruction.
+    pub(in super::super) fn behind(self, cpu: &Cpu, inst: &Inst) -> Self {
+        if !self.moves || !matches!(inst.row.op, Op::Dot { .. }) {
+            return self;
+        }
+        let Self { group, skip, skip_count, .. } = self;
+        let mut simd = Simd { format: cpu.hart.simd.format, group, skip, skip_count };
+        mpic_dot::count(&mut simd);
+        Self { group: simd.group, skip_count: simd.skip_count, ..self }
+    }
+}
+
 /// A jump back to the start of a hardware loop: the loop as a bit, and its start.
 pub(in super::super) type Back = (u8, u32);
 
@@ -21,8 +57,6 @@ pub(in super::super) struct Plan<'a> {
     pub(in super::super) nodes: Vec<Node<'a>>,
     /// What they run on, with the SIMD format they are for.
     pub(in super::super) cpu: &'a Cpu,
-    /// Dot products count in the mixed-precision controller even where they do not move its sub-group on.
-    pub(in super::super) counts: bool,
 }
 
 /// A block.
@@ -37,6 +71,8 @@ pub(in super::super) struct Node<'a> {
     pub(in super::super) loop_end: bool,
     /// The instruction behind them is one: whether it jumps back is seen early, and changes what the block costs.
     pub(in super::super) before_end: bool,
+    /// The phase they begin in.
+    pub(in super::super) phase: Phase,
     /// If the last of them sets up a hardware loop or a part of it: the loops, as start and end, that need nothing more.
     pub(in super::super) set_up: Option<Vec<(u32, u32)>>,
     /// How often it runs, compared with the others.
