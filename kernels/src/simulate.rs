@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use mpic_sim::report::Region;
-use mpic_sim::{Config, Image, Limits, Machine, Status};
+use mpic_sim::{Config, Image, Limits, Machine, Snapshot, Status};
 use rayon::prelude::*;
 
 use crate::deploy::Deployment;
@@ -39,29 +39,67 @@ pub enum SimulateError {
     Stopped(String),
 }
 
+/// A deployed network on the simulator, for many inputs.
+///
+/// The first input costs most: what the simulator's engine makes of the code then serves all that follow.
+pub struct Simulator<'a> {
+    deployment: &'a Deployment,
+    /// Loaded, and nothing run.
+    loaded: Snapshot,
+    /// One that knows the code.
+    template: Machine,
+    warm: bool,
+    /// As many as ran at once, for the next inputs.
+    idle: Mutex<Vec<Machine>>,
+}
+
+impl<'a> Simulator<'a> {
+    /// Loads a deployed network; with `quirks`, the RTL's corners are reproduced.
+    ///
+    /// # Errors
+    /// If the ELF does not load.
+    pub fn new(deployment: &'a Deployment, quirks: bool) -> Result<Self, SimulateError> {
+        let image = Image::parse(&deployment.elf).map_err(|e| SimulateError::Load(e.to_string()))?;
+        let config = Config { quirks, ..Config::default() };
+        let mut template = Machine::new(&image, &config).map_err(|e| SimulateError::Load(e.to_string()))?;
+        let loaded = template.snapshot();
+        Ok(Self { deployment, loaded, template, warm: false, idle: Mutex::default() })
+    }
+
+    /// Runs the network on every input, over all cores of the host; results are in input order, and the same whatever ran before.
+    ///
+    /// # Errors
+    /// The first run that does not end with exit code 0.
+    pub fn run(&mut self, inputs: &[Vec<i32>]) -> Result<Vec<Run>, SimulateError> {
+        let mut runs = Vec::with_capacity(inputs.len());
+        if let Some(codes) = inputs.first().filter(|_| !self.warm) {
+            runs.push(one(&mut self.template, self.deployment, codes)?);
+            self.warm = true;
+        }
+        let others = inputs[runs.len()..].par_iter().map(|codes| {
+            let idle = self.idle.lock().expect(UNBROKEN).pop();
+            let mut machine = idle.unwrap_or_else(|| self.template.clone());
+            machine.restore(&self.loaded);
+            let run = one(&mut machine, self.deployment, codes);
+            self.idle.lock().expect(UNBROKEN).push(machine);
+            run
+        });
+        for run in others.collect::<Vec<_>>() {
+            runs.push(run?);
+        }
+        Ok(runs)
+    }
+}
+
+/// Why the lock is never found broken.
+const UNBROKEN: &str = "no thread panics while it has the lock";
+
 /// Runs `deployment` on every input, over all cores of the host; results are in input order.
 ///
 /// # Errors
 /// The first run that does not end with exit code 0.
 pub fn run(deployment: &Deployment, inputs: &[Vec<i32>], quirks: bool) -> Result<Vec<Run>, SimulateError> {
-    let image = Image::parse(&deployment.elf).map_err(|e| SimulateError::Load(e.to_string()))?;
-    let config = Config { quirks, ..Config::default() };
-    let mut first = Machine::new(&image, &config).map_err(|e| SimulateError::Load(e.to_string()))?;
-    let loaded = first.snapshot();
-    let Some((one_input, others)) = inputs.split_first() else { return Ok(Vec::new()) };
-    // What the engine makes of the code for the first input serves the others.
-    let run = one(&mut first, deployment, one_input)?;
-    let idle = Mutex::new(Vec::new());
-    let again = |codes: &Vec<i32>| {
-        let machine = idle.lock().expect("no thread panics with it").pop();
-        let mut machine: Machine = machine.unwrap_or_else(|| first.clone());
-        machine.restore(&loaded);
-        let run = one(&mut machine, deployment, codes);
-        idle.lock().expect("no thread panics with it").push(machine);
-        run
-    };
-    let others = others.par_iter().map(again);
-    std::iter::once(Ok(run)).chain(others.collect::<Vec<_>>()).collect()
+    Simulator::new(deployment, quirks)?.run(inputs)
 }
 
 fn one(machine: &mut Machine, deployment: &Deployment, codes: &[i32]) -> Result<Run, SimulateError> {

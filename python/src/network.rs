@@ -226,8 +226,9 @@ impl Network {
         let Samples { codes, .. } = arrays::codes(self.input(), x, layout)?;
         let deployed = self.deployed(None, None)?.inner;
         let mut runs = Vec::with_capacity(codes.len());
+        let mut simulator = simulate::Simulator::new(&deployed, quirks).map_err(error)?;
         for some in codes.chunks(AT_ONCE) {
-            runs.extend(py.detach(|| simulate::run(&deployed, some, quirks)).map_err(error)?);
+            runs.extend(py.detach(|| simulator.run(some)).map_err(error)?);
             py.check_signals()?;
         }
         let exact = check.then(|| py.detach(|| self.held_to_reference(&codes, &runs))).transpose()?;

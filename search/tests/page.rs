@@ -48,7 +48,7 @@ fn run(folder: &Path, task: &str, granularity: Granularity, seed: u64, points: &
         seed,
         threads: 1,
         device: Processor::Cpu,
-        simulate: 3,
+        simulate: Some(3),
         warm_start: false,
         command: format!(
             "nas-search --seed {seed} --out <{}>",

@@ -337,3 +337,50 @@ fn disassembly_names_every_instruction_of_the_kernels() {
         "{text}"
     );
 }
+
+/// What `batch --inputs` says of an input is what `run --load` says of it, and a file that does not fit is told.
+#[test]
+fn one_elf_runs_on_many_inputs() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let source = "#include \"host.h\"\nvolatile unsigned n[2] = {1, 1};\nint main(void) {\n    unsigned s = 0;\n    \
+                  for (unsigned i = 0; i < n[0]; i++) s = s * 5 + i;\n    host_result(s);\n    return n[1];\n}\n";
+    fs::write(dir.path().join("sum.c"), source).expect("written");
+    sim(&["cc", "sum.c", "-o", "sum.elf"]).current_dir(&dir).assert().success();
+    let inputs: [[u32; 2]; 5] = [[5000, 0], [3, 0], [0, 0], [100_000, 0], [7, 9]];
+    let mut list = Vec::new();
+    for (k, words) in inputs.iter().enumerate() {
+        let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
+        fs::write(dir.path().join(format!("in{k}")), bytes).expect("written");
+        list.push(format!("in{k}"));
+    }
+    fs::write(dir.path().join("long"), [0; 9]).expect("written");
+    list.extend(["long".into(), "missing".into()]);
+    fs::write(dir.path().join("list"), list.join("\n")).expect("written");
+    for threads in ["1", "2"] {
+        let mut batch = sim(&["batch", "sum.elf", "--threads", threads, "--inputs", "n=list"]);
+        let out = batch.current_dir(&dir).assert().code(125).get_output().stdout.clone();
+        let lines: Vec<Value> = String::from_utf8(out)
+            .expect("text")
+            .lines()
+            .map(|l| serde_json::from_str(l).expect("JSON"))
+            .collect();
+        assert_eq!(lines.len(), list.len());
+        for (k, (line, words)) in lines.iter().zip(inputs).enumerate() {
+            let load = format!("n=in{k}");
+            let mut run = sim(&["run", "sum.elf", "--load", &load, "--json"]);
+            let one = run.current_dir(&dir).assert().code(words[1] as i32).get_output().stdout.clone();
+            let one: Value = serde_json::from_slice(&one).expect("JSON");
+            assert_eq!((&line["elf"], &line["input"]), (&"sum.elf".into(), &list[k].as_str().into()));
+            for key in ["status", "exit_code", "cycles", "instructions", "results", "stalls", "warnings"] {
+                assert_eq!(line[key], one[key], "{key} of input {k}");
+            }
+        }
+        assert!(lines[5]["error"].to_string().contains("9 bytes"), "{}", lines[5]);
+        assert_eq!((&lines[6]["status"], &lines[6]["input"]), (&"error".into(), &"missing".into()));
+    }
+    sim(&["batch", "sum.elf", "--inputs", "m=list"])
+        .current_dir(&dir)
+        .assert()
+        .code(125)
+        .stderr(contains("no symbol 'm'"));
+}

@@ -141,6 +141,17 @@ pub(super) fn parse_count(text: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("'{text}' is not a number of inputs, at least 1"))
 }
 
+/// How many test inputs to simulate: some, or all.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Simulate(pub(super) Option<usize>);
+
+pub(super) fn parse_simulate(text: &str) -> Result<Simulate, String> {
+    if text == "all" {
+        return Ok(Simulate(None));
+    }
+    parse_count(text).map(|n| Simulate(Some(n))).map_err(|e| format!("{e}, nor all"))
+}
+
 pub(super) fn parse_epochs(text: &str) -> Result<Epochs, String> {
     let numbers: Option<Vec<usize>> = text.split('/').map(|n| n.parse().ok()).collect();
     match numbers.as_deref() {

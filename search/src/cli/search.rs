@@ -10,8 +10,9 @@ use mpic_kernels::source::Source;
 use super::INTERRUPTED;
 use super::events::Events;
 use super::parse::{
-    Targets, parse_count, parse_distill, parse_epochs, parse_fixed, parse_held_out, parse_lambda,
-    parse_rates, parse_share, parse_targets, parse_temperature, parse_weight_width, parse_width,
+    Simulate, Targets, parse_count, parse_distill, parse_epochs, parse_fixed, parse_held_out, parse_lambda,
+    parse_rates, parse_share, parse_simulate, parse_targets, parse_temperature, parse_weight_width,
+    parse_width,
 };
 use super::terminal::Terminal;
 use crate::cost::{CostError, Objective};
@@ -149,9 +150,9 @@ pub(super) struct Args {
     /// What training runs on; results are repeatable on the CPU
     #[arg(long, value_enum, default_value = "cpu")]
     device: Processor,
-    /// Test inputs of every found network to run on the simulator
-    #[arg(long, default_value_t = 100, value_parser = parse_count)]
-    simulate: usize,
+    /// Test inputs of every found network to run on the simulator: a number, or all
+    #[arg(long, value_name = "N|all", default_value = "100", value_parser = parse_simulate)]
+    simulate: Simulate,
     /// Start from the warm-up of this run (same task) in place of one of our own
     #[arg(long, value_name = "RUN")]
     warm_start: Option<PathBuf>,
@@ -424,7 +425,7 @@ pub(super) fn asked(args: &Args, command: String) -> Result<Asked> {
         seed: args.seed,
         threads: args.threads.map_or_else(cores, usize::from),
         device: args.device,
-        simulate: args.simulate,
+        simulate: args.simulate.0,
         warm_start: args.warm_start.is_some()
             || args.import.is_some()
             || (matches!(source, Source::Onnx(_)) && !args.from_scratch),

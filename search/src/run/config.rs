@@ -138,8 +138,8 @@ pub struct Config {
     pub threads: usize,
     /// What trains.
     pub device: Processor,
-    /// Test inputs to run on the simulator.
-    pub simulate: usize,
+    /// Test inputs to run on the simulator; all without a number.
+    pub simulate: Option<usize>,
     /// Whether the run started from given weights (`float.safetensors`) in place of a warm-up.
     pub warm_start: bool,
     /// The command that made the run.

@@ -97,7 +97,7 @@ fn warm_up(of: &Config) -> Config {
         refine: false,
         fixed: vec![],
         recipe,
-        simulate: 1,
+        simulate: Some(1),
         ..of.clone()
     }
 }

@@ -160,23 +160,7 @@ impl MachineArgs {
         };
         let mut machine = machine.with_context(|| elf.display().to_string())?;
         for (symbol, path) in &self.load {
-            let address = program.address_of(symbol)?;
-            let data = super::read(path)?;
-            let room = program.image.symbol_size(symbol).filter(|n| *n > 0);
-            if let Some(room) = room.filter(|n| data.len() as u64 > u64::from(*n)) {
-                bail!(
-                    "{} has {} bytes, '{symbol}' only {room}: they would overwrite what lies behind it",
-                    path.display(),
-                    data.len()
-                );
-            }
-            if !machine.write(address, &data) {
-                bail!(
-                    "{} bytes of {} do not fit into memory at '{symbol}' (0x{address:08x})",
-                    data.len(),
-                    path.display()
-                );
-            }
+            program.fill(&mut machine, symbol, path)?;
         }
         Ok(machine)
     }
@@ -186,6 +170,28 @@ impl Program {
     /// Address of a symbol.
     pub(super) fn address_of(&self, symbol: &str) -> Result<u32> {
         self.image.symbol(symbol).ok_or_else(|| anyhow!("the ELF has no symbol '{symbol}'"))
+    }
+
+    /// Fills a symbol's memory from a file.
+    pub(super) fn fill(&self, machine: &mut Machine, symbol: &str, path: &Path) -> Result<()> {
+        let address = self.address_of(symbol)?;
+        let data = super::read(path)?;
+        let room = self.image.symbol_size(symbol).filter(|n| *n > 0);
+        if let Some(room) = room.filter(|n| data.len() as u64 > u64::from(*n)) {
+            bail!(
+                "{} has {} bytes, '{symbol}' only {room}: they would overwrite what lies behind it",
+                path.display(),
+                data.len()
+            );
+        }
+        if !machine.write(address, &data) {
+            bail!(
+                "{} bytes of {} do not fit into memory at '{symbol}' (0x{address:08x})",
+                data.len(),
+                path.display()
+            );
+        }
+        Ok(())
     }
 }
 

@@ -139,7 +139,8 @@ impl Machine {
     /// Makes the machine what it was when the snapshot was taken, of it or of one it was cloned from: for many runs of a program
     /// on different data, which [`Machine::write`] then puts into memory. What the engine made of the code is kept, unless the
     /// program changed its code or there was something to warn of, so that later runs are much faster than the first. Whatever
-    /// a run says is the same as after [`Machine::new`].
+    /// a run says is the same as after [`Machine::new`], but for one thing: a program that writes code which it ran only in an
+    /// earlier run may be warned that no `fence.i` came in between.
     pub fn restore(&mut self, snapshot: &Snapshot) {
         self.engine.settle(&mut self.system);
         if self.family != snapshot.family {
