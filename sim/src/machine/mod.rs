@@ -65,6 +65,9 @@ impl Clone for Machine {
     }
 }
 
+/// How many families there were.
+static FAMILIES: AtomicU64 = AtomicU64::new(0);
+
 /// A machine as it was at some time, to be run from there again and again.
 pub struct Snapshot {
     system: System,
@@ -124,7 +127,6 @@ impl Machine {
             config.profile.then(|| Profile::new(image.entry)),
             image.symbol("fromhost"),
         );
-        static FAMILIES: AtomicU64 = AtomicU64::new(0);
         let family = FAMILIES.fetch_add(1, Ordering::Relaxed);
         Ok(Self { system, engine: config.engine.start(), family })
     }

@@ -102,7 +102,7 @@ impl Lowering<'_, '_> {
         let word = self.b.ins().uextend(I64, word);
         let (low, high) = match wide {
             // Bytes in their order.
-            8 => (self.to_bytes(word, bits), None),
+            8 => (self.bytes_of(word, bits), None),
             // The even lanes, then the odd ones.
             4 => (self.even_and_odd(word, bits), None),
             // Of the even nibbles and then of the odd ones the lower lane; then the upper ones.
@@ -144,7 +144,7 @@ impl Lowering<'_, '_> {
     }
 
     /// Four lanes of `bits` from the bottom of a word, one to a byte.
-    fn to_bytes(&mut self, word: Value, bits: u32) -> Value {
+    fn bytes_of(&mut self, word: Value, bits: u32) -> Value {
         let steps = match bits {
             8 => return word,
             4 => [(8, 0x00FF_00FF), (4, 0x0F0F_0F0F)],
@@ -160,7 +160,7 @@ impl Lowering<'_, '_> {
         if bits == 4 {
             return self.spread(word, 28, 0x0F0F_0F0F_0F0F_0F0F);
         }
-        let pairs = self.to_bytes(word, 4);
+        let pairs = self.bytes_of(word, 4);
         self.spread(pairs, 30, 0x0303_0303_0303_0303)
     }
 
