@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""What mpic-sim costs as a process, as Markdown tables: user and system CPU seconds, the best of three.
+"""What mpic-sim costs as a process, as Markdown tables: user and system CPU seconds, the median of five.
 
 usage: benches/processes.py [BASELINE]      (target/release/mpic-sim must be built; BASELINE is another mpic-sim to compare with)
 """
 import json
 import os
 import pathlib
+import re
 import resource
+import statistics
 import struct
 import subprocess
 import sys
@@ -16,8 +18,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SIM = str(ROOT / "target/release/mpic-sim")
 GOLDEN = ROOT / "tests/golden/elf"
-# Source and how often it repeats its work: about a second each.
-PROGRAMS = {"matmul_loops.S": 3000, "matmul.c": 600, "convolution.c": 300, "crc.c": 3000, "crc_branches.c": 3000}
+# Source and how often it repeats its work: a fraction of a second to a few, depending on the engine.
+PROGRAMS = {"matmul_loops.S": 6000, "matmul.c": 2400, "convolution.c": 1200, "crc.c": 6000, "crc_branches.c": 6000}
 FLAGS = ("-march=rv32imc_zicsr_zifencei -mabi=ilp32 -O2 -ffreestanding -fno-builtin -fno-tree-loop-distribute-patterns "
          "-nostdlib -nostartfiles -static -Wl,--build-id=none -Wl,--no-warn-rwx-segments").split()
 
@@ -30,7 +32,7 @@ def cpu(command, times=1):
             subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / times
-    return min(once() for _ in range(3))
+    return statistics.median(once() for _ in range(5))
 
 
 def piped(command):
@@ -42,7 +44,7 @@ def piped(command):
         used = os.wait4(run.pid, 0)[2]
         reader.wait()
         return used.ru_utime + used.ru_stime
-    return min(once() for _ in range(3))
+    return statistics.median(once() for _ in range(5))
 
 
 def main():
@@ -64,14 +66,31 @@ def main():
             out = subprocess.run(command(SIM, name, repeat, "--json"), capture_output=True, check=True).stdout
             return json.loads(out)["instructions"]
 
-        print("| program | M instructions/s | with `--profile` |" + (" before |" if baseline else ""))
-        print("|---|---|---|" + ("---|" if baseline else ""))
+        print("| program | M instructions/s | with `--profile` | `--engine threaded` |" + (" before |" if baseline else ""))
+        print("|---|---|---|---|" + ("---|" if baseline else ""))
         for name, repeat in PROGRAMS.items():
             n = instructions(name, repeat) / 1e6
             row = [n / cpu(command(SIM, name, repeat)),
-                   n / cpu(command(SIM, name, repeat, "--profile", os.path.join(folder, "profile")))]
+                   n / cpu(command(SIM, name, repeat, "--profile", os.path.join(folder, "profile"))),
+                   n / cpu(command(SIM, name, repeat, "--engine", "threaded"))]
             row += [n / cpu(command(sim, name, repeat)) for sim in baseline]
             print(f"| `{name}` | " + " | ".join(f"{speed:.0f}" for speed in row) + " |", flush=True)
+
+        # The same file for both, which ends by ecall: qemu-riscv32 knows no time.
+        print("\n| program | of the speed of qemu-riscv32 | with `--profile` |\n|---|---|---|")
+        for name, repeat in PROGRAMS.items():
+            if name.endswith(".S"):
+                continue
+            source = (ROOT / "benches/programs" / name).read_text()
+            mine = os.path.join(folder, name)
+            pathlib.Path(mine).write_text(re.sub(r"repeat = \d+;", f"repeat = {repeat};", source))
+            user = ROOT / "benches/programs/user"
+            elf = os.path.join(folder, name + ".user.elf")
+            subprocess.run(["riscv64-unknown-elf-gcc", *FLAGS, "-I", user, "-o", elf, user / "start.S", mine, "-lgcc"], check=True)
+            qemu = cpu(["qemu-riscv32", elf])
+            run = [SIM, "run", "--semihosting", "--ram", "0x10000:1M", elf]
+            row = [qemu / cpu(run), qemu / cpu([*run, "--profile", os.path.join(folder, "profile")])]
+            print(f"| `{name}` | " + " | ".join(f"{speed:.2f}" for speed in row) + " |", flush=True)
 
         print("\n| what | measured |\n|---|---|")
         for form in ("csv", "text", "ri5cy"):

@@ -7,9 +7,13 @@ use std::path::{Path, PathBuf};
 
 use criterion::{Criterion, Throughput, criterion_main};
 use mpic_firmware::Toolchain;
+use mpic_kernels::fast::Fast;
+use mpic_kernels::{deploy, golden, random};
 use mpic_sim::elf::Symbols;
 use mpic_sim::trace::{Trace, TraceFormat, Window};
 use mpic_sim::{Config, Engine, Image, Limits, Machine};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
 
 const PROGRAMS: [&str; 5] = ["matmul_loops.S", "matmul.c", "convolution.c", "crc.c", "crc_branches.c"];
 
@@ -32,14 +36,54 @@ fn compiled(name: &str) -> Image {
     Image::parse(&std::fs::read(elf).expect("written")).expect("a program")
 }
 
+fn named(name: &str) -> &'static Engine {
+    Engine::named(name).expect("there is such an engine")
+}
+
+/// ResNet-8 with random weights as deployed, once for each of many inputs: the code is known, as it is for a whole test set.
+/// Throughput is simulated instructions; the multiply-accumulates of an inference are printed beside.
+fn deployed(c: &mut Criterion) {
+    for (a, w) in [(8u8, 8u8), (4, 4), (2, 2), (8, 4), (8, 2)] {
+        let rng = &mut ChaCha8Rng::seed_from_u64(u64::from(a + w));
+        let net = random::built_in("resnet8", rng, a, &mut |_, n| vec![w; n]);
+        let x = random::input(rng, &net);
+        let network = deploy::deploy(&net, &x).expect("fits");
+        let image = Image::parse(&network.elf).expect("a program");
+        let mut group = c.benchmark_group(format!("ResNet-8, a{a}w{w}"));
+        group.sample_size(10);
+        for name in ["auto", "threaded"] {
+            let config = Config { engine: named(name), ..Config::default() };
+            let mut machine = Machine::new(&image, &config).expect("fits");
+            let loaded = machine.snapshot();
+            let mut infer = || {
+                machine.restore(&loaded);
+                machine.run(Limits::default())
+            };
+            let first = infer();
+            println!("ResNet-8, a{a}w{w}: {} instructions, {} MACs", first.instructions, first.macs);
+            // Until what is hot is compiled.
+            for _ in 0..30 {
+                infer();
+            }
+            group.throughput(Throughput::Elements(first.instructions));
+            group.bench_function(name, |b| b.iter(&mut infer));
+        }
+        let fast = Fast::new(&net);
+        group.bench_function("integer reference", |b| b.iter(|| black_box(golden::run(&net, &x))));
+        group.bench_function("integer reference, fast", |b| b.iter(|| black_box(fast.run(&x))));
+        group.finish();
+    }
+}
+
 fn engines(c: &mut Criterion) {
     for name in PROGRAMS {
         let image = compiled(name);
         let mut group = c.benchmark_group(name);
         group.sample_size(10);
         let ways = [
-            ("threaded", Config::default(), 20),
-            ("profile", Config { profile: true, ..Config::default() }, 20),
+            ("auto", Config::default(), 200),
+            ("profile", Config { profile: true, ..Config::default() }, 200),
+            ("threaded", Config { engine: named("threaded"), ..Config::default() }, 20),
             ("reference", Config { engine: Engine::REFERENCE, ..Config::default() }, 2),
         ];
         for (way, config, repeat) in ways {
@@ -97,7 +141,7 @@ fn small_programs(c: &mut Criterion) {
 }
 
 mod targets {
-    use super::{engines, small_programs, traces};
-    criterion::criterion_group!(benches, engines, traces, small_programs);
+    use super::{deployed, engines, small_programs, traces};
+    criterion::criterion_group!(benches, engines, deployed, traces, small_programs);
 }
 criterion_main!(targets::benches);
