@@ -67,6 +67,9 @@ fn outside_crates_stay_in_their_files() {
     only_in("toml", &["kernels/src/graph/file.rs", "search/src/data/arrays.rs", "search/src/sweep/spec.rs"]);
     only_in("zip", &["search/src/data/archive.rs", "search/src/import/npz.rs"]);
     only_in("gdbstub", &["sim/src/gdb"]);
+    only_in("cranelift_codegen", &["sim/src/engine/compiled"]);
+    only_in("cranelift_frontend", &["sim/src/engine/compiled"]);
+    only_in("cranelift_jit", &["sim/src/engine/compiled"]);
     only_in("goblin", &["sim/src/elf/image.rs"]);
     only_in("object", &["sim/src/elf/symbols.rs", "kernels/src/deploy/elf.rs"]);
     only_in("addr2line", &["sim/src/elf/symbols.rs"]);

@@ -5,13 +5,14 @@
 //! taken before it was compiled, a limit that may be near. Whoever called it then goes on as if there were no compiled code.
 //!
 //! `plan.rs` says what is to be compiled, `lower.rs` is the way from a plan to a function, `operation.rs` and `dots.rs` say
-//! what instructions become, `frame.rs` is what a function and its caller tell each other.
+//! what instructions become, `ways.rs` how control goes from block to block, `frame.rs` is what a function and its caller tell each other.
 
 mod dots;
 mod frame;
 mod lower;
 mod operation;
 mod plan;
+mod ways;
 
 use cranelift_codegen::settings::{self, Configurable as _};
 use cranelift_frontend::FunctionBuilderContext;
