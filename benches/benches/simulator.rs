@@ -41,7 +41,8 @@ fn named(name: &str) -> &'static Engine {
 }
 
 /// ResNet-8 with random weights as deployed, once for each of many inputs: the code is known, as it is for a whole test set.
-/// Throughput is simulated instructions; the multiply-accumulates of an inference are printed beside.
+/// Throughput is simulated instructions, and inferences of the reference; the multiply-accumulates of an inference are printed
+/// beside.
 fn deployed(c: &mut Criterion) {
     for (a, w) in [(8u8, 8u8), (4, 4), (2, 2), (8, 4), (8, 2)] {
         let rng = &mut ChaCha8Rng::seed_from_u64(u64::from(a + w));
@@ -69,6 +70,7 @@ fn deployed(c: &mut Criterion) {
             group.bench_function(name, |b| b.iter(&mut infer));
         }
         let fast = Fast::new(&net);
+        group.throughput(Throughput::Elements(1));
         group.bench_function("integer reference", |b| b.iter(|| black_box(golden::run(&net, &x))));
         group.bench_function("integer reference, fast", |b| b.iter(|| black_box(fast.run(&x))));
         group.finish();
