@@ -285,6 +285,12 @@ impl Hart {
         })
     }
 
+    /// Whether a loop has the count that is 0 where the core's is still one higher (see [`Hart::ends_loop_with`]): a CSR write of the
+    /// count behind the jump back can leave it. Then it matters in which cycle the loop's end is seen.
+    pub(crate) fn count_wraps(&self) -> bool {
+        self.loops.iter().any(|l| l.count == u32::MAX)
+    }
+
     /// The integer registers.
     #[must_use]
     pub fn x(&self) -> &[u32; 32] {

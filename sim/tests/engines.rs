@@ -138,7 +138,8 @@ fn engines_agree_on_hot_code() {
 fn engines_agree_on_random_programs() {
     let many = many(3000);
     let (mut instructions, mut ended) = (0, 0);
-    for seed in 0..many {
+    // Of the seeds beyond, 15141 leaves the count of a loop at the value that wraps.
+    for seed in (0..many).chain([15_141]) {
         let rng = &mut StdRng::seed_from_u64(seed);
         let elf = match seed % 3 {
             0 => program(rng),

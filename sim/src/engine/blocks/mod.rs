@@ -260,7 +260,7 @@ impl Blocks {
     /// through, and the code is not new.
     fn state_for_blocks(&mut self, s: &mut System) -> Result<Option<u32>, Status> {
         let exec = &s.exec;
-        if !exec.pins.is_empty() || exec.counting() || exec.has_stale_code() {
+        if !exec.pins.is_empty() || exec.counting() || exec.has_stale_code() || exec.cpu.hart.count_wraps() {
             return Ok(None);
         }
         s.pipeline.refill(&mut s.exec)?;
@@ -349,10 +349,15 @@ impl Blocks {
                 let (_, inst) = insts.last().expect("a block is not empty");
                 s.check_loop(last, inst);
             }
-            if uses & SETS_LOOP != 0 && !self.learn_loop_ends(&s.exec.cpu.hart) {
-                self.settle_now(s, time);
-                forget_code(self, s);
-                return Stop::Stepped(Ok(None));
+            if uses & SETS_LOOP != 0 {
+                let known = self.learn_loop_ends(&s.exec.cpu.hart);
+                if !known || s.exec.cpu.hart.count_wraps() {
+                    self.settle_now(s, time);
+                    if !known {
+                        forget_code(self, s);
+                    }
+                    return Stop::Stepped(Ok(None));
+                }
             }
             now = if let Some(next) = linked {
                 next

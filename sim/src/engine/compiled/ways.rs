@@ -3,7 +3,7 @@
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::types::{I32, I64};
+use cranelift_codegen::ir::types::{I8, I32, I64};
 use cranelift_codegen::ir::{InstBuilder as _, Value};
 
 use super::frame::{Frame, Left};
@@ -90,21 +90,23 @@ impl Lowering<'_, '_> {
     fn only_known_loops(&mut self, n: usize, inst: &Inst, part: LoopPart) {
         let node = &self.plan.nodes[n];
         let loops = node.set_up.as_deref().unwrap_or_default();
-        // The whole loop is a constant but for its count.
-        if part == LoopPart::Whole && !loops.is_empty() {
-            return;
-        }
         let which = usize::from(inst.rd & 1);
         let mut field = |at| self.b.ins().load(I32, state(), self.cpu, Self::of_loop(which, at));
         let count = field(offset_of!(HwLoop, count));
         let (start, end) = (field(offset_of!(HwLoop, start)), field(offset_of!(HwLoop, end)));
         let mut known = self.b.ins().icmp_imm(IntCC::UnsignedLessThanOrEqual, count, 1);
+        let wraps = self.b.ins().icmp_imm(IntCC::Equal, count, -1);
         for &(first, last) in loops {
             let starts = self.b.ins().icmp_imm(IntCC::Equal, start, i64::from(first as i32));
             let ends = self.b.ins().icmp_imm(IntCC::Equal, end, i64::from(last as i32));
             let same = self.b.ins().band(starts, ends);
             known = self.b.ins().bor(known, same);
         }
+        // The whole loop is a constant but for its count.
+        if part == LoopPart::Whole && !loops.is_empty() {
+            known = self.b.ins().iconst(I8, 1);
+        }
+        let known = self.b.ins().band_not(known, wraps);
         let (on, out) = (self.b.create_block(), self.cold_block());
         self.b.ins().brif(known, on, &[], out, &[]);
         self.b.switch_to_block(out);
