@@ -209,7 +209,7 @@ fn calibrated(folder: &Path, model: &Path) -> serde_json::Value {
             "--epochs",
             "0/0/0",
         ])
-        .args(["--simulate", "20", "--threads", "1", "--out", "run", "--model"])
+        .args(["--simulate", "all", "--threads", "1", "--out", "run", "--model"])
         .arg(model)
         .assert()
         .success();
@@ -217,7 +217,8 @@ fn calibrated(folder: &Path, model: &Path) -> serde_json::Value {
     serde_json::from_slice(&report).expect("JSON")
 }
 
-/// Every network, with 8 bits after calibration: its ELF gives the outputs of the integer reference on 20 inputs, and these
+/// Every network, with 8 bits after calibration: its ELF gives the outputs of the integer reference on the whole
+/// test set, and these
 /// follow those of the network in floating point.
 #[test]
 fn every_network_is_deployed_bit_exact() {
@@ -267,7 +268,12 @@ fn every_network_is_deployed_bit_exact() {
             100.0 * float,
             100.0 * integer
         );
-        assert_eq!((&report["bit_exact"], &report["simulated_inputs"]), (&true.into(), &20.into()), "{name}");
+        // The whole test set.
+        assert_eq!(
+            (&report["bit_exact"], &report["simulated_inputs"]),
+            (&true.into(), &SAMPLES.into()),
+            "{name}"
+        );
         assert_eq!(report["metric"], "explained variance");
         assert!(float < 0.001 && integer < 0.02, "{name}: {float} and {integer}");
     }
