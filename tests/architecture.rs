@@ -167,3 +167,12 @@ fn host_header_agrees_with_the_simulator() {
     assert_eq!(value("HOST_CONSOLE"), device::CONSOLE);
     assert_eq!(value("HOST_RESULT"), device::RESULT);
 }
+
+/// `tests/mutants.py` takes too long to run here; that what it breaks is still there does not.
+#[test]
+fn every_mutant_still_applies() {
+    let check =
+        std::process::Command::new("python3").arg(root().join("tests/mutants.py")).arg("--check").output();
+    let check = check.expect("python3 runs");
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stdout));
+}

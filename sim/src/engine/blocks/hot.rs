@@ -107,7 +107,7 @@ impl Blocks {
         let plan = Plan { nodes: nodes.collect(), cpu: &s.exec.cpu };
         let Some(region) = Region::new(&plan) else { return };
         let counters = region.counters();
-        let compiled = Compiled { region: Arc::new(region), counters, not_plain: 0 };
+        let compiled = Compiled { region: Arc::new(region), counters, useless: 0 };
         match self.entries[head as usize].region {
             Some(place) => {
                 self.settle_region(place as usize);

@@ -29,9 +29,6 @@ use crate::report::Status;
 use crate::system::{Calls, Executor, Limits, System};
 use crate::timing::{Driver, rules};
 
-/// Accesses that are not plain which compiled code may meet; if it meets more, and at every other call, it is not worth having.
-const MOST_NOT_PLAIN: u32 = 1024;
-
 /// When blocks are compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum When {
@@ -130,8 +127,7 @@ impl Blocks {
                 let phase = Phase::of(cpu);
                 if room > 0 && phase != compiled.region.phase {
                     // Another one may be met more often.
-                    compiled.not_plain = compiled.not_plain.saturating_add(1);
-                    if compiled.not_plain > MOST_NOT_PLAIN {
+                    if compiled.disappoints(entry.heat) {
                         entry.region = None;
                     }
                 } else if room > 0 {
@@ -151,8 +147,7 @@ impl Blocks {
                         }
                         compiled::Left::Within(there, done) => {
                             (at, from) = (there, done);
-                            compiled.not_plain = compiled.not_plain.saturating_add(1);
-                            if compiled.not_plain > MOST_NOT_PLAIN && compiled.not_plain > entry.heat / 2 {
+                            if compiled.disappoints(entry.heat) {
                                 self.entries[head as usize].region = None;
                             }
                         }

@@ -164,8 +164,19 @@ pub(super) struct Block {
 pub(super) struct Compiled {
     pub(super) region: Arc<Region>,
     pub(super) counters: Counters,
-    /// Times it was left for an access that is not plain.
-    pub(super) not_plain: u32,
+    /// Times it was of no use: in another phase, or left for an access that is not plain.
+    pub(super) useless: u32,
+}
+
+impl Compiled {
+    /// It was of no use once more; whether it is so at every other call of the `calls` there were, and not worth having.
+    #[cold]
+    pub(super) fn disappoints(&mut self, calls: u32) -> bool {
+        /// So many are not held against it.
+        const FORGIVEN: u32 = 1024;
+        self.useless = self.useless.saturating_add(1);
+        self.useless > FORGIVEN && self.useless > calls / 2
+    }
 }
 
 /// All blocks, and the states of the pipeline they start and end in.
