@@ -8,7 +8,7 @@ use rand::seq::IndexedRandom as _;
 
 use super::hazards::framed;
 use super::programs::{Code, any_instruction, any_register, core_piece};
-use super::{addi, branch, csrwi, i, jal, r};
+use super::{addi, branch, csrrw, csrwi, i, jal, r};
 
 /// Counts passes of the outermost loop; nothing else writes it.
 const OUTER: u32 = 4;
@@ -36,6 +36,12 @@ fn set_up(rng: &mut StdRng, code: &mut Code) {
 
 fn nest(rng: &mut StdRng, code: &mut Code) {
     let mut body = Code::default();
+    if rng.random_range(0..3) == 0 {
+        // The same code with and without something to count for the mixed-precision controller.
+        body.word(i(2, OUTER, 7, 9, 0x13));
+        body.word(csrrw(0, 0x00F, 9));
+        body.word(super::NOP);
+    }
     for _ in 0..rng.random_range(1..6) {
         match rng.random_range(0..10) {
             0 | 1 => straight(rng, &mut body),
