@@ -35,9 +35,9 @@ pub(super) struct Args {
 /// How often finished lines are looked for: waking somebody for each would cost more than a small program.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Runs every ELF of a list, or one ELF on every input of a list, and writes a JSON line for each, in the order of the list. What cannot be run gets a line
-/// with `status` `error`; the exit status is then 125, and otherwise that of the first program that did not exit with 0. Ctrl-C ends the
-/// programs that run, and no other is begun.
+/// Runs every ELF of a list, or one ELF on every input of a list, and writes a JSON line for each, in the order of the list.
+/// What cannot be run gets a line with `status` `error`; the exit status is then 125, and otherwise that of the first program
+/// that did not exit with 0. Ctrl-C ends the programs that run, and no other is begun.
 pub(super) fn run(args: &Args) -> Result<u8> {
     let paths = read_list(args.inputs.as_ref().map_or(&args.list, |(_, list)| list))?;
     if let Some((symbol, _)) = &args.inputs {

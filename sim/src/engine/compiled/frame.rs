@@ -4,7 +4,6 @@ use super::Exit;
 use crate::system::Calls;
 
 /// Given to a function, and filled in by it. Behind it in memory there is a counter for each of its ways.
-#[derive(Clone)]
 #[repr(C)]
 pub(super) struct Frame {
     /// The first byte of plain memory.
@@ -21,7 +20,6 @@ pub(super) struct Frame {
     pub(super) untold: u32,
     /// Where control goes behind a block that was left.
     pub(super) pc: u32,
-    pub(super) _unused: u32,
 }
 
 /// Words that a frame takes.

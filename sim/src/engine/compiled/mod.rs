@@ -5,7 +5,8 @@
 //! taken before it was compiled, a limit that may be near. Whoever called it then goes on as if there were no compiled code.
 //!
 //! `plan.rs` says what is to be compiled, `lower.rs` is the way from a plan to a function, `operation.rs` and `dots.rs` say
-//! what instructions become, `ways.rs` how control goes from block to block, `frame.rs` is what a function and its caller tell each other.
+//! what instructions become, `ways.rs` how control goes from block to block, `frame.rs` is what a function and its caller tell
+//! each other.
 
 mod dots;
 mod frame;
@@ -141,7 +142,6 @@ impl Region {
             room: room.min(MOST_CYCLES) as u32,
             untold: u32::from(untold),
             pc: 0,
-            _unused: 0,
         };
         let frame = words.as_mut_ptr().cast::<Frame>();
         // SAFETY: there is room for a frame, aligned as its largest fields. The code reads and writes the core, the calls, RAM
@@ -149,7 +149,7 @@ impl Region {
         unsafe {
             frame.write(given);
             let left = Left::of((self.code)(cpu, frame));
-            let Frame { spent, pc, .. } = (*frame).clone();
+            let &Frame { spent, pc, .. } = &*frame;
             Ran { left, pc, cycles: spent & u64::from(u32::MAX), instructions: spent >> 32 }
         }
     }

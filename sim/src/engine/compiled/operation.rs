@@ -209,26 +209,18 @@ impl Lowering<'_, '_> {
             self.get(i.rs2)
         };
         let lowest = self.b.ins().bnot(bound);
-        let lower = if signed {
-            let below = if self.plan.cpu.hart.quirks {
-                let difference = self.b.ins().isub(a, lowest);
-                self.b.ins().icmp_imm(IntCC::SignedLessThan, difference, 0)
-            } else {
-                self.b.ins().icmp(IntCC::SignedLessThan, a, lowest)
-            };
-            self.b.ins().select(below, lowest, a)
+        let below = if self.plan.cpu.hart.quirks {
+            let difference = self.b.ins().isub(a, lowest);
+            self.b.ins().icmp_imm(IntCC::SignedLessThan, difference, 0)
         } else {
-            let zero = self.number(0);
-            let below = if self.plan.cpu.hart.quirks {
-                let difference = self.b.ins().isub(a, lowest);
-                self.b.ins().icmp_imm(IntCC::SignedLessThan, difference, 0)
-            } else {
-                self.b.ins().icmp(IntCC::SignedLessThan, a, lowest)
-            };
-            let inside = self.b.ins().select(below, lowest, a);
-            let negative = self.b.ins().icmp_imm(IntCC::SignedLessThan, a, 0);
-            self.b.ins().select(negative, zero, inside)
+            self.b.ins().icmp(IntCC::SignedLessThan, a, lowest)
         };
+        let mut lower = self.b.ins().select(below, lowest, a);
+        if !signed {
+            let zero = self.number(0);
+            let negative = self.b.ins().icmp_imm(IntCC::SignedLessThan, a, 0);
+            lower = self.b.ins().select(negative, zero, lower);
+        }
         let above = self.b.ins().icmp(IntCC::SignedGreaterThan, a, bound);
         self.b.ins().select(above, bound, lower)
     }
