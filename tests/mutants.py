@@ -57,6 +57,8 @@ MUTANTS = [
     ("compiled: the multiplier forgets", "engine/compiled/lower.rs", "let Some((word, operands)) = self.multiplied else { return };", "let Some((word, operands)) = self.multiplied.filter(|m| m.0 == 0) else { return };"),
     ("compiled: a loaded base loses its increment", "engine/compiled/operation.rs", "        if let Some(base) = base {\n            self.set(i.rs1, base);\n        }\n        self.set(i.rd, value);", "        self.set(i.rd, value);"),
     ("compiled: split accesses go unseen", "engine/compiled/operation.rs", "        self.b.def_var(splits, after);\n", ""),
+    ("compiled: sums in vectors begin at 0", "engine/compiled/sums.rs", "let so_far = self.peek(r);", "let so_far = self.number(u32::from(r) & 0);"),
+    ("compiled: sums in vectors are lost where a block is left", "engine/compiled/sums.rs", "        self.end_sums(n);\n        self.b.ins().jump", "        self.b.ins().jump"),
 ]
 
 

@@ -52,8 +52,10 @@ fn deployed(c: &mut Criterion) {
         let image = Image::parse(&network.elf).expect("a program");
         let mut group = c.benchmark_group(format!("ResNet-8, a{a}w{w}"));
         group.sample_size(10);
-        for name in ["auto", "threaded"] {
-            let config = Config { engine: named(name), ..Config::default() };
+        for (way, name, checks) in
+            [("auto", "auto", true), ("auto without checks", "auto", false), ("threaded", "threaded", true)]
+        {
+            let config = Config { engine: named(name), checks, ..Config::default() };
             let mut machine = Machine::new(&image, &config).expect("fits");
             let loaded = machine.snapshot();
             let mut infer = || {
@@ -67,7 +69,7 @@ fn deployed(c: &mut Criterion) {
                 infer();
             }
             group.throughput(Throughput::Elements(first.instructions));
-            group.bench_function(name, |b| b.iter(&mut infer));
+            group.bench_function(way, |b| b.iter(&mut infer));
         }
         let fast = Fast::new(&net);
         group.throughput(Throughput::Elements(1));
@@ -84,6 +86,7 @@ fn engines(c: &mut Criterion) {
         group.sample_size(10);
         let ways = [
             ("auto", Config::default(), 200),
+            ("without checks", Config { checks: false, ..Config::default() }, 200),
             ("profile", Config { profile: true, ..Config::default() }, 200),
             ("threaded", Config { engine: named("threaded"), ..Config::default() }, 20),
             ("reference", Config { engine: Engine::REFERENCE, ..Config::default() }, 2),

@@ -62,10 +62,36 @@ fn loops_that_the_core_does_not_support() {
     warned("loop.S", &looping(one), &[], &["has one instruction", "looping", "loop.S:"]);
     let branch = " lp_begin 0, t2\n addi a1, a1, 1\n bnez zero, looping\n lp_end 0";
     warned("loop.S", &looping(branch), &[], &["ends with a branch", "looping"]);
+    let unasked = warnings("loop.S", &looping(one), &["--checks", "off"]);
+    assert!(unasked.is_empty(), "{unasked:?}");
     // In a function that has run before, with one pass, which is right whatever the body.
     let later = "#include \"mpic.h\"\n.globl main\nmain:\n mv s1, ra\n li s0, 6\n1: srli t2, s0, 1\n addi t2, t2, -1\n call f\n addi s0, s0, -1\n bnez s0, 1b\n \
                  li a0, 0\n jr s1\nf: lp_begin 0, t2\n addi a1, a1, 1\n lp_end 0\n ret\n";
     warned("later.S", later, &[], &["has one instruction", " f"]);
+}
+
+/// The numbers are those of the loop registers: start, end and count of loop 0.
+#[test]
+fn loops_that_csrs_set_up() {
+    let looping_by = |end: &str| {
+        let body = format!(
+            " .option norvc\n la t0, 1f\n csrw 0x7C0, t0\n la t0, {end}\n csrw 0x7C1, t0\nset: csrw 0x7C2, t2\n nop\n nop\n\
+            1: addi a1, a1, 1\n addi a1, a1, 1\n2: bnez zero, looping\n3: addi a1, a1, 1\n"
+        );
+        looping(&body)
+    };
+    for engine in ["auto", "reference"] {
+        let options = ["--engine", engine];
+        warned("loop.S", &looping_by("2f"), &options, &["ends with a branch", "set", "loop.S:"]);
+        warned("loop.S", &looping_by("2f + 2"), &options, &["the body runs once", "set"]);
+        let good = warnings("loop.S", &looping_by("3f"), &options);
+        assert!(good.is_empty(), "{good:?}");
+    }
+    // Start and end that follow the count are not known yet.
+    let count_first = " .option norvc\n csrw 0x7C2, t2\n la t0, 1f\n csrw 0x7C0, t0\n la t0, 2f\n csrw 0x7C1, t0\n nop\n nop\n\
+                       1: addi a1, a1, 1\n2: addi a1, a1, 1\n";
+    let found = warnings("loop.S", &looping(count_first), &[]);
+    assert!(found.is_empty(), "{found:?}");
 }
 
 #[test]
@@ -76,6 +102,8 @@ fn a_stack_that_grows_into_the_data() {
     warned("stack.c", source, &[], &["stack has grown into", "deep", "stack.c:2"]);
     let enough = warnings("stack.c", &source.replace("400", "100"), &[]);
     assert!(enough.is_empty(), "{enough:?}");
+    let unasked = warnings("stack.c", source, &["--checks", "off"]);
+    assert!(unasked.is_empty(), "{unasked:?}");
 }
 
 /// A stack that a program takes from its data is none that has grown.
@@ -115,6 +143,8 @@ fn code_that_is_written_and_runs_without_a_fence() {
         found.iter().any(|w| w.contains("no fence.i came before it") && w.contains("patched")),
         "{found:?}"
     );
+    let found = warnings("patch.c", &patching(""), &["--checks", "off"]);
+    assert!(!found.iter().any(|w| w.contains("no fence.i came before it")), "{found:?}");
     let found = warnings("patch.c", &patching("__asm__ volatile(\"fence.i\")"), &[]);
     assert!(found.is_empty(), "{found:?}");
 }

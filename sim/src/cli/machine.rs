@@ -31,6 +31,9 @@ pub(super) struct MachineArgs {
     /// Reproduce the RTL's corner behaviour, or what the instruction set means
     #[arg(long, default_value = "on", value_name = "on|off")]
     rtl_quirks: Switch,
+    /// Warn of hardware loops that do not loop, a stack that grows into the data and written code that runs without fence.i
+    #[arg(long, default_value = "on", value_name = "on|off")]
+    checks: Switch,
     /// Memory in place of the default 2 MiB at 0x1C000000, with a timing of its own if G:R follow (see --wait-states);
     /// repeatable
     #[arg(long, value_name = "BASE:SIZE[:G:R]", value_parser = memory::parse_ram)]
@@ -140,6 +143,7 @@ impl MachineArgs {
         let config = Config {
             core: self.core,
             quirks: self.rtl_quirks == Switch::On,
+            checks: self.checks == Switch::On,
             ram: if self.ram.is_empty() {
                 vec![DEFAULT_RAM]
             } else {

@@ -97,17 +97,24 @@ pub(crate) struct StackUse {
     pub(crate) last: u32,
     /// Where the data below the stack ends; 0 if it is not known, or no longer of interest.
     pub(crate) limit: u32,
+    /// It was known when the run began.
+    pub(crate) limited: bool,
     /// The word of the instruction that took the stack pointer below `limit`.
     pub(crate) crossed: Option<u32>,
 }
 
 impl Default for StackUse {
     fn default() -> Self {
-        Self { low: u32::MAX, high: 0, last: 0, limit: 0, crossed: None }
+        Self { low: u32::MAX, high: 0, last: 0, limit: 0, limited: false, crossed: None }
     }
 }
 
 impl StackUse {
+    /// Of a program whose data end at an address; 0 if that is not known.
+    pub(crate) fn above(data: u32) -> Self {
+        Self { limit: data, limited: data != 0, ..Self::default() }
+    }
+
     /// The stack pointer has this value after instruction `i`; whether that is below the limit for the first time.
     #[inline]
     fn note(&mut self, sp: u32, i: &Inst) -> bool {

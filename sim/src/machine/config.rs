@@ -15,6 +15,9 @@ pub struct Config {
     pub quirks: bool,
     /// RAM regions as `(base, bytes)`.
     pub ram: Vec<(u32, u32)>,
+    /// Warn of what the program does silently wrong: hardware loops that do not loop, a stack that grows into the data, code
+    /// that was written and runs without `fence.i`.
+    pub checks: bool,
     /// How long memory takes to answer.
     pub memory: MemoryTiming,
     /// Serve `ecall` with a7 = 93 (exit) and 64 (write) on the host.
@@ -54,6 +57,7 @@ impl Default for Config {
         Self {
             core: cores::ALL[0],
             quirks: true,
+            checks: true,
             ram: vec![DEFAULT_RAM],
             memory: MemoryTiming::default(),
             semihosting: false,

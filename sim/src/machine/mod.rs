@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::elf::Image;
 use crate::engine::{self, Runner};
 use crate::hart::Hart;
-use crate::isa::{Core, Cpu};
+use crate::isa::{Core, Cpu, StackUse};
 use crate::memory::Memory;
 use crate::observer::Observer;
 use crate::profile::Profile;
@@ -119,11 +119,14 @@ impl Machine {
             config.interrupts.iter().map(|&(at, id)| (cycle_of_report(at), id & 31)).collect();
         pins.sort_unstable();
         let mut cpu = Cpu::new(config.core, hart, mem);
-        cpu.stack.limit = end_of_data(image);
+        if config.checks {
+            cpu.stack = StackUse::above(end_of_data(image));
+        }
         let system = System::new(
             Executor::new(cpu, pins.into(), config.semihosting),
             Pipeline::new(image.entry, config.memory.clone(), config.quirks),
             image.region_names().clone(),
+            config.checks,
             config.profile.then(|| Profile::new(image.entry)),
             image.symbol("fromhost"),
         );

@@ -8,8 +8,8 @@ use rustc_hash::FxHashSet;
 use super::System;
 use crate::decode;
 use crate::elf::Image;
-use crate::hart::HwLoop;
-use crate::isa::{Core, Form, Inst, Unit};
+use crate::hart::{CsrOp, HwLoop};
+use crate::isa::{Core, Form, Inst, Op, Unit, csr};
 use crate::memory::Memory;
 use crate::report::Warning;
 
@@ -37,15 +37,37 @@ const ENDS_OF_DATA: [&str; 4] = ["__bss_end", "__bss_end__", "_end", "end"];
 /// What has been looked at.
 #[derive(Clone, Default)]
 pub(super) struct Checks {
+    /// Anybody wants to know.
+    on: bool,
     /// Loops that were found good or told of: instruction that set it up, start, end.
     loops: BTreeSet<(u32, u32, u32)>,
     /// Words of code that stores changed since the last `fence.i`.
     changed: FxHashSet<u32>,
 }
 
+impl Checks {
+    /// Nothing has been looked at.
+    pub(super) fn new(on: bool) -> Self {
+        Self { on, ..Self::default() }
+    }
+}
+
 /// The end of the data, below which a stack that lies above it must not grow; 0 if the program does not say.
 pub(crate) fn end_of_data(image: &Image) -> u32 {
     ENDS_OF_DATA.iter().find_map(|name| image.symbol(name)).unwrap_or(0)
+}
+
+/// The loop whose count an instruction sets: its start and end are set before that, or together with it.
+fn counted_loop(inst: &Inst) -> Option<usize> {
+    match inst.row.form {
+        Form::LoopCount | Form::LoopCountI | Form::LoopSetup | Form::LoopSetupI => {
+            Some(usize::from(inst.rd & 1))
+        }
+        Form::Csr | Form::CsrI if matches!(inst.row.op, Op::Csr(CsrOp::Write)) => {
+            csr::LOOP_COUNT.iter().position(|&n| n == inst.imm as u32)
+        }
+        _ => None,
+    }
 }
 
 /// What is wrong with a loop, if anything.
@@ -99,22 +121,29 @@ impl System {
         }
     }
 
-    /// The instruction `inst` at `pc` has set up a loop.
+    /// The instruction `inst` at `pc` has perhaps set up a loop.
     pub(crate) fn check_loop(&mut self, pc: u32, inst: &Inst) {
-        // Start and end are set before the count, or together with it.
-        if !matches!(inst.row.form, Form::LoopCount | Form::LoopCountI | Form::LoopSetup | Form::LoopSetupI) {
-            return;
+        let Some(which) = counted_loop(inst) else { return };
+        let hart = &self.exec.cpu.hart;
+        let mut l = hart.loops[which];
+        if let Some(write) = hart.csr_write {
+            // It reaches the CSR a cycle later.
+            l.count = write.operand;
         }
-        let l = self.exec.cpu.hart.loops[usize::from(inst.rd & 1)];
-        if l.count <= 1 || self.checks.loops.contains(&(pc, l.start, l.end)) {
+        // Nothing is known of a loop whose CSRs are written in another order.
+        let unknown = inst.row.unit == Unit::Csr && (l.start == 0 || l.end == 0);
+        if l.count <= 1 || unknown || self.checks.loops.contains(&(pc, l.start, l.end)) {
             return;
         }
         // Or they are still to come.
         let next = pc.wrapping_add(u32::from(inst.size));
-        if self.exec.fetch(next).is_ok_and(|i| i.row.unit == Unit::Loop && i.rd & 1 == inst.rd & 1) {
+        if self.exec.fetch(next).is_ok_and(|i| i.row.unit == Unit::Loop && usize::from(i.rd & 1) == which) {
             return;
         }
         self.checks.loops.insert((pc, l.start, l.end));
+        if !self.checks.on {
+            return;
+        }
         let cpu = &self.exec.cpu;
         if let Some(what) = verdict(l, cpu.core, &cpu.mem, cpu.hart.quirks) {
             self.warn(pc, what);
@@ -135,7 +164,7 @@ impl System {
 
     /// A store has changed code.
     pub(crate) fn code_changed(&mut self, words: &[(u32, u32)]) {
-        if self.checks.changed.len() < MOST_CHANGED {
+        if self.checks.on && self.checks.changed.len() < MOST_CHANGED {
             self.checks.changed.extend(words.iter().map(|w| w.0));
         }
     }

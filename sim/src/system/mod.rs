@@ -62,11 +62,13 @@ pub(crate) struct System {
 }
 
 impl System {
-    /// About to run its first instruction; `regions` are their names, by the id that opens them.
+    /// About to run its first instruction; `regions` are their names, by the id that opens them, and `checks` says whether it is
+    /// warned of silent mistakes.
     pub(crate) fn new(
         exec: Executor,
         pipeline: Pipeline,
         regions: BTreeMap<u32, String>,
+        checks: bool,
         profile: Option<Profile>,
         fromhost: Option<u32>,
     ) -> Self {
@@ -75,7 +77,7 @@ impl System {
             pipeline,
             tally: Tally::default(),
             record: Record::new(regions),
-            checks: Checks::default(),
+            checks: Checks::new(checks),
             profile,
             fromhost,
         }
@@ -141,7 +143,7 @@ impl System {
         if let Some(pc) = self.pipeline.next() {
             self.exec.cpu.hart.pc = pc;
         }
-        if executed.inst.row.unit == Unit::Loop {
+        if matches!(executed.inst.row.unit, Unit::Loop | Unit::Csr) {
             self.check_loop(executed.pc, &executed.inst);
         }
         Ok(())

@@ -43,7 +43,8 @@ fn nest(rng: &mut StdRng, code: &mut Code) {
         body.word(super::NOP);
     }
     for _ in 0..rng.random_range(1..6) {
-        match rng.random_range(0..10) {
+        match rng.random_range(0..11) {
+            10 => sums(rng, &mut body),
             0 | 1 => straight(rng, &mut body),
             2 | 3 => dots(rng, &mut body),
             4 | 5 => hardware(rng, &mut body),
@@ -93,6 +94,29 @@ fn hardware(rng: &mut StdRng, code: &mut Code) {
         straight(rng, &mut body);
     }
     straight(rng, &mut body);
+    setup(1, rng.random_range(1..20), &body, code);
+    code.0.extend(body.0);
+}
+
+/// A hardware loop in which some registers are only sums of dot products, as in the inner loop of a convolution.
+fn sums(rng: &mut StdRng, code: &mut Code) {
+    let sums: Vec<u32> = (0..rng.random_range(1..5)).map(|_| any_register(rng)).collect();
+    let spares = |word: u32| [7, 15, 20].iter().all(|place| !sums.contains(&(word >> place & 31)));
+    let mut body = Code::default();
+    for _ in 0..rng.random_range(2..12) {
+        let word = if rng.random() {
+            let funct6 = *[0x28, 0x2A, 0x2E].choose(rng).expect("dot products");
+            let d = *sums.choose(rng).expect("there is one");
+            r(funct6 << 1, any_register(rng), any_register(rng), 1, d, 0x57)
+        } else {
+            any_instruction(rng)
+        };
+        // Now and then such a register is used for something else after all.
+        if spares(word) || word & 0x7F == 0x57 && spares(word & !(31 << 7)) || rng.random_range(0..20) == 0 {
+            body.word(word);
+        }
+    }
+    body.word(super::NOP);
     setup(1, rng.random_range(1..20), &body, code);
     code.0.extend(body.0);
 }

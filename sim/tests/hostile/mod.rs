@@ -43,6 +43,7 @@ pub(crate) fn words(bytes: &[u8]) {
         memory,
         core: if choice & 1 == 0 { &cores::MPIC } else { &cores::RI5CY },
         quirks: choice & 2 == 0,
+        checks: true,
         semihosting: choice & 4 != 0,
         profile: choice & 8 != 0,
         ram: vec![DEFAULT_RAM, (0, 4096)],

@@ -10,8 +10,8 @@ use super::lower::Lowering;
 use crate::isa::{Inst, mpic_dot};
 
 impl Lowering<'_, '_> {
-    /// A dot product; `false` leaves it to the table.
-    pub(super) fn dot(&mut self, signed: [bool; 2], i: &Inst) -> bool {
+    /// A dot product in node `n`; `false` leaves it to the table.
+    pub(super) fn dot(&mut self, signed: [bool; 2], i: &Inst, n: usize) -> bool {
         let Some((wide, narrow)) = mpic_dot::of_registers(self.plan.cpu, i) else { return false };
         let (a, mut b) = (self.get(i.rs1), self.get(i.rs2));
         if wide != narrow {
@@ -20,7 +20,15 @@ impl Lowering<'_, '_> {
         let mut sum = if wide == 16 {
             self.sum_of_halves(signed, a, b, narrow)
         } else {
-            self.sum_of_lanes(signed, a, b, wide, narrow)
+            let products = self.products(signed, a, b, wide, narrow);
+            if let Some(lanes) = self.lanes_of(n, i.rd) {
+                let so_far = self.b.use_var(lanes);
+                let sums = self.b.ins().iadd(so_far, products);
+                self.b.def_var(lanes, sums);
+                return true;
+            }
+            // Of bytes only the lower four lanes are there, and two sums of them.
+            if wide == 8 { self.both_words(products) } else { self.both_halves(products) }
         };
         if i.row.form.reads()[2] {
             let d = self.get(i.rd);
@@ -55,25 +63,23 @@ impl Lowering<'_, '_> {
         if signed { self.b.ins().sshr_imm(top, down) } else { self.b.ins().ushr_imm(top, down) }
     }
 
-    /// Four, eight or sixteen lanes.
-    fn sum_of_lanes(&mut self, signed: [bool; 2], a: Value, b: Value, wide: u32, narrow: u32) -> Value {
+    /// Of four, eight or sixteen lanes: products, added up to four sums.
+    fn products(&mut self, signed: [bool; 2], a: Value, b: Value, wide: u32, narrow: u32) -> Value {
         let a = self.lanes(a, wide, wide, signed[0]);
         let b = self.lanes(b, wide, narrow, signed[1]);
         let sums = a.into_iter().zip(b).map(|(a, b)| self.pairs(a, b));
         let sums = sums.collect::<Vec<_>>();
-        let mut sum = sums[0];
-        for &more in &sums[1..] {
-            sum = self.b.ins().iadd(sum, more);
-        }
-        if wide == 8 {
-            // Only the lower four lanes are there: two sums.
-            return self.both_words(sum);
-        }
-        let upper = self.b.ins().bitcast(I64X2, little(), sum);
+        let (first, others) = sums.split_first().expect("there are lanes");
+        others.iter().fold(*first, |sum, &more| self.b.ins().iadd(sum, more))
+    }
+
+    /// The sum of the four words of a vector.
+    pub(super) fn both_halves(&mut self, vector: Value) -> Value {
+        let upper = self.b.ins().bitcast(I64X2, little(), vector);
         let upper = self.b.ins().extractlane(upper, 1);
         let upper = self.b.ins().scalar_to_vector(I64X2, upper);
         let upper = self.b.ins().bitcast(I32X4, little(), upper);
-        let sum = self.b.ins().iadd(sum, upper);
+        let sum = self.b.ins().iadd(vector, upper);
         self.both_words(sum)
     }
 

@@ -50,7 +50,11 @@ pub(super) struct Lowering<'p, 'f> {
     /// By node.
     pub(super) blocks: Vec<Block>,
     /// Where the function ends; takes what it returns, and where control goes.
-    end: Block,
+    pub(super) end: Block,
+    /// By node: where it ends from within the node. Somewhere else if the node has `sums`.
+    pub(super) ends: Vec<Block>,
+    /// By node: registers that are vectors while it runs. `sums.rs` has more of them.
+    pub(super) sums: Vec<Vec<(u8, Variable)>>,
     pub(super) ways: Vec<(u32, u32)>,
     insts: Box<[Inst]>,
     /// What the multiplier keeps of the last multiplication, if that is still to be stored.
@@ -121,8 +125,6 @@ pub(super) fn lower(
     b.switch_to_block(begin);
     let (cpu, frame) = (b.block_params(begin)[0], b.block_params(begin)[1]);
     let end = b.create_block();
-    b.append_block_param(end, I64);
-    b.append_block_param(end, I32);
     let blocks = plan.nodes.iter().map(|_| b.create_block()).collect::<Vec<_>>();
     let given = |b: &mut FunctionBuilder, ty, at: usize| b.ins().load(ty, counted(), frame, at as i32);
     let all = || plan.nodes.iter().flat_map(|n| n.insts.iter().map(|(_, i)| *i));
@@ -141,6 +143,8 @@ pub(super) fn lower(
         calls_out,
         blocks,
         end,
+        ends: vec![end; plan.nodes.len()],
+        sums: vec![Vec::new(); plan.nodes.len()],
         ways: Vec::new(),
         insts: all().collect(),
         multiplied: None,
@@ -160,7 +164,7 @@ pub(super) fn lower(
 impl Lowering<'_, '_> {
     /// Takes the state of the core over.
     fn begin(&mut self) {
-        self.choose_registers();
+        self.append_ended(self.end);
         let nothing = self.b.ins().iconst(I64, 0);
         self.b.def_var(self.spent, nothing);
         for (n, node) in self.plan.nodes.iter().enumerate() {
@@ -172,21 +176,31 @@ impl Lowering<'_, '_> {
                 Trips { since, exit: e.exit, cycles: e.cycles, counter: self.ways.len() - 1 }
             });
             self.trips.push(trips);
+            if trips.is_some() {
+                self.choose_sums(n);
+            }
         }
+        self.choose_registers();
+        self.begin_sums(0);
         self.b.ins().jump(self.blocks[0], &[]);
+    }
+
+    /// Lets a block take what the function returns, and where control goes.
+    pub(super) fn append_ended(&mut self, end: Block) {
+        self.b.append_block_param(end, I64);
+        self.b.append_block_param(end, I32);
     }
 
     /// Decides which registers are in registers of the host, and takes them over.
     fn choose_registers(&mut self) {
         let (mut uses, mut written) = ([0u64; 32], 0u32);
-        for node in &self.plan.nodes {
+        for (n, node) in self.plan.nodes.iter().enumerate() {
+            let in_lanes = self.sums[n].iter().fold(0u32, |all, s| all | 1 << s.0);
             for (_, i) in node.insts {
                 let loaded = matches!(i.row.op, Op::Load { .. }).then_some(i.rd);
-                for r in i.alu_dest().into_iter().chain(loaded) {
-                    written |= 1 << r;
-                    uses[usize::from(r)] += u64::from(node.weight);
-                }
-                for r in i.sources() {
+                let results = i.alu_dest().into_iter().chain(loaded);
+                written |= results.clone().fold(0, |all, r| all | 1 << r);
+                for r in results.chain(i.sources()).filter(|r| in_lanes >> r & 1 == 0) {
                     uses[usize::from(r)] += u64::from(node.weight);
                 }
             }
@@ -250,27 +264,37 @@ impl Lowering<'_, '_> {
 
     /// The value of a register.
     pub(super) fn get(&mut self, r: u8) -> Value {
-        if r == 0 {
-            return self.number(0);
+        let value = self.peek(r);
+        if r != 0 && self.x[usize::from(r)].is_none() {
+            self.local[usize::from(r)] = Some(value);
         }
-        let place = usize::from(r);
-        if let Some(variable) = self.x[place] {
-            return self.b.use_var(variable);
+        value
+    }
+
+    /// The same on one of several ways on: what is loaded is not known to the others.
+    pub(super) fn peek(&mut self, r: u8) -> Value {
+        match (r, self.x[usize::from(r)], self.local[usize::from(r)]) {
+            (0, ..) => self.number(0),
+            (_, Some(variable), _) => self.b.use_var(variable),
+            (_, None, Some(value)) => value,
+            (_, None, None) => self.b.ins().load(I32, state(), self.cpu, Self::register(r)),
         }
-        if self.local[place].is_none() {
-            self.local[place] = Some(self.b.ins().load(I32, state(), self.cpu, Self::register(r)));
-        }
-        self.local[place].expect("just loaded")
     }
 
     /// Writes a register.
     pub(super) fn set(&mut self, r: u8, value: Value) {
-        let place = usize::from(r);
-        if let Some(variable) = self.x[place] {
+        self.put(r, value);
+        if r != 0 && self.x[usize::from(r)].is_none() {
+            self.local[usize::from(r)] = Some(value);
+        }
+    }
+
+    /// The same on one of several ways on.
+    pub(super) fn put(&mut self, r: u8, value: Value) {
+        if let Some(variable) = self.x[usize::from(r)] {
             self.b.def_var(variable, value);
         } else if r != 0 {
             self.b.ins().store(state(), value, self.cpu, Self::register(r));
-            self.local[place] = Some(value);
         }
     }
 
@@ -295,13 +319,13 @@ impl Lowering<'_, '_> {
             let at = offset_of!(Cpu, mem) + offset_of!(Memory, splits);
             self.b.ins().store(state(), splits, self.cpu, at as i32);
         }
-        self.leave(left, pc);
+        self.leave(self.ends[n], left, pc);
     }
 
-    /// Ends the function.
-    pub(super) fn leave(&mut self, left: Left, pc: Value) {
+    /// Ends the function by way of a block.
+    pub(super) fn leave(&mut self, end: Block, left: Left, pc: Value) {
         let code = self.b.ins().iconst(I64, left.code() as i64);
-        self.b.ins().jump(self.end, &[BlockArg::Value(code), BlockArg::Value(pc)]);
+        self.b.ins().jump(end, &[BlockArg::Value(code), BlockArg::Value(pc)]);
     }
 
     /// Goes on if this is not 0, and otherwise leaves the block in front of its instruction `k`.
@@ -354,13 +378,17 @@ impl Lowering<'_, '_> {
             }
         }
         self.end_node(n, before);
+        self.end_with_sums(n);
     }
 
     /// Notes where an instruction moved the stack pointer.
     pub(super) fn note_stack(&mut self, index: usize) {
-        self.may_meet = true;
         let at = |field: usize| (STACK + field) as i32;
         let sp = self.get(2);
+        if !self.plan.cpu.stack.limited {
+            return self.follow_stack(sp);
+        }
+        self.may_meet = true;
         let limit = self.b.ins().load(I32, state(), self.cpu, at(offset_of!(StackUse, limit)));
         let below = self.b.ins().icmp(IntCC::UnsignedLessThan, sp, limit);
         let (look, plain, on) = (self.cold_block(), self.b.create_block(), self.b.create_block());
@@ -370,14 +398,20 @@ impl Lowering<'_, '_> {
         self.call(note_stack, index);
         self.b.ins().jump(on, &[]);
         self.b.switch_to_block(plain);
+        self.follow_stack(sp);
+        self.b.ins().jump(on, &[]);
+        self.b.switch_to_block(on);
+    }
+
+    /// Keeps up between which addresses the stack pointer moved.
+    fn follow_stack(&mut self, sp: Value) {
+        let at = |field: usize| (STACK + field) as i32;
         for (field, lowest) in [(offset_of!(StackUse, low), true), (offset_of!(StackUse, high), false)] {
             let old = self.b.ins().load(I32, state(), self.cpu, at(field));
             let new = if lowest { self.b.ins().umin(old, sp) } else { self.b.ins().umax(old, sp) };
             self.b.ins().store(state(), new, self.cpu, at(field));
         }
         self.b.ins().store(state(), sp, self.cpu, at(offset_of!(StackUse, last)));
-        self.b.ins().jump(on, &[]);
-        self.b.switch_to_block(on);
     }
 
     /// An instruction that the table executes.

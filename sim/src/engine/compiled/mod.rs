@@ -5,7 +5,7 @@
 //! taken before it was compiled, a limit that may be near. Whoever called it then goes on as if there were no compiled code.
 //!
 //! `plan.rs` says what is to be compiled, `lower.rs` is the way from a plan to a function, `operation.rs` and `dots.rs` say
-//! what instructions become, `ways.rs` how control goes from block to block, `frame.rs` is what a function and its caller tell
+//! what instructions become, `sums.rs` which sums of dot products stay in vectors, `ways.rs` how control goes from block to block, `frame.rs` is what a function and its caller tell
 //! each other.
 
 mod dots;
@@ -13,6 +13,7 @@ mod frame;
 mod lower;
 mod operation;
 mod plan;
+mod sums;
 mod ways;
 
 use cranelift_codegen::settings::{self, Configurable as _};

@@ -42,7 +42,7 @@ impl Lowering<'_, '_> {
             }
             Op::Clip { signed } => self.clip(signed, i),
             Op::Normalise(normalise) => self.normalise(normalise, i),
-            Op::Dot { signed } => return self.dot(signed, i),
+            Op::Dot { signed } => return self.dot(signed, i, n),
             _ => return false,
         };
         self.set(i.rd, value);

@@ -224,6 +224,10 @@ impl Lowering<'_, '_> {
             self.count(self.ways.len(), one);
             self.ways.push((node.entry, edge.price));
         }
+        if !again {
+            self.end_sums(n);
+            self.begin_sums(edge.to);
+        }
         let spent = self.b.use_var(self.spent);
         let price = i64::from(edge.cycles) | (node.insts.len() as i64) << 32;
         let spent = self.b.ins().iadd_imm(spent, price);
@@ -247,7 +251,8 @@ impl Lowering<'_, '_> {
         }
         self.store_phase(self.plan.nodes[edge.to].phase);
         let nowhere = self.number(0);
-        self.leave(Left::Before(self.plan.nodes[edge.to].entry), nowhere);
+        let end = if again { self.ends[n] } else { self.end };
+        self.leave(end, Left::Before(self.plan.nodes[edge.to].entry), nowhere);
     }
 
     /// Adds to a counter.
