@@ -16,6 +16,36 @@ fn nas(folder: &Path, args: &[&str]) -> Command {
     c
 }
 
+/// Whoever reads what is printed may stop reading.
+#[cfg(unix)]
+#[test]
+fn closed_pipes_end_quietly() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let commands: [&[&str]; 6] = [
+        &["tasks"],
+        &["model", "fashion"],
+        &["data", "ic"],
+        &["completions", "bash"],
+        &["--help"],
+        &["--epochs", "0/0/0", "--granularity", "fixed", "--fixed", "w8a8", "--simulate", "1", "--out", "run"],
+    ];
+    for command in commands {
+        let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("nas-search"))
+            .args(command)
+            .current_dir(&folder)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        drop(child.stdout.take());
+        let out = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(!said.contains("panicked") && !said.contains("Broken pipe"), "{command:?}: {said}");
+        assert!(out.status.success(), "{command:?}: {}: {said}", out.status);
+    }
+    assert!(folder.path().join("run/pareto.json").exists(), "a run goes on without a reader");
+}
+
 fn lut(folder: &Path) {
     let net = nas_search::export::skeleton(
         &nas_search::model::fashion(),

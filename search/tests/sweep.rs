@@ -163,6 +163,33 @@ fn a_folder_may_be_away_for_a_while() {
     assert!(dir.join("sweep/queue/run.done").exists());
 }
 
+/// Files that may not grow beyond 4 KiB stand for a disk that is full: states of a training are larger, states of cells are not.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_costs_only_time() {
+    let [calm, full] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    let spec = "name = \"one\"\n[options]\nepochs = \"1/1/1\"\nsimulate = 1\n[[search]]\ngranularity = \"fixed\"\nfixed = \"w8a8\"\n";
+    for dir in [&calm, &full] {
+        plan(dir.path(), spec);
+    }
+    nas_search(calm.path()).args(["work", "sweep"]).assert().success();
+
+    let dir = full.path();
+    let limited = Checked::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" work sweep --lease 2s"])
+        .arg(assert_cmd::cargo::cargo_bin("nas-search"))
+        .current_dir(dir)
+        .assert()
+        .failure();
+    let said = String::from_utf8_lossy(&limited.get_output().stderr).into_owned();
+    assert!(said.contains("trying again") && said.contains("warmup") && said.contains("cell warm-up-1"), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+    let waits = |cell: &str| dir.join(format!("sweep/queue/{cell}.planned")).exists();
+    assert!(waits("warm-up-1") && waits("run"), "both wait for a worker that has room");
+    nas_search(dir).args(["work", "sweep"]).assert().success();
+    assert!(report(calm.path()) == report(dir), "the reports differ");
+}
+
 #[test]
 fn what_fails_is_said_and_the_rest_goes_on() {
     let dir = tempfile::tempdir().expect("a folder");
