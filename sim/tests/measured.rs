@@ -27,6 +27,14 @@ fn run(image: &Image, config: &Config, limits: Limits) -> [Outcome; ENGINES.len(
         let outcome = Machine::new(image, &config).expect("fits into memory").run(limits);
         let lost: u64 = outcome.stalls.iter().map(|s| s.1).sum();
         assert_eq!(outcome.cycles, outcome.instructions + lost, "cycles are instructions plus named stalls");
+        for r in &outcome.regions {
+            let lost = r.stalls.as_ref().map(|all| all.iter().map(|s| s.1).sum::<u64>());
+            assert_eq!(
+                r.cycles,
+                r.instructions.zip(lost).map(|(n, lost)| n + lost),
+                "so are those of regions"
+            );
+        }
         outcome
     })
 }
