@@ -221,7 +221,8 @@ def decode(word, size, refused):
         if funct3 == 0:
             if d.rs1 == 0 and d.rd == 0:
                 # With one privilege level uret falls through.
-                d.kind = {0x000: "ecall", 0x001: "ebreak", 0x302: "mret", 0x105: "wfi", 0x002: "uret", 0x7b2: "unknown"}.get(d.csr, "illegal")
+                d.kind = {0x000: "ecall", 0x001: "ebreak", 0x302: "mret", 0x105: "wfi", 0x002: "uret",
+                          0x7b2: "unknown"}.get(d.csr, "illegal")
         else:
             d.alu_we, d.kind = True, "csr" if funct3 & 3 else "illegal"
             reads, d.first = ([], "immediate") if funct3 & 4 else ([d.rs1], "rs1")
