@@ -6,13 +6,10 @@ mod asm;
 use std::fs;
 use std::path::PathBuf;
 
-use asm::programs::core_piece;
-use asm::{classes, corners, hazards};
+use asm::generated::{digest, digest_of, generated, measured};
 use mpic_sim::engine::ENGINES;
 use mpic_sim::timing::{Latency, MemoryTiming, Priority};
 use mpic_sim::{Config, Image, Limits, Machine, Outcome, Status};
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use serde_json::Value;
 
 fn golden(file: &str) -> PathBuf {
@@ -30,6 +27,14 @@ fn run(image: &Image, config: &Config, limits: Limits) -> [Outcome; ENGINES.len(
         let outcome = Machine::new(image, &config).expect("fits into memory").run(limits);
         let lost: u64 = outcome.stalls.iter().map(|s| s.1).sum();
         assert_eq!(outcome.cycles, outcome.instructions + lost, "cycles are instructions plus named stalls");
+        for r in &outcome.regions {
+            let lost = r.stalls.as_ref().map(|all| all.iter().map(|s| s.1).sum::<u64>());
+            assert_eq!(
+                r.cycles,
+                r.instructions.zip(lost).map(|(n, lost)| n + lost),
+                "so are those of regions"
+            );
+        }
         outcome
     })
 }
@@ -170,62 +175,19 @@ fn memory_that_answers_late_is_exact() {
     assert_eq!(compared, ENGINES.len() * 24 * 27);
 }
 
-/// FNV-1a, to compare what is too long to keep.
-fn digest(bytes: impl IntoIterator<Item = u8>) -> u32 {
-    bytes.into_iter().fold(0x811C_9DC5, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193))
-}
-
-/// A random program of a class, and the interrupts that come.
-fn generated(class: &str, seed: u64) -> (Vec<u8>, Vec<(u64, u8)>) {
-    let rng = &mut StdRng::seed_from_u64(seed);
-    match class {
-        "a" => {
-            let elf = hazards::framed(rng, |rng, code| {
-                for _ in 0..rng.random_range(5..40) {
-                    code.0.extend(core_piece(rng, 2, [true, true]).0);
-                }
-            });
-            (elf, Vec::new())
-        }
-        "c" => (classes::program(rng), Vec::new()),
-        "i" => hazards::interrupted(rng),
-        "s" => (hazards::self_modifying(rng), Vec::new()),
-        "x" if seed % 2 == 1 => corners::interrupted(rng),
-        "x" => (corners::program(rng), Vec::new()),
-        _ => panic!("no class {class}"),
-    }
-}
-
 #[test]
 fn random_programs_are_as_measured() {
-    let table = fs::read_to_string(golden("random.csv")).expect("measured");
     let (mut bad, mut compared) = (Vec::new(), 0);
-    for line in table.lines().filter(|l| !l.starts_with('#')) {
-        let f: Vec<&str> = line.split(',').collect();
-        let [class, seed, elf_digest, ig, ir, dg, dr, shared, cycles, results] = f[..] else {
-            panic!("{line}")
-        };
-        let n = |t: &str| t.parse::<u64>().unwrap_or_else(|_| panic!("{line}"));
-        let latency = |g: &str, r: &str| Latency { grant: n(g) as u16, answer: n(r) as u16 };
-        let (elf, interrupts) = generated(class, n(seed));
-        assert_eq!(
-            digest(elf.iter().copied()).to_string(),
-            elf_digest,
-            "{line}: the generator is another; measure again"
-        );
-        let memory = MemoryTiming {
-            instructions: latency(ig, ir),
-            data: latency(dg, dr),
-            shared: [None, Some(Priority::Data), Some(Priority::Instructions)][n(shared) as usize],
-            regions: Vec::new(),
-        };
+    for m in measured() {
+        let (elf, interrupts) = generated(&m.class, m.seed);
+        assert_eq!(digest(elf.iter().copied()), m.elf, "{}: the generator is another; measure again", m.line);
         let image = Image::parse(&elf).expect("a program");
-        let config = Config { memory, interrupts, ..Config::default() };
+        let config = Config { memory: m.memory.clone(), interrupts, ..Config::default() };
         for o in run(&image, &config, Limits { cycles: 1_000_000, ..Limits::default() }) {
-            let got = digest(o.results.iter().flat_map(|r| r.to_le_bytes()));
+            let got = (o.cycles, digest_of(&o.results));
             compared += 1;
-            if (o.cycles.to_string().as_str(), got.to_string().as_str()) != (cycles, results) {
-                bad.push(format!("{line}: {} cycles, {got} {:?}", o.cycles, o.status));
+            if got != (m.cycles, m.results) {
+                bad.push(format!("{}: {got:?} {:?}", m.line, o.status));
             }
         }
     }

@@ -46,6 +46,8 @@ const fn counter<const N: usize>(number: u16, name: &'static str) -> Csr {
 /// Machine mode, traps and the debug registers, behind which there is no debug mode.
 pub(crate) static MACHINE: &[Csr] = &[
     status(0x000, "ustatus", |_| 0, nothing),
+    // Without a floating-point unit.
+    csr(0x003, "fcsr", |_| 0, nothing),
     status(0x041, "uepc", |_| 0, nothing),
     // MPP is hard-wired to machine mode.
     status(

@@ -70,8 +70,10 @@ pub(crate) static ROWS: &[Row] = &[
     row!("wfi", "000100000101_00000_000_00000_1110011", Form::None, Unit::Wfi, Op::Sleep),
 ];
 
-/// The fences, which the core recognises with any operands (RTL decoder), as riscv-decode does not.
+/// What riscv-decode does not recognise as the RTL's decoder does: the fences, with any operands, and `uret`, which without user mode
+/// falls through.
 pub(crate) static OWN_ROWS: &[Row] = &[
     row!("fence", "------------_-----_000_-----_0001111", Form::None, Fence, Op::Fence),
     row!("fence.i", "------------_-----_001_-----_0001111", Form::None, Fence, Op::Fence),
+    row!("uret", "000000000010_00000_000_00000_1110011", Form::None, Unit::Alu, Op::Fence),
 ];

@@ -56,6 +56,7 @@ fn one_word(name: &str) -> Option<&'static str> {
         "ecall" => "exception 11",
         "ebreak" => "exception 3",
         "mret" => "returns from a trap: pc = mepc, mie = mpie",
+        "uret" => "nothing: the core has no user mode to return to",
         "wfi" => "sleeps until an interrupt pin rises",
         "mul" => "rd = rs1 * rs2",
         "mulh" => "rd = upper half of rs1 * rs2, both signed",

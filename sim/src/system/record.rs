@@ -26,8 +26,28 @@ const _: () = assert!(MOST_EVENTS == 262_144 && device::LIMIT == 4_194_304);
 #[derive(Clone)]
 struct Mark {
     counts: EventCounts,
+    /// Up to where the store left ID.
     stalls: Stalls,
+    /// Cycles that memory took to grant the store, beyond the first: they count as lost behind it.
+    late: u64,
     macs: u64,
+}
+
+impl Mark {
+    /// The cycles lost since `then`, by reason.
+    fn stalls_since(&self, then: &Self) -> Vec<(Stall, u64)> {
+        let mut lost = Stall::ALL.map(|s| (s, self.stalls[s as usize] - then.stalls[s as usize]));
+        lost[Stall::DataMemory as usize].1 += self.late;
+        // What the first store waited lies before the region: as a wait for data memory, or as what kept ID empty meanwhile.
+        let mut before = then.late;
+        for s in [Stall::DataMemory].into_iter().chain(Stall::ALL) {
+            let cycles = &mut lost[s as usize].1;
+            let part = before.min(*cycles);
+            *cycles -= part;
+            before -= part;
+        }
+        lost.to_vec()
+    }
 }
 
 /// What a run has to tell: markers with what was counted at each, and warnings.
@@ -61,9 +81,7 @@ impl Record {
             name: self.names.get(&id).cloned(),
             cycles: between.map(|(.., closed)| closed.cycle - opened.cycle),
             instructions: between.map(|(.., closed)| closed.instructions - opened.instructions),
-            stalls: between.map(|(now, then, _)| {
-                Stall::ALL.map(|s| (s, now.stalls[s as usize] - then.stalls[s as usize])).to_vec()
-            }),
+            stalls: between.map(|(now, then, _)| now.stalls_since(then)),
             energy_pj: between.map(|(now, then, _)| Energy::nominal(&now.counts.since(&then.counts))),
             macs: between.map(|(now, then, _)| now.macs - then.macs),
         }
@@ -94,9 +112,8 @@ impl System {
             cycle: self.pipeline.cycles() + late,
             instructions: self.tally.instructions,
         });
-        let mut stalls = self.pipeline.stalls;
-        stalls[Stall::DataMemory as usize] += late;
-        let mark = Mark { counts: self.event_counts(), stalls, macs: self.tally.macs };
+        let mark =
+            Mark { counts: self.event_counts(), stalls: self.pipeline.stalls, late, macs: self.tally.macs };
         self.record.marks.push(mark);
     }
 

@@ -1,31 +1,15 @@
-//! One cycle of the pipeline.
+//! One cycle of the pipeline: who is ready, what the ports do, and the instruction that leaves ID.
 
 use super::Stall;
+use super::controller::Orders;
 use super::driver::{Driver, Issue};
 use super::fetch::{Demand, Plan};
-use super::pipeline::{Control, Interrupt, Pipeline, State};
+use super::pipeline::{Control, Pipeline, State};
 use super::ports::Priority;
 use super::precision::{Content, Step};
 use crate::exec::Executed;
 use crate::hart::{Given, Simd};
 use crate::isa::{Inst, Unit};
-
-/// What the controller decides in a cycle (`riscv_controller.sv`, the big `always_comb`).
-pub(super) struct Orders {
-    /// ID holds an instruction that is to be done.
-    pub(super) decodes: bool,
-    /// Nothing moves from IF to ID.
-    pub(super) halts_if: bool,
-    /// Nothing moves from ID to EX.
-    pub(super) halts_id: bool,
-    /// It is done with the instruction in ID at once: a trap, a return, a fence or a sleep.
-    pub(super) at_once: bool,
-    /// A jump.
-    pub(super) jump: Option<u32>,
-    /// Words of code are asked for at all.
-    pub(super) wanted: bool,
-    pub(super) next: Control,
-}
 
 /// Why ID or EX is not ready, and whether it is.
 #[derive(Clone, Copy)]
@@ -68,6 +52,9 @@ impl Pipeline {
             self.sleep_on(d.next_pin());
             return Ok(None);
         }
+        // Everything up to `issues` is the RTL's combinational logic, in an order in which each part has what it needs: the
+        // controller does not look at the ports, a request for code does not wait for a grant of data, and only then is known
+        // whether EX, and with it ID, is ready.
         let code_answers = self.state.instructions.answers();
         let data_answers = self.state.data.answers();
         let enabled = d.interrupts_enabled();
@@ -84,6 +71,7 @@ impl Pipeline {
         let content = self.inst.as_ref().map_or(Content::Other, Content::of);
         let step = simd.map(|simd| self.state.precision.step(simd, content, orders.decodes));
 
+        // What IF holds has to be read before the fetch side goes on, and moves to ID when the instruction there has left.
         let output = self.state.fetch.output();
         let sources = self.state.fetch.sources();
         let starts = if plan.starts { self.state.fetch.jumping() } else { 0 };
@@ -91,6 +79,7 @@ impl Pipeline {
             d.count(self.events(&orders, ready, traffic, &plan, leaves));
         }
         self.state.fetch.finish(&demand, &plan, traffic.code_granted, moves && orders.wanted, !self.quirks);
+        // What is in EX writes its CSR before the instruction that leaves ID is executed: that one reads CSRs when it is in EX.
         self.write_csrs(d, ready, leaves, clears, issues);
         if let (Some(simd), Some(step)) = (simd, step) {
             let (skip, group) = self.state.precision.finish(step, content, simd);
@@ -111,6 +100,7 @@ impl Pipeline {
         } else {
             self.book_loss(&orders, ready, traffic);
         }
+        // EX goes to WB as it was before ID hands something on to it.
         let ex = self.state.ex;
         let wb = if ready.done {
             ex.loads.then_some(ex.load_rd)
@@ -142,156 +132,6 @@ impl Pipeline {
         self.asleep += until - self.now;
         self.lose(Stall::Sleep, until - self.now);
         self.now = until;
-    }
-
-    /// What the controller wants.
-    #[inline]
-    fn orders<D: Driver>(&mut self, d: &mut D, enabled: bool) -> Result<Orders, D::Stop> {
-        let s = &mut self.state;
-        let mut o = Orders {
-            decodes: false,
-            halts_if: false,
-            halts_id: false,
-            at_once: false,
-            jump: None,
-            wanted: true,
-            next: s.control,
-        };
-        match s.control {
-            Control::Decode => {
-                if let Some(target) = s.ex.taken {
-                    o.jump = Some(target);
-                    s.reason = Stall::TakenBranch;
-                } else if s.valid {
-                    return self.decode(d, o, enabled);
-                }
-                return Ok(o);
-            }
-            Control::Boot => {
-                o.jump = Some(s.pc);
-                o.next = Control::FirstFetch;
-            }
-            Control::FirstFetch => {
-                o.next = Control::Decode;
-                if s.interrupt == Interrupt::Pending && enabled {
-                    o.next = Control::InterruptTakenAsleep;
-                    (o.halts_if, o.halts_id) = (true, true);
-                    s.reason = Stall::Interrupt;
-                }
-            }
-            Control::FlushEx => {
-                (o.halts_if, o.halts_id) = (true, true);
-                o.next = Control::FlushWb;
-            }
-            Control::FlushWb => {
-                (o.halts_if, o.halts_id) = (true, true);
-                o.next = Control::Decode;
-                let inst = self.inst.expect("what flushes the pipeline was fetched");
-                match inst.row.unit {
-                    Unit::Trap | Unit::Fence => o.jump = Some(d.resume(s.pc, &inst)),
-                    Unit::Mret => {
-                        d.restore();
-                        o.next = Control::ReturnJump;
-                    }
-                    Unit::Wfi => {
-                        o.next = Control::FallAsleep;
-                        s.reason = Stall::Sleep;
-                    }
-                    Unit::Csr
-                    | Unit::Alu
-                    | Unit::Mul
-                    | Unit::Mac
-                    | Unit::Mulh
-                    | Unit::Div
-                    | Unit::Divu
-                    | Unit::Load
-                    | Unit::Store
-                    | Unit::Branch
-                    | Unit::Jal
-                    | Unit::Jalr
-                    | Unit::Loop
-                    | Unit::Dot => {}
-                }
-            }
-            Control::ReturnJump => {
-                let inst = self.inst.expect("it was fetched");
-                o.jump = Some(d.resume(s.pc, &inst));
-                o.next = Control::Decode;
-            }
-            Control::InterruptFlush => {
-                (o.halts_if, o.halts_id) = (true, true);
-                o.next = Control::InterruptTaken;
-            }
-            Control::InterruptTaken | Control::InterruptTakenAsleep => {
-                let after = if s.control == Control::InterruptTaken { s.pc } else { s.fetch.output() };
-                o.jump = Some(d.take_interrupt(after)?);
-                s.interrupt = Interrupt::Done;
-                o.next = Control::Decode;
-            }
-            Control::FallAsleep => {
-                (o.halts_if, o.halts_id, o.wanted) = (true, true, false);
-                o.next = Control::Asleep;
-            }
-            Control::Asleep => {
-                (o.halts_if, o.halts_id, o.wanted) = (true, true, false);
-                if d.pin(self.now) {
-                    o.next = Control::FirstFetch;
-                } else {
-                    self.asleep += 1;
-                }
-            }
-        }
-        Ok(o)
-    }
-
-    /// What the controller wants with a valid instruction in ID.
-    #[inline]
-    fn decode<D: Driver>(&mut self, d: &mut D, mut o: Orders, enabled: bool) -> Result<Orders, D::Stop> {
-        let s = &mut self.state;
-        o.decodes = true;
-        if s.interrupt == Interrupt::Pending {
-            if enabled {
-                (o.halts_if, o.halts_id) = (true, true);
-                o.next = Control::InterruptFlush;
-                s.reason = Stall::Interrupt;
-                return Ok(o);
-            }
-            s.interrupt = Interrupt::Idle;
-        }
-        let Some(inst) = self.inst else { return Err(d.nothing_at(s.pc)) };
-        match inst.row.unit {
-            Unit::Jal | Unit::Jalr => {
-                if !s.jumped && !s.waits_for_target(&inst) {
-                    o.jump = Some(d.target(&inst, s.pc));
-                    s.jumped = true;
-                    s.reason = Stall::Jump;
-                }
-            }
-            Unit::Trap | Unit::Mret | Unit::Fence | Unit::Wfi => {
-                (o.halts_if, o.halts_id, o.at_once) = (true, true, true);
-                o.next = Control::FlushEx;
-                s.reason =
-                    if matches!(inst.row.unit, Unit::Trap | Unit::Mret) { Stall::Trap } else { Stall::Fence };
-            }
-            Unit::Csr if d.flushes(&inst) => {
-                o.halts_if = true;
-                o.next = Control::FlushEx;
-                s.reason = Stall::CsrFlush;
-            }
-            Unit::Alu
-            | Unit::Mul
-            | Unit::Mac
-            | Unit::Mulh
-            | Unit::Div
-            | Unit::Divu
-            | Unit::Load
-            | Unit::Store
-            | Unit::Branch
-            | Unit::Csr
-            | Unit::Loop
-            | Unit::Dot => {}
-        }
-        Ok(o)
     }
 
     /// What the fetch side does.
@@ -394,21 +234,6 @@ impl Pipeline {
         }
     }
 
-    /// The interrupt controller.
-    #[inline]
-    fn see_interrupts<D: Driver>(&mut self, d: &D, enabled: bool) {
-        let s = &mut self.state;
-        match s.interrupt {
-            Interrupt::Idle if enabled && d.pin(self.now) => s.interrupt = Interrupt::Pending,
-            Interrupt::Done
-                if s.control != Control::InterruptTaken && s.control != Control::InterruptTakenAsleep =>
-            {
-                s.interrupt = Interrupt::Idle;
-            }
-            Interrupt::Idle | Interrupt::Pending | Interrupt::Done => {}
-        }
-    }
-
     /// Executes the instruction in ID, which leaves it now. `after` is the address at the output of the fetch side, `read` where the
     /// words were read of an instruction that moves on from there.
     #[inline]
@@ -503,36 +328,12 @@ impl Pipeline {
 impl State {
     /// Whether `jalr` waits for its register (`jr_stall_o`): it is on its way through EX or WB.
     #[inline]
-    fn waits_for_target(&self, inst: &Inst) -> bool {
+    pub(super) fn waits_for_target(&self, inst: &Inst) -> bool {
         let r = inst.rs1;
         inst.row.unit == Unit::Jalr
             && r != 0
             && (self.wb == Some(r)
                 || self.ex.loads && self.ex.load_rd == r
                 || self.ex.writes && self.ex.alu_rd == r)
-    }
-}
-
-impl Orders {
-    /// Where the controller goes on.
-    #[inline]
-    fn follow(&self, from: Control, ready: Readiness) -> Control {
-        match from {
-            Control::FlushEx if !ready.done => Control::FlushEx,
-            Control::FirstFetch if !ready.id && self.next == Control::Decode => Control::FirstFetch,
-            // A CSR access that flushes is done in ID before it does.
-            Control::Decode if self.next == Control::FlushEx && !self.at_once && !ready.id => Control::Decode,
-            Control::Boot
-            | Control::FirstFetch
-            | Control::Decode
-            | Control::FlushEx
-            | Control::FlushWb
-            | Control::ReturnJump
-            | Control::InterruptFlush
-            | Control::InterruptTaken
-            | Control::InterruptTakenAsleep
-            | Control::FallAsleep
-            | Control::Asleep => self.next,
-        }
     }
 }

@@ -1,9 +1,10 @@
 //! What instructions cost: the four-stage pipeline (IF, ID, EX, WB), cycle by cycle, with every lost cycle named.
 //!
-//! [`Pipeline`] is the control of the RTL without its data: the fetch side (`fetch`), ID, EX, WB and the controller
-//! (`cycle`), the memory ports (`ports`) and the mixed-precision controller (`precision`). Whoever runs on it is its
+//! [`Pipeline`] is the control of the RTL without its data: the fetch side (`fetch`), ID, EX and WB (`cycle`, `stages`), the
+//! `controller`, the memory ports (`ports`) and the mixed-precision controller (`precision`). Whoever runs on it is its
 //! [`Driver`]. Numbers that were measured are in [`rules`].
 
+mod controller;
 mod cycle;
 mod driver;
 mod fetch;

@@ -1,6 +1,7 @@
 //! What ID and EX hold from the next cycle on, and what is told of a cycle: losses and events.
 
-use super::cycle::{Orders, Readiness, Traffic, among};
+use super::controller::Orders;
+use super::cycle::{Readiness, Traffic, among};
 use super::driver::Driver;
 use super::fetch::Plan;
 use super::pipeline::{Control, Execute, Pipeline};

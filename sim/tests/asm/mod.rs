@@ -3,6 +3,7 @@
 
 pub(crate) mod classes;
 pub(crate) mod corners;
+pub(crate) mod generated;
 pub(crate) mod hazards;
 pub(crate) mod hot;
 pub(crate) mod programs;

@@ -335,4 +335,6 @@ def simd():
 
 scalar()
 simd()
+# riscv_decoder.sv: with PULP_SECURE = 0 it has no effect, and is not refused.
+emit("uret", 0x00200073, 0, 0x11111111, 0x22222222, 0x33333333, 0x33333333)
 print("[\n" + ",\n".join(json.dumps(v) for v in out) + "\n]")
