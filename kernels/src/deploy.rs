@@ -1,8 +1,9 @@
 //! A network as an ELF: the prebuilt runtime, and behind it the layer table, requantisation tables, weights and buffers.
-//! No compiler is needed. [`c_sources`] says the same in C, for a board.
+//! No compiler is needed. [`c_sources`] says the same in C, for a board. [`records`] describes the tables.
 
 mod c;
 mod elf;
+pub mod records;
 mod tables;
 mod weights;
 mod words;
@@ -10,7 +11,7 @@ mod words;
 use mpic_sim::{Image, ImageError};
 use sha2::Digest as _;
 
-use crate::net::{IntLayer, IntNet, NetError, Tensor};
+use crate::net::{IntNet, NetError, Tensor};
 use crate::pack;
 use crate::plan::{Form, Layout, Plan};
 
@@ -186,7 +187,7 @@ fn assemble(plan: Plan, sample: &[i32], complete: bool, expected: &[i32]) -> Res
         ("output", buffers + plan.offsets[output] as u32, plan.layouts[output].bytes as u32),
     ];
     let layers: Vec<_> =
-        plan.region.iter().map(|r| *r as u32).zip(plan.net.layers.iter().map(IntLayer::name)).collect();
+        plan.region.iter().map(|r| *r as u32).zip(plan.net.layers.iter().map(|l| l.name.as_str())).collect();
     Ok(Deployment {
         elf: elf::write(&runtime, base, &data, needed as u32, &symbols, &layers),
         memory,

@@ -8,10 +8,13 @@
 //! * [`fast`]: the same outputs for many inputs.
 //! * [`plan`], [`pack`], [`deploy`]: from a network to an ELF; [`simulate`]: that ELF on the simulator.
 //! * [`lut`]: measured costs, `lut.json`; [`measure`]: where they come from.
-//! * [`files`]: files that are replaced at once.
+//! * [`width`]: the widths of codes; [`window`]: windows over images, as layers have them; [`files`]: files that are replaced at once.
 //! * [`random`]: seeded random layers and networks.
 //!
 //! This crate knows nothing of training; it can be built and tested without libtorch.
+
+// A new kind of layer, or of anything else, is to be named wherever it matters: no default arm takes it.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod cli;
 pub mod deploy;
@@ -28,3 +31,5 @@ pub mod plan;
 pub mod random;
 pub mod simulate;
 pub mod source;
+pub mod width;
+pub mod window;

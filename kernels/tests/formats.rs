@@ -7,6 +7,7 @@ use std::process;
 use assert_cmd::Command;
 use mpic_kernels::graph;
 use mpic_kernels::lut::Lut;
+use mpic_kernels::net::LayerKind;
 use mpic_kernels::{measure, random};
 use predicates::str::contains;
 use serde_json::Value;
@@ -32,10 +33,18 @@ fn holds(schema: &jsonschema::Validator, file: &Value) {
 #[test]
 fn networks_are_as_the_schema_says() {
     let schema = schema("network");
+    let path = root().join("docs/schemas/network.schema.json");
+    let text: Value = serde_json::from_slice(&fs::read(path).expect("there")).expect("JSON");
+    let alternatives = text["properties"]["layers"]["items"]["oneOf"].as_array().expect("a list");
+    let kinds: Vec<_> = alternatives.iter().map(|a| a["properties"]["kind"]["const"].clone()).collect();
+    for kind in &kinds {
+        let listed = LayerKind::ALL.iter().filter(|k| *kind == k.name()).count();
+        assert_eq!((listed, kinds.len()), (1, LayerKind::ALL.len()), "{kind}");
+    }
     for seed in 0..40 {
         let rng = &mut random::seeded(seed);
         let nets =
-            [random::network(rng)].into_iter().chain(random::KINDS.map(|kind| random::layer(rng, kind)));
+            [random::network(rng)].into_iter().chain(LayerKind::ALL.map(|kind| random::layer(rng, kind)));
         for net in nets.collect::<Vec<_>>() {
             let mut file = serde_json::to_value(&net).expect("JSON");
             holds(&schema, &file);
