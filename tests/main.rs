@@ -1,6 +1,8 @@
 //! One binary for all whole-product tests.
 
 mod architecture;
+mod dependencies;
+mod documents;
 mod explains;
 mod tutorial;
 

@@ -3,10 +3,10 @@
 use std::io;
 use std::path::Path;
 
-/// Calls `write` with the path of a new file beside `path`, then puts it in the place of `path`.
+/// Calls `write` with the path of a new file beside `path`, then moves that file to `path`.
 ///
 /// # Errors
-/// What `write` says, or the operating system.
+/// The error of `write`, or of the operating system.
 pub fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();

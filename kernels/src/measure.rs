@@ -24,9 +24,9 @@ use crate::{deploy, graph, simulate};
 /// A layer to measure over all precision pairs, and over channel counts up to those of `geometry` and `channels`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Target {
-    /// Kind.
+    /// Kind of the layer.
     pub layer: LayerKind,
-    /// Sizes.
+    /// Sizes of input, output and window.
     pub geometry: Geometry,
     /// Largest number of output channels.
     pub channels: usize,
@@ -41,9 +41,9 @@ pub enum MeasureError {
     /// A layer cannot be deployed or run.
     #[error("measuring {what}: {why}")]
     Layer {
-        /// The layer.
+        /// The layer that was measured.
         what: String,
-        /// Why.
+        /// Why it cannot be measured.
         why: String,
     },
     /// There is no such network.
@@ -52,7 +52,7 @@ pub enum MeasureError {
     /// There is no such integer network.
     #[error(transparent)]
     Net(#[from] NetError),
-    /// Whoever listens said so.
+    /// The listener asked to stop.
     #[error("interrupted; what was measured is kept, and measured again it goes on from there")]
     Interrupted,
 }
@@ -60,11 +60,11 @@ pub enum MeasureError {
 /// What measuring has to say while it works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress<'a> {
-    /// A sentence.
+    /// A sentence for people.
     Note(&'a str),
     /// How many layers are measured by now, and how many will be.
     Layers {
-        /// By now.
+        /// Measurements made so far.
         done: usize,
         /// In the end.
         total: usize,

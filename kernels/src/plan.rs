@@ -63,13 +63,13 @@ pub struct Plan {
     pub turned: bool,
     /// The network, perhaps turned, with copies where a reader needs another layout (see [`Plan::region`]).
     pub net: IntNet,
-    /// By layer of `net`: the layer of the original network it belongs to.
+    /// For each layer of `net`, the layer of the original network that it belongs to.
     pub region: Vec<usize>,
-    /// By tensor.
+    /// How each tensor lies in memory, by the number of the tensor.
     pub layouts: Vec<Layout>,
-    /// By tensor: offset of its buffer.
+    /// For each tensor, the offset of its buffer in bytes.
     pub offsets: Vec<usize>,
-    /// Bytes of all buffers.
+    /// Size of all buffers together, in bytes.
     pub bytes: usize,
 }
 

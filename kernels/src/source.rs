@@ -5,24 +5,24 @@ use std::path::Path;
 use crate::graph::{self, Graph, ModelError};
 use crate::onnx::{self, Imported, OnnxError};
 
-/// A network, and what came with it.
+/// A network and where it comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Source {
-    /// It came with the program.
+    /// A network that is part of the program.
     BuiltIn(Graph),
-    /// From a TOML file: its shape alone.
+    /// A network from a TOML file, which has no trained numbers.
     Toml(Graph),
-    /// From an ONNX file, with trained numbers.
+    /// A network from an ONNX file, with its trained numbers.
     Onnx(Imported),
 }
 
 /// Why there is no network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
-    /// No name and no TOML file of one.
+    /// The name is neither that of a built-in network nor of a TOML file that describes one.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// No ONNX file of one.
+    /// The ONNX file holds no network that can be taken over.
     #[error(transparent)]
     Onnx(#[from] OnnxError),
 }

@@ -3,7 +3,7 @@
 use crate::isa::csr::{self, Csr};
 use crate::isa::{self, Core, Formats, Index};
 
-/// MPIC.
+/// MPIC: RI5CY whose SIMD instructions take their format from CSR 0x00D.
 pub static MPIC: Core = Core {
     name: "mpic",
     about: "takes SIMD formats from a CSR",

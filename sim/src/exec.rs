@@ -6,20 +6,20 @@ use crate::isa::{Flow, Inst};
 /// A data access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Access {
-    /// Its first byte.
+    /// Address of its first byte.
     pub address: u32,
-    /// It crosses a word boundary, so memory is asked twice.
+    /// Whether it crosses a word boundary and so takes two requests.
     pub split: bool,
 }
 
 /// An executed instruction.
 #[derive(Clone, Copy, Debug)]
 pub struct Executed {
-    /// Its address.
+    /// Address of the instruction.
     pub pc: u32,
     /// The instruction.
     pub inst: Inst,
-    /// Where control goes behind it, hardware loops left out.
+    /// Where control goes after it, without the jump back of a hardware loop.
     pub flow: Flow,
     /// Its data access, if it made one.
     pub access: Option<Access>,
@@ -30,7 +30,7 @@ pub struct Executed {
 }
 
 impl Executed {
-    /// An instruction that only goes on, makes no access and does not divide.
+    /// The record of an instruction that neither jumps nor accesses memory nor divides.
     #[must_use]
     pub fn plain(pc: u32, inst: Inst) -> Self {
         Self { pc, inst, flow: Flow::Next, access: None, divisor: 0, cycle: 0 }

@@ -36,7 +36,7 @@ impl Simd {
 /// differ from the CSRs (see `--rtl-quirks`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Given {
-    /// SIMD format.
+    /// Code of the SIMD format (CSR 0x00D), 0 to 15.
     pub format: u8,
     /// Sub-group of the narrow operand.
     pub group: u8,
@@ -46,18 +46,18 @@ pub struct Given {
     pub from: u8,
     /// The sub-group moves on before the multiplier is done, because a load or store before it was not answered.
     pub overtaken: bool,
-    /// It waited.
+    /// Whether the instruction waited in ID.
     pub waited: bool,
 }
 
 /// How a CSR instruction changes a CSR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CsrOp {
-    /// `csrrw`
+    /// `csrrw`: the operand replaces the value.
     Write,
-    /// `csrrs`
+    /// `csrrs`: bits of the operand are set.
     Set,
-    /// `csrrc`
+    /// `csrrc`: bits of the operand are cleared.
     Clear,
 }
 
@@ -68,7 +68,7 @@ pub struct CsrWrite {
     pub csr: u32,
     /// How it changes.
     pub op: CsrOp,
-    /// By what.
+    /// The operand: a register's value or the immediate.
     pub operand: u32,
 }
 
@@ -174,15 +174,15 @@ pub struct Multiplier {
 /// Machine-mode trap CSRs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TrapCsrs {
-    /// `mstatus.MIE`.
+    /// `mstatus.MIE`: interrupts are enabled.
     pub mie: bool,
-    /// `mstatus.MPIE`.
+    /// `mstatus.MPIE`: whether they were before the trap.
     pub mpie: bool,
-    /// `mepc`.
+    /// `mepc`: where `mret` returns to.
     pub mepc: u32,
-    /// `mcause`.
+    /// `mcause`: why the last trap was taken; bit 31 is set for interrupts.
     pub mcause: u32,
-    /// `mscratch`.
+    /// `mscratch`: a word for the trap handler's own use.
     pub mscratch: u32,
     /// `mtvec`, low bits included.
     pub mtvec: u32,
@@ -195,11 +195,11 @@ pub struct TrapCsrs {
 /// Performance counters of the core (PCER, PCMR, PCCR 0..11). Counting is done by `timing::Performance`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counters {
-    /// Event enables.
+    /// PCER: a bit for each event that is counted.
     pub enable: u32,
     /// Bit 0: counting on; bit 1: saturate.
     pub mode: u32,
-    /// Counter values.
+    /// PCCR0 to PCCR11, by event.
     pub value: [u32; 12],
 }
 
@@ -218,7 +218,7 @@ pub struct Hart {
     pub pc: u32,
     /// Hardware loops 0 and 1.
     pub loops: [HwLoop; 2],
-    /// SIMD state.
+    /// SIMD format and mixed-precision controller.
     pub simd: Simd,
     /// What the mixed-precision controller gives the instruction about to execute, where it is reproduced.
     pub given: Option<Given>,

@@ -6,11 +6,11 @@ use crate::timing::Stalls;
 /// One retired instruction.
 #[derive(Clone, Copy, Debug)]
 pub struct Retired<'a> {
-    /// What it did. Its cycle counts as the golden traces do: the first instruction is in cycle 4.
+    /// What the instruction did. Its cycle is counted as in the golden traces: the first instruction is in cycle 4.
     pub executed: &'a Executed,
-    /// Registers after it.
+    /// The integer registers after it.
     pub x: &'a [u32; 32],
-    /// Cycles it waited, by reason.
+    /// Cycles that it waited before it left the decode stage, by reason.
     pub waited: &'a Stalls,
 }
 
@@ -18,11 +18,11 @@ pub struct Retired<'a> {
 pub trait Observer {
     /// Whether [`Observer::retired`] wants to be called.
     const WATCHES: bool = true;
-    /// After each instruction.
+    /// Called after each instruction.
     fn retired(&mut self, _: &Retired<'_>) {}
 }
 
-/// Watches if there is one.
+/// An observer that may be absent.
 impl<O: Observer> Observer for Option<O> {
     fn retired(&mut self, r: &Retired<'_>) {
         if let Some(observer) = self {

@@ -15,19 +15,19 @@ use crate::memory::Memory;
 use crate::timing::{Stall, Stalls};
 use crate::trace::disassemble;
 
-/// What the runs of one instruction cost.
+/// What an instruction cost in all the times that it ran.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Line {
-    /// Times it retired.
+    /// How often it retired.
     pub runs: u64,
-    /// Cycles it waited, by reason.
+    /// Cycles that it waited, by reason.
     pub stalls: Stalls,
-    /// Its events; cycles and stalls are filled in.
+    /// Its events, cycles and stalls included.
     pub counts: EventCounts,
 }
 
 impl Line {
-    /// Cycles: one for each run, and those it waited.
+    /// Its cycles: one for each run, and those that it waited.
     #[must_use]
     pub fn cycles(&self) -> u64 {
         self.runs + self.stalls.iter().sum::<u64>()
@@ -60,13 +60,13 @@ impl Line {
 /// Costs by address of the instruction, and by call path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// The lines.
+    /// What each instruction cost, by its address.
     pub lines: BTreeMap<u32, Line>,
     /// The call paths.
     pub calls: Calls,
 }
 
-/// A loop without loops inside.
+/// An innermost loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loop {
     /// Address of its first instruction.
@@ -75,7 +75,7 @@ pub struct Loop {
     pub end: u32,
     /// How often the whole body ran.
     pub passes: u64,
-    /// Cycles in it.
+    /// Cycles that were spent in it.
     pub cycles: u64,
 }
 
@@ -96,7 +96,7 @@ impl Profile {
         self.lines.entry(pc).or_default().add(line, times);
     }
 
-    /// All of it.
+    /// The sum over all instructions.
     #[must_use]
     pub fn total(&self) -> Line {
         self.lines.values().fold(Line::default(), |mut sum, l| {
@@ -123,7 +123,7 @@ impl Profile {
         out
     }
 
-    /// Loops that hold no other loop, the one with the most cycles first.
+    /// The innermost loops, the one with the most cycles first.
     #[must_use]
     pub fn loops(&self, mem: &Memory) -> Vec<Loop> {
         let mut found: Vec<(u32, u32)> = Vec::new();
@@ -154,8 +154,8 @@ impl Profile {
         out
     }
 
-    /// For people: hot loops, functions by cycles, then the disassembly of those with at least `share` of all cycles, with cycles and
-    /// what was waited for at each instruction.
+    /// The profile for people: hot loops, then functions by cycles, then the disassembly of the functions with at least `share`
+    /// (0 to 1) of all cycles, with the cycles of each instruction and what it waited for.
     #[must_use]
     pub fn annotated(&self, symbols: &Symbols, mem: &Memory, share: f64) -> String {
         let all = self.total().cycles().max(1);
@@ -229,8 +229,8 @@ impl Profile {
         out
     }
 
-    /// In the format of callgrind, which `KCachegrind` opens: cycles, instructions, stall cycles and energy (pJ). Calls carry
-    /// what they cost with their callees, but for the energy, which is told where it is spent only.
+    /// The profile in the format of callgrind, which `KCachegrind` opens: cycles, instructions, stall cycles and energy (pJ).
+    /// The costs of a call include those of its callees, except for the energy, which is given only where it is spent.
     #[must_use]
     pub fn callgrind(&self, symbols: &Symbols, program: &str) -> String {
         let mut out = format!(

@@ -43,7 +43,7 @@ pub struct Timeline<'a, W: Write> {
 }
 
 impl<'a, W: Write> Timeline<'a, W> {
-    /// Of the cycles in `window`; regions are called by `names`.
+    /// A time line of the cycles in `window`, in which regions have the given `names`.
     pub fn new(
         mut out: W,
         symbols: &'a Symbols,

@@ -65,7 +65,7 @@ fn operands(inst: &Inst, registers: &[&'static str; 32], target: impl Fn(i32) ->
     }
 }
 
-/// Form of a trace.
+/// The format of a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum TraceFormat {
     /// For people: cycle, pc, word, text, effects, what was waited for.
@@ -74,7 +74,8 @@ pub enum TraceFormat {
     Csv,
     /// Lines of the core's own tracer (`riscv_tracer.sv`); its time column counts picoseconds of a 100 MHz clock.
     Ri5cy,
-    /// No lines but a time line of functions, regions and stalls, for ui.perfetto.dev; a microsecond in it is a cycle.
+    /// Not lines, but a time line of functions, regions and stalls for ui.perfetto.dev, in which a microsecond stands for a
+    /// cycle.
     Perfetto,
 }
 
@@ -84,9 +85,9 @@ const CYCLE_PS: u64 = 10_000;
 /// Which instructions are traced.
 #[derive(Clone, Debug)]
 pub struct Window {
-    /// Cycles.
+    /// Cycles that are traced, as the golden traces count them.
     pub cycles: std::ops::RangeInclusive<u64>,
-    /// Addresses of instructions.
+    /// Addresses whose instructions are traced.
     pub addresses: std::ops::Range<u64>,
 }
 
@@ -152,7 +153,7 @@ pub struct Trace<W: Write> {
 }
 
 impl<W: Write> Trace<W> {
-    /// A trace of what `window` holds.
+    /// A trace of the instructions in `window`, written to `out`.
     pub fn new(mut out: W, format: TraceFormat, window: Window) -> Self {
         let error = match format {
             TraceFormat::Csv => writeln!(out, "cycle,pc,insn,compressed").err(),

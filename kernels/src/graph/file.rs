@@ -44,20 +44,20 @@ pub(super) const LARGEST: usize = 4096;
 /// What is wrong with a network file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ModelError {
-    /// It cannot be read.
+    /// The file cannot be read: path and reason.
     #[error("cannot read network {0}: {1}; the built-in ones are {names}", names = BUILT_IN.map(|b| b.0).join(", "))]
     Read(String, String),
-    /// It is not TOML of this form.
+    /// The file is not TOML of this form: path and reason.
     #[error("{0} is no network file: {1}")]
     Parse(String, String),
-    /// A node makes no sense.
+    /// A node contradicts itself or the nodes before it.
     #[error("{path}, line {line}, node '{node}': {why}")]
     Node {
-        /// The file.
+        /// Path of the file.
         path: String,
         /// Line where the node begins.
         line: usize,
-        /// Its name.
+        /// Name of the node.
         node: String,
         /// What is wrong.
         why: String,

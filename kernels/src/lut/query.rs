@@ -12,7 +12,7 @@ pub struct Query {
     pub name: String,
     /// Number of the layer in the network.
     pub region: usize,
-    /// Kind.
+    /// Kind of the layer.
     pub kind: LayerKind,
     /// Sizes; `in_channels` is the effective count, without pruned channels that are not stored.
     pub geometry: Geometry,

@@ -38,7 +38,7 @@ pub(super) enum Made {
     New(NodeId, Layout),
     /// Another view of its first input.
     View(Data),
-    /// Known numbers.
+    /// Numbers that do not depend on the input.
     Constant(Constant),
 }
 

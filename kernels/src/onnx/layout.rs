@@ -5,7 +5,7 @@ use super::constant::axis_of;
 /// An axis of a node's output, or of the network's input as long as nothing has said which is which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Axis {
-    /// Which sample.
+    /// The samples of a batch.
     Batch,
     /// Channels.
     Channels,

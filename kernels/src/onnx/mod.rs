@@ -35,9 +35,9 @@ pub struct Ending(pub String);
 /// A network that was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Imported {
-    /// Its graph.
+    /// The network as a graph of layers.
     pub graph: Graph,
-    /// Its numbers.
+    /// The trained numbers of its nodes.
     pub values: Values,
     /// What stood at its end and is left out.
     pub ending: Option<Ending>,
@@ -69,11 +69,11 @@ pub enum OnnxError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}: node '{node}' ({operator}): {why}{}{}", from_line(.from.as_deref()), instead_line(.instead.as_deref()))]
 pub struct NodeError {
-    /// The file.
+    /// Path of the ONNX file.
     pub file: String,
     /// Name of the node.
     pub node: String,
-    /// Its operator.
+    /// Type of the ONNX operator, as `Conv`.
     pub operator: String,
     /// What is wrong.
     pub why: String,

@@ -19,7 +19,7 @@ pub enum Form {
 pub struct Layout {
     /// Slot `s` holds channel `order[s]`; other channels are not stored.
     pub order: Vec<usize>,
-    /// Arrangement.
+    /// How the codes are arranged.
     pub form: Form,
     /// Border: top, left, bottom, right, in pixels.
     pub border: [usize; 4],
@@ -38,17 +38,17 @@ pub struct Layout {
 /// What is to be filled with the border code. Sizes in pairs of words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fill {
-    /// Planes, or 1.
+    /// Number of planes; 1 if there are none.
     pub planes: usize,
-    /// From the first byte on.
+    /// How much is filled from the first byte on.
     pub head: usize,
-    /// Gaps between rows.
+    /// Number of gaps between rows.
     pub rows: usize,
-    /// Size of a gap.
+    /// How much is filled in each gap.
     pub pairs: usize,
     /// Bytes from the end of a filled gap to the next one.
     pub step: isize,
-    /// Behind the last row.
+    /// How much is filled behind the last row.
     pub tail: usize,
     /// Bytes from the end of what is filled to the next plane.
     pub next: isize,
@@ -114,7 +114,7 @@ fn border(net: &IntNet, id: TensorId) -> [usize; 4] {
 }
 
 impl Layout {
-    /// Bits in which a code is stored.
+    /// Number of bits in which a code is stored: those of the tensor, or 8 in planes and dense images.
     #[must_use]
     pub fn code_bits(&self, t: &Tensor) -> u8 {
         match self.form {
@@ -123,7 +123,7 @@ impl Layout {
         }
     }
 
-    /// Everything.
+    /// The fill that covers the whole buffer.
     #[must_use]
     pub fn whole_fill(&self) -> Fill {
         let head = (self.bytes - SLACK).div_ceil(8);
@@ -167,13 +167,13 @@ impl Fill {
         self.planes * (12 + 2 * self.head + self.rows * (3 + 2 * self.pairs) + 2 * self.tail)
     }
 
-    /// Pairs of words written.
+    /// Number of pairs of words that are written.
     #[must_use]
     pub fn stores(&self) -> usize {
         self.planes * (self.head + self.rows * self.pairs + self.tail)
     }
 
-    /// Gaps in all planes.
+    /// Number of gaps in all planes together.
     #[must_use]
     pub fn gaps(&self) -> usize {
         self.planes * self.rows

@@ -25,7 +25,7 @@ enum Switch {
 /// Arguments that describe the machine.
 #[derive(clap::Args)]
 pub(super) struct MachineArgs {
-    /// MPIC takes SIMD formats from a CSR, RI5CY from the encoding
+    /// Core to simulate: MPIC takes SIMD formats from a CSR, RI5CY from the encoding
     #[arg(long, value_name = "NAME", value_parser = parse_core, default_value = cores::ALL[0].name)]
     core: &'static Core,
     /// Reproduce the RTL's corner behaviour, or what the instruction set means
@@ -47,7 +47,7 @@ pub(super) struct MachineArgs {
         default_value = "instr=0:0,data=0:0"
     )]
     wait_states: MemoryTiming,
-    /// How to run; what comes out is the same, an observer or trace always takes the reference
+    /// Engine that runs the program; results do not depend on it. Traces and observers always take the reference
     #[arg(long, value_name = "NAME", value_parser = parse_engine, default_value = ENGINES[0].name)]
     engine: &'static Engine,
     /// Stop after N cycles (5000, 600k, 20M, 1G)

@@ -7,9 +7,9 @@ use crate::trace::parse_number;
 /// A region of RAM.
 #[derive(Clone, Copy, Debug)]
 pub struct Ram {
-    /// First address.
+    /// Address of the first byte.
     pub base: u32,
-    /// Size.
+    /// Size in bytes.
     pub bytes: u32,
     latency: Option<Latency>,
 }

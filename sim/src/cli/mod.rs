@@ -158,29 +158,25 @@ fn load(path: &Path) -> Result<Program> {
     Ok(Program { image, symbols: Symbols::parse(&bytes) })
 }
 
+/// A whole number, in one of the units if it ends in the unit's letter.
+fn parse_in(text: &str, units: &[(char, u64)]) -> Option<u64> {
+    let unit = |&(letter, unit): &(char, u64)| {
+        text.strip_suffix(|c: char| c.eq_ignore_ascii_case(&letter)).map(|digits| (digits, unit))
+    };
+    let (digits, unit) = units.iter().find_map(unit).unwrap_or((text, 1));
+    parse_number(digits)?.checked_mul(unit)
+}
+
 /// A size in bytes: `4096`, `0x1000`, `512K`, `2M`.
 fn parse_size(text: &str) -> Result<u32, String> {
-    let (digits, unit) = match text.as_bytes().last() {
-        Some(b'K' | b'k') => (&text[..text.len() - 1], 1 << 10),
-        Some(b'M' | b'm') => (&text[..text.len() - 1], 1 << 20),
-        _ => (text, 1),
-    };
-    parse_number(digits)
-        .and_then(|n| n.checked_mul(unit))
+    parse_in(text, &[('k', 1 << 10), ('m', 1 << 20)])
         .and_then(|n| u32::try_from(n).ok())
         .ok_or_else(|| format!("'{text}' is not a size; write bytes, or 512K, or 2M"))
 }
 
 /// A number of cycles or instructions: `5000`, `0x1000`, `600k`, `20M`, `1G`.
 fn parse_count(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.as_bytes().last() {
-        Some(b'K' | b'k') => (&text[..text.len() - 1], 1_000),
-        Some(b'M' | b'm') => (&text[..text.len() - 1], 1_000_000),
-        Some(b'G' | b'g') => (&text[..text.len() - 1], 1_000_000_000),
-        _ => (text, 1),
-    };
-    parse_number(digits)
-        .and_then(|n| n.checked_mul(unit))
+    parse_in(text, &[('k', 1_000), ('m', 1_000_000), ('g', 1_000_000_000)])
         .ok_or_else(|| format!("'{text}' is not a number; write for example 5000, 600k, 20M or 1G"))
 }
 

@@ -7,9 +7,9 @@ use goblin::elf::{Elf, SectionHeader, header, program_header::PT_LOAD};
 /// A loadable program: what a machine needs of an ELF.
 #[derive(Clone, Debug, Default)]
 pub struct Image {
-    /// First instruction.
+    /// Address of the first instruction.
     pub entry: u32,
-    /// Loadable segments.
+    /// What is loaded into memory, in the order of the program headers.
     pub segments: Vec<Segment>,
     /// Symbols by name: address and size in bytes.
     symbols: Vec<(String, u32, u32)>,
@@ -29,7 +29,7 @@ pub struct Segment {
     pub data: Vec<u8>,
     /// Bytes in memory.
     pub size: u32,
-    /// Holds instructions.
+    /// Whether it holds instructions.
     pub executable: bool,
 }
 
@@ -47,10 +47,10 @@ pub enum ImageError {
     /// Header or tables point outside the file.
     #[error("the ELF file is truncated or damaged ({0}); build or copy it again")]
     Damaged(String),
-    /// 64-bit ELF.
+    /// The ELF is one of 64 bits.
     #[error("this is a 64-bit ELF; the core is 32-bit: compile with -march=rv32imc -mabi=ilp32")]
     Class64,
-    /// Big-endian ELF.
+    /// The ELF is big-endian.
     #[error("this ELF is big-endian; the core is little-endian")]
     BigEndian,
     /// Another architecture.

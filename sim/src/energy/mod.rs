@@ -16,7 +16,7 @@ pub type Picojoules = f64;
 /// What a run did, as far as it has a price.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EventCounts {
-    /// Clock cycles.
+    /// Clock cycles, stalls and sleep included.
     pub cycles: u64,
     /// Cycles asleep in `wfi`.
     pub sleep: u64,
@@ -37,7 +37,7 @@ pub struct EventCounts {
     pub alu: u64,
     /// Multiplications and multiply-accumulates of one cycle.
     pub mul: u64,
-    /// Upper-half multiplications.
+    /// Multiplications that give the upper half (`mulh` and kin).
     pub mulh: u64,
     /// Cycles the divider was busy.
     pub div_cycles: u64,

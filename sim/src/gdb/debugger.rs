@@ -34,7 +34,7 @@ pub(super) enum Stop {
     Watched(Watch, u32),
     /// The program ended, in whatever way.
     Ended(Status),
-    /// Back at the begin of what is known.
+    /// It came back to the earliest state that is known.
     Begin,
 }
 
@@ -79,12 +79,12 @@ impl Debugger {
         Self { machine, breakpoints, watches, ended: None, copies, between: BETWEEN_COPIES }
     }
 
-    /// What is to be said of the run so far.
+    /// The report on the run so far.
     pub(super) fn report(&mut self) -> Outcome {
         self.machine.report(self.ended.unwrap_or(Status::Limit))
     }
 
-    /// One instruction: why to stop behind it, if there is a reason.
+    /// Runs one instruction. Returns why to stop after it, if there is a reason.
     fn advance(&mut self) -> Option<Stop> {
         if let Some(status) = self.ended {
             return Some(Stop::Ended(status));
@@ -129,7 +129,8 @@ impl Debugger {
         (0..instructions).find_map(|_| self.forward())
     }
 
-    /// The machine as it was before `instruction` more than it has at a copy; `false` if that is before all copies.
+    /// Puts the latest copy in the machine's place that had retired at most `instruction` instructions. Returns `false` if there
+    /// is none.
     fn rewind(&mut self, instruction: u64) -> bool {
         while self.copies.len() > 1 && self.copies.last().is_some_and(|c| c.progress().1 > instruction) {
             self.copies.pop();

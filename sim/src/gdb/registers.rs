@@ -86,7 +86,7 @@ impl Registers for Core {
     }
 }
 
-/// One register.
+/// A register as gdb numbers them.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Register {
     X(u8),

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use super::Row;
 use super::csr::Csr;
 
-/// A core.
+/// What a core can do: its instructions, its CSRs, and where it deviates from others.
 #[derive(Debug)]
 pub struct Core {
     /// How it is called on the command line.
@@ -31,7 +31,7 @@ pub struct Core {
 pub enum Formats {
     /// A CSR, behind which a mixed-precision controller counts dot products.
     Status,
-    /// The encoding.
+    /// From the encoding of each instruction, as in `XpulpNN`.
     Encoding,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Nothing yet.
+    /// An index that is built when it is first used.
     pub(crate) const fn new() -> Self {
         Self { rows: OnceLock::new(), csrs: OnceLock::new() }
     }

@@ -13,18 +13,18 @@ pub(crate) const ALL_COUNTERS: u32 = 0x79F;
 /// The counters of loops 0 and 1.
 pub(crate) const LOOP_COUNT: [u32; 2] = [0x7C2, 0x7C6];
 
-/// A CSR.
+/// A control and status register.
 #[derive(Debug)]
 pub struct Csr {
-    /// Its number.
+    /// Its address in CSR instructions, 12 bits.
     pub number: u16,
     /// Its name in the manual, or what it is.
     pub name: &'static str,
-    /// An access flushes the pipeline.
+    /// Whether an access flushes the pipeline.
     pub flushes: bool,
-    /// Its value.
+    /// What a read gives.
     read: fn(&Hart) -> u32,
-    /// Gives it a value, with whatever bits the core keeps.
+    /// Changes the bits of the register that can be written.
     write: fn(&mut Hart, u32),
 }
 
@@ -143,7 +143,7 @@ pub(crate) fn write(core: &Core, h: &mut Hart, w: CsrWrite) {
 }
 
 impl Csr {
-    /// Its value.
+    /// What a read gives.
     pub(crate) fn value(&self, h: &Hart) -> u32 {
         (self.read)(h)
     }

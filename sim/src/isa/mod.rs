@@ -58,20 +58,20 @@ pub struct Cpu {
     pub hart: Hart,
     /// Memory and devices.
     pub mem: Memory,
-    /// What this core has.
+    /// The core, which says what instructions and CSRs there are.
     pub core: &'static Core,
     /// Where the stack pointer went.
     pub(crate) stack: StackUse,
 }
 
 impl Cpu {
-    /// With an unused stack.
+    /// A CPU whose stack pointer has not moved yet.
     #[must_use]
     pub fn new(core: &'static Core, hart: Hart, mem: Memory) -> Self {
         Self { hart, mem, core, stack: StackUse::default() }
     }
 
-    /// As another was; see [`Memory::restore`].
+    /// Makes this CPU equal to another one; see [`Memory::restore`].
     pub(crate) fn restore(&mut self, from: &Self, code: bool) {
         let Self { hart, mem, core, stack } = from;
         self.hart.clone_from(hart);
@@ -176,7 +176,7 @@ pub struct Inst {
 /// What an instruction did to the flow of control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
-    /// Falls through.
+    /// The next instruction follows.
     Next,
     /// Jump or taken branch to the address.
     Jump(u32),
@@ -245,22 +245,22 @@ pub enum Unit {
     Wfi,
 }
 
-/// One instruction.
+/// An instruction: how it is encoded, what it does, and which unit does it.
 #[derive(Debug)]
 pub struct Row {
     /// Mnemonic as in the manual.
     pub name: &'static str,
     /// Fixed bits of the encoding: `word & mask == bits`.
     pub mask: u32,
-    /// Their value.
+    /// What the bits in `mask` must be.
     pub bits: u32,
-    /// Operand form.
+    /// Where its operands stand in the encoding, and how they are printed.
     pub form: Form,
-    /// Function unit.
+    /// The unit whose timing applies.
     pub unit: Unit,
     /// What it does.
     pub op: Op,
-    /// Does it.
+    /// Executes it: changes registers and memory, and says where control goes.
     exec: fn(&mut Cpu, &Inst) -> Flow,
 }
 

@@ -26,53 +26,53 @@ pub enum Op {
     PcPlus,
     /// As `Alu`, on the multiplier, which keeps its operands.
     Multiply(Multiply),
-    /// `rd = memory[address]`, the address and what becomes of its base as the form says ([`Inst::access`]).
+    /// `rd = memory[address]`. The form says what the address is and how its base changes ([`Inst::access`]).
     Load {
-        /// 1, 2 or 4.
+        /// Size of the access: 1, 2 or 4 bytes.
         bytes: u8,
         /// Sign-extended.
         signed: bool,
     },
     /// `memory[address] = rs2`.
     Store {
-        /// 1, 2 or 4.
+        /// Size of the access: 1, 2 or 4 bytes.
         bytes: u8,
     },
-    /// To `pc + imm` if the condition holds of rs1 and the second operand.
+    /// Goes to `pc + imm` if the condition holds for rs1 and the second operand.
     Branch(Condition),
-    /// `rd = pc + size`, and to `pc + imm` or, in [`Form::Jalr`], to `rs1 + imm`, its last bit cleared.
+    /// `rd = pc + size`; goes to `pc + imm` or, in [`Form::Jalr`], to `rs1 + imm` with its last bit cleared.
     Jump,
     /// Reads and changes a CSR.
     Csr(CsrOp),
     /// Sets up a hardware loop, or a part of it.
     Loop(LoopPart),
-    /// A field of rs1, where and how wide an immediate or rs2 says.
+    /// An operation on a bit field of rs1, whose place and width are in an immediate or in rs2.
     Bits(Bits),
     /// rs1 clipped to `-(bound + 1)..=bound`, or `0..=bound`; the bound is rs2 or `2^(imm - 1) - 1`.
     Clip {
-        /// To the first of them.
+        /// Whether the range is the first of the two, which holds negative numbers.
         signed: bool,
     },
     /// A sum or difference shifted right: of rs1 and rs2 by an immediate, or, if the form reads it, of rd and rs1 by rs2.
     Normalise(Normalise),
     /// Product of two halves, added to rd if the form reads it, shifted right by an immediate.
     Short(Short),
-    /// Dot product of rs1 and a second operand in the SIMD format of the moment, added to rd if the form reads it.
+    /// Dot product of rs1 and a second operand in the current SIMD format, added to rd if the form reads it.
     Dot {
         /// Whether the lanes of rs1 and of the second operand are signed.
         signed: [bool; 2],
     },
-    /// The same operation in every lane of the SIMD format of the moment.
+    /// The same operation in every lane of the current SIMD format.
     Lanes(Lanewise),
-    /// Traps.
+    /// Raises an exception.
     Trap(Cause),
     /// Returns from a trap.
     Return,
     /// Sleeps until an interrupt.
     Sleep,
-    /// Nothing.
+    /// Changes no state; what it costs is a matter of timing.
     Fence,
-    /// Something of its own: a result in rd, and no access to memory.
+    /// A function of its own, for an operation that none of the above describes. It writes rd and makes no access to memory.
     Own(fn(&mut Cpu, &Inst) -> Flow),
 }
 
@@ -87,19 +87,19 @@ pub enum Alu {
     Sub,
     /// `a << b`, as all shifts by the low five bits of b.
     ShiftLeft,
-    /// `a >> b`, zeros coming in.
+    /// `a >> b`, filled with zeros.
     ShiftRight,
-    /// `a >> b`, signs coming in.
+    /// `a >> b`, filled with the sign.
     ShiftRightSigned,
-    /// Right, what falls out coming in again.
+    /// `a` rotated right by the low five bits of b.
     Rotate,
     /// 1 if `a < b`.
     Less,
-    /// The same of unsigned operands.
+    /// 1 if `a < b`, both unsigned.
     LessUnsigned,
     /// 1 if `a <= b`.
     LessEqual,
-    /// The same of unsigned operands.
+    /// 1 if `a <= b`, both unsigned.
     LessEqualUnsigned,
     /// `a ^ b`
     Xor,
@@ -107,46 +107,46 @@ pub enum Alu {
     Or,
     /// `a & b`
     And,
-    /// The smaller.
+    /// The smaller of two signed operands.
     Min,
-    /// The smaller of unsigned operands.
+    /// The smaller of two unsigned operands.
     MinUnsigned,
-    /// The greater.
+    /// The greater of two signed operands.
     Max,
-    /// The greater of unsigned operands.
+    /// The greater of two unsigned operands.
     MaxUnsigned,
     /// `a` if it is greater than b, otherwise `b - a`: the absolute value where b is 0, as the encoding has it.
     Abs,
-    /// Quotient (RISC-V manual: by 0 all ones).
+    /// `a / b`, signed; all ones where b is 0 (RISC-V manual).
     Divide,
-    /// Quotient of unsigned operands.
+    /// `a / b`, unsigned; all ones where b is 0.
     DivideUnsigned,
-    /// Remainder (by 0 the dividend).
+    /// `a % b`, signed; `a` where b is 0 (RISC-V manual).
     Remainder,
-    /// Remainder of unsigned operands.
+    /// `a % b`, unsigned; `a` where b is 0.
     RemainderUnsigned,
-    /// Place of the lowest 1 of a; 32 without one.
+    /// Number of the lowest bit of a that is 1; 32 if a is 0.
     FirstOne,
-    /// Place of the highest; 32 without one.
+    /// Number of the highest bit of a that is 1; 32 if a is 0.
     LastOne,
     /// Bits below the sign that equal it; 0 for 0, as the RTL has it.
     SignBits,
     /// Number of ones.
     CountOnes,
-    /// The lower half of a, extended.
+    /// The lower half of a, extended to 32 bits.
     Half {
-        /// By its sign.
+        /// Whether it is extended with its sign, or with zeros.
         signed: bool,
     },
-    /// The byte of a that begins at bit b, extended.
+    /// The byte of a that begins at bit b, extended to 32 bits.
     Byte {
-        /// By its sign.
+        /// Whether it is extended with its sign, or with zeros.
         signed: bool,
     },
 }
 
 impl Alu {
-    /// The result.
+    /// The result of the operation on `a` and `b`.
     #[inline(always)]
     #[must_use]
     pub fn eval(self, a: u32, b: u32) -> u32 {
@@ -216,7 +216,7 @@ impl Alu {
 pub enum Multiply {
     /// The lower half of the product.
     Low,
-    /// The upper half, each operand signed or not.
+    /// The upper half of the product.
     High {
         /// Whether rs1 and rs2 are signed.
         signed: [bool; 2],
@@ -228,7 +228,7 @@ pub enum Multiply {
 }
 
 impl Multiply {
-    /// The result; `d` is rd before.
+    /// The result of the operation on rs1 (`a`) and rs2 (`b`); `d` is the value of rd before it.
     #[inline(always)]
     #[must_use]
     pub fn eval(self, a: u32, b: u32, d: u32) -> u32 {
@@ -263,7 +263,7 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// Whether it holds.
+    /// Whether the condition holds for rs1 (`a`) and the second operand (`b`).
     #[inline(always)]
     #[must_use]
     pub fn holds(self, a: u32, b: u32) -> bool {

@@ -162,21 +162,21 @@ pub enum Lanewise {
     Add,
     /// `a - b`
     Sub,
-    /// `(a + b) >> 1`, of the sum cut to the lane, signed.
+    /// `(a + b) >> 1`, signed, where the sum is cut to the width of the lane first.
     Average,
-    /// The same, unsigned.
+    /// `(a + b) >> 1`, unsigned, where the sum is cut to the width of the lane first.
     AverageUnsigned,
-    /// The smaller.
+    /// The smaller of two signed lanes.
     Min,
-    /// The smaller, unsigned.
+    /// The smaller of two unsigned lanes.
     MinUnsigned,
-    /// The greater.
+    /// The greater of two signed lanes.
     Max,
-    /// The greater, unsigned.
+    /// The greater of two unsigned lanes.
     MaxUnsigned,
-    /// `a >> b`, zeros coming in.
+    /// `a >> b`, filled with zeros.
     ShiftRight,
-    /// `a >> b`, signs coming in.
+    /// `a >> b`, filled with the sign.
     ShiftRightSigned,
     /// `a << b`
     ShiftLeft,

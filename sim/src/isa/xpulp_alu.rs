@@ -210,9 +210,9 @@ pub enum Bits {
     },
     /// Replaced in rd by the low bits of rs1.
     Insert,
-    /// Cleared.
+    /// The bits are cleared.
     Clear,
-    /// Set.
+    /// The bits are set.
     Set,
     /// Shifted left, then reversed in groups of `(width - 1) & 3` bits and one more.
     Reverse,
@@ -300,11 +300,11 @@ pub(super) fn clip(c: &Cpu, i: &Inst, form: Form, signed: bool) -> u32 {
 /// A sum shifted right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Normalise {
-    /// A difference instead.
+    /// Whether it is a difference.
     pub subtract: bool,
-    /// Zeros come in.
+    /// Whether the shift fills with zeros, not with the sign.
     pub logical: bool,
-    /// Half of the last place is added before the shift.
+    /// Whether half of the last place is added before the shift.
     pub rounded: bool,
 }
 

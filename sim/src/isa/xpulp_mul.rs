@@ -129,11 +129,11 @@ pub(super) static ROWS: &[Row] = &[
 /// A product of two halves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Short {
-    /// The halves are signed, and the shift is arithmetic, of the 32-bit sum.
+    /// Whether the halves are signed and the 32-bit sum is shifted arithmetically.
     pub signed: bool,
-    /// The upper halves.
+    /// Whether it takes the upper halves of the operands, not the lower ones.
     pub upper: bool,
-    /// Half of the last place is added before the shift.
+    /// Whether half of the last place is added before the shift.
     pub rounded: bool,
 }
 

@@ -9,7 +9,7 @@ use crate::timing::MemoryTiming;
 /// What to simulate.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Which core.
+    /// The core to simulate.
     pub core: &'static Core,
     /// Whether the RTL's corner behaviour is reproduced.
     pub quirks: bool,
@@ -20,11 +20,11 @@ pub struct Config {
     pub checks: bool,
     /// How long memory takes to answer.
     pub memory: MemoryTiming,
-    /// Serve `ecall` with a7 = 93 (exit) and 64 (write) on the host.
+    /// Whether the host serves `ecall` with a7 = 93 (exit) and 64 (write).
     pub semihosting: bool,
-    /// How to run; what comes out is the same.
+    /// The engine that executes the program; it decides the speed of a run, never its results.
     pub engine: &'static Engine,
-    /// Keep what every instruction costs ([`profile`](super::Machine::profile)).
+    /// Whether the cost of every instruction is kept (see [`profile`](super::Machine::profile)).
     pub profile: bool,
     /// Interrupts as (cycle the pin rises, number 0 to 31); cycles as in reports.
     pub interrupts: Vec<(u64, u8)>,
@@ -77,11 +77,11 @@ pub enum LoadError {
          with --ram 0x{address:x}:SIZE"
     )]
     OutsideMemory {
-        /// First byte of the segment.
+        /// Address of the segment's first byte.
         address: u32,
-        /// One past its last byte.
+        /// Address after its last byte.
         end: u64,
-        /// The RAM there is.
+        /// The regions of RAM that the machine has, for the message.
         ram: String,
     },
     /// The host has no memory for the RAM that was asked for.

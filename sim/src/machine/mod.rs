@@ -161,13 +161,14 @@ impl Machine {
         self.system.restore(&snapshot.system, keep);
     }
 
-    /// `bytes` of memory from `address`, if RAM holds them.
+    /// The `bytes` bytes of memory from `address`; `None` unless RAM holds all of them.
     #[must_use]
     pub fn read(&self, address: u32, bytes: u32) -> Option<&[u8]> {
         self.system.exec.cpu.mem.slice(address, bytes)
     }
 
-    /// Copies `data` to `address` and forgets instructions decoded from there; `false` if RAM does not hold that range.
+    /// Copies `data` to `address` and drops the instructions that were decoded from there. Returns `false`, and leaves memory alone,
+    /// if RAM does not hold that range.
     #[must_use]
     pub fn write(&mut self, address: u32, data: &[u8]) -> bool {
         let bytes = u32::try_from(data.len()).ok();
@@ -180,7 +181,7 @@ impl Machine {
             .is_some()
     }
 
-    /// What every instruction cost, if the configuration asked for it; complete after a run.
+    /// What every instruction cost, if the configuration asked for it. It is complete after a run, not between steps.
     #[must_use]
     pub fn profile(&self) -> Option<&Profile> {
         self.system.profile.as_ref()
@@ -192,7 +193,7 @@ impl Machine {
         &self.system.exec.cpu.hart
     }
 
-    /// The memory.
+    /// The memory with its present content.
     #[must_use]
     pub fn memory(&self) -> &Memory {
         &self.system.exec.cpu.mem
@@ -215,7 +216,8 @@ impl Machine {
         self.run_with(limits, &mut ())
     }
 
-    /// As [`Machine::run`], watched: instruction by instruction, whatever the engine.
+    /// As [`Machine::run`], with an observer that is told of every instruction. Such a run takes the reference engine, whatever
+    /// the configuration says.
     pub fn run_with<O: Observer>(&mut self, limits: Limits, observer: &mut O) -> Outcome {
         let engine = self.engine.as_mut();
         let status = if O::WATCHES {
@@ -226,7 +228,7 @@ impl Machine {
         self.report(status)
     }
 
-    /// Runs one instruction; how the program ended, if it did.
+    /// Runs one instruction. Returns how the program ended, if it ended with this instruction.
     pub fn step(&mut self) -> Option<Status> {
         match engine::step(self.engine.as_mut(), &mut self.system, &mut ()) {
             Ok(None) => None,
@@ -235,7 +237,7 @@ impl Machine {
         }
     }
 
-    /// As [`Machine::step`], watched; behind it the pc is that of the instruction that comes next.
+    /// As [`Machine::step`], with an observer. Afterwards the pc is that of the next instruction.
     pub fn step_with<O: Observer>(&mut self, observer: &mut O) -> Option<Status> {
         let ended = match engine::step(self.engine.as_mut(), &mut self.system, observer) {
             Ok(None) => None,
@@ -254,7 +256,7 @@ impl Machine {
         (self.cycles(), self.instructions())
     }
 
-    /// The core.
+    /// The core that is simulated.
     #[must_use]
     pub fn core(&self) -> &'static Core {
         self.system.exec.cpu.core

@@ -40,7 +40,7 @@ typedef __UINT8_TYPE__ __attribute__((may_alias)) mpic_byte;
 #define MPIC_INLINE static inline __attribute__((always_inline, unused))
 ";
 
-/// The header.
+/// The text of `firmware/include/xpulp.h`.
 #[must_use]
 pub fn header() -> String {
     let mut out = String::from(TOP);

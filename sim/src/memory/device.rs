@@ -36,7 +36,7 @@ pub enum Signal {
 /// State of the device.
 #[derive(Clone, Debug, Default)]
 pub struct Device {
-    /// Bytes printed.
+    /// Bytes that the program printed.
     pub console: Vec<u8>,
     /// Words written to the result port.
     pub results: Vec<u32>,
@@ -53,7 +53,7 @@ impl Device {
         self.signal = Some(if value & 1 == 1 { Signal::Exit(value >> 1) } else { Signal::Request(value) });
     }
 
-    /// Prints bytes.
+    /// Appends bytes to the console.
     pub(crate) fn print(&mut self, bytes: &[u8]) {
         let room = bytes.len().min(LIMIT.saturating_sub(self.console.len()));
         self.console.extend(&bytes[..room]);

@@ -23,7 +23,7 @@ const LOADED: u8 = 8;
 /// Granules that are cleared together: a page of the host.
 const CLEARED: usize = 4096 / GRANULE as usize;
 
-/// What an access wanted.
+/// The kind of an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Instruction fetch.
@@ -34,12 +34,12 @@ pub enum Access {
     Store,
 }
 
-/// An access that nothing answers.
+/// An access to an address that neither RAM nor the device holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// What was tried.
+    /// The kind of the access.
     pub access: Access,
-    /// First byte.
+    /// Address of the first byte.
     pub address: u32,
     /// Number of bytes.
     pub bytes: u32,
@@ -73,7 +73,7 @@ impl Ram {
         Ok(Self { base, data, uses: vec![0; bytes.div_ceil(GRANULE) as usize], written: 0 })
     }
 
-    /// Zero again, as new. Only what was used is cleared, which for small programs is far cheaper than another mapping.
+    /// Fills the region with zeros. It clears only what was used, which for small programs is far cheaper than a new mapping.
     fn clear(&mut self) {
         let pages = self.data.chunks_mut(CLEARED * GRANULE as usize);
         for (data, uses) in pages.zip(self.uses.chunks_mut(CLEARED)) {
@@ -105,7 +105,8 @@ impl Ram {
         Some(u32::from_le_bytes(word))
     }
 
-    /// As another was, which is as large; with `code`, what holds cached code is still known. Only what either used is copied.
+    /// Makes the region equal to another one of the same size. With `code`, the marks of cached code stay. Only granules that
+    /// either of them used are copied.
     fn restore(&mut self, from: &Self, code: bool) {
         let page = CLEARED * GRANULE as usize;
         let there = from.data.chunks(page).zip(from.uses.chunks(CLEARED));
@@ -158,13 +159,13 @@ pub struct Memory {
     pub split: bool,
     /// Accesses of a block that crossed a word boundary, as bits, each at the number of instructions behind it.
     pub(crate) splits: u64,
-    /// They may: whoever runs blocks knows what it costs.
+    /// Whether accesses of a block may cross a word boundary, because the block has a price for it.
     pub(crate) takes_splits: bool,
     /// Set when a store hit cached code: the words it changed, as they were.
     pub(crate) overwritten_code: Option<Vec<(u32, u32)>>,
     /// Where stores talk to the host: the symbol `tohost` of riscv-tests.
     tohost: Option<u32>,
-    /// The last access that nothing answered.
+    /// The last access that neither RAM nor the device answered.
     pub fault: Option<Fault>,
     /// The last access went to the host device, or to memory with a timing of its own.
     at_device: bool,
@@ -219,7 +220,7 @@ impl Memory {
         Ok(Self::of(self.first, self.others))
     }
 
-    /// As another was, which has the same regions; with `code`, what holds cached code is still known.
+    /// Makes the memory equal to another one that has the same regions. With `code`, the marks of cached code stay.
     pub(crate) fn restore(&mut self, from: &Self, code: bool) {
         let Self {
             first,
@@ -278,7 +279,7 @@ impl Memory {
         format!("RAM is {}", each.collect::<Vec<_>>().join(", "))
     }
 
-    /// `bytes` of RAM from `address`, if one region holds them all.
+    /// The `bytes` bytes of RAM from `address`; `None` unless one region holds all of them.
     #[must_use]
     pub fn slice(&self, address: u32, bytes: u32) -> Option<&[u8]> {
         self.rams().find_map(|r| {
@@ -287,7 +288,7 @@ impl Memory {
         })
     }
 
-    /// As [`Memory::slice`], writable. Cached decodings are not dropped: for loading only.
+    /// As [`Memory::slice`], writable. It does not drop cached decodings, so it serves loading only.
     pub fn slice_mut(&mut self, address: u32, bytes: u32) -> Option<&mut [u8]> {
         self.rams_mut().find_map(|r| r.fill(address, bytes))
     }
@@ -354,7 +355,7 @@ impl Memory {
         }
     }
 
-    /// Bytes of RAM the program wrote to, counted in whole granules of 64.
+    /// Bytes of RAM that the program wrote to, in whole granules of 64 bytes.
     #[must_use]
     pub fn written_bytes(&self) -> u64 {
         self.rams().map(|r| r.written).sum::<u64>() * u64::from(GRANULE)
@@ -449,7 +450,10 @@ impl Memory {
         Err(Fault { access: Access::Store, address, bytes: BYTES })
     }
 
-    /// The 16 bits at a (2-aligned) instruction address.
+    /// The 16 bits at an instruction address, which is even.
+    ///
+    /// # Errors
+    /// If no RAM holds the address.
     pub fn fetch_half(&self, address: u32) -> Result<u16, Fault> {
         self.slice(address, 2).map(|b| u16::from_le_bytes([b[0], b[1]])).ok_or(Fault {
             access: Access::Fetch,

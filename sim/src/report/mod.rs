@@ -23,20 +23,20 @@ pub enum Status {
     Exited(u32),
     /// A limit was met.
     Limit,
-    /// Ctrl-C.
+    /// Somebody asked it to stop (Ctrl-C).
     Interrupted,
     /// An access that no memory answers.
     Fault {
         /// Address of the instruction.
         pc: u32,
-        /// The access.
+        /// The access that failed.
         fault: Fault,
         /// The instruction, unless it could not be fetched.
         inst: Option<Inst>,
     },
     /// A trap that cannot be delivered, or of the instruction at the trap vector itself, which would trap for ever.
     Trap {
-        /// The trap.
+        /// The trap that could not be delivered.
         trapped: Trapped,
         /// Whether the vector lies in memory.
         delivered: bool,
@@ -51,18 +51,18 @@ pub enum Status {
 /// A trap that was taken.
 #[derive(Clone, Copy, Debug)]
 pub struct Trapped {
-    /// Why.
+    /// Why the trap was raised.
     pub cause: Cause,
     /// Address of the instruction.
     pub pc: u32,
-    /// The instruction.
+    /// The instruction that raised it.
     pub inst: Inst,
 }
 
 /// A region marker that was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Event {
-    /// Marker id.
+    /// The id that the program stored to the marker address.
     pub id: u32,
     /// Cycle of the store, counted as [`Outcome::cycles`].
     pub cycle: u64,
@@ -73,7 +73,7 @@ pub struct Event {
 /// What lies between a marker with odd id and the next one with that id plus one.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Region {
-    /// Odd id.
+    /// Id of the opening marker, which is odd.
     pub begin_id: u32,
     /// `begin_id + 1`.
     pub end_id: u32,
@@ -88,7 +88,7 @@ pub struct Region {
     pub stalls: Option<Vec<(Stall, u64)>>,
     /// Nominal energy, pJ.
     pub energy_pj: Option<f64>,
-    /// Multiply-accumulates.
+    /// Multiply-accumulates; `None` if it was never closed.
     pub macs: Option<u64>,
 }
 
@@ -105,7 +105,7 @@ impl Region {
 pub struct Warning {
     /// Where it happened first.
     pub pc: u32,
-    /// What it is.
+    /// What it is, as a sentence.
     pub what: &'static str,
 }
 
@@ -132,9 +132,9 @@ pub struct Outcome {
     pub events: Vec<Event>,
     /// Words written to the result port.
     pub results: Vec<u32>,
-    /// Bytes printed.
+    /// Bytes that the program printed.
     pub console: Vec<u8>,
-    /// Doubtful things.
+    /// What the simulator warns of, in the order of occurrence.
     pub warnings: Vec<Warning>,
     /// The first trap of the run, also if a handler dealt with it.
     pub first_trap: Option<Trapped>,

@@ -57,7 +57,7 @@ impl Executor {
         }
     }
 
-    /// As another was, with the same memory map; with `code`, what was decoded is kept.
+    /// Makes the executor equal to another one with the same memory map. With `code`, decoded instructions are kept.
     pub(super) fn restore(&mut self, from: &Self, code: bool) {
         let Self {
             cpu,

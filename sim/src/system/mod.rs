@@ -30,9 +30,9 @@ use crate::timing::{Pipeline, Stalls};
 /// When to stop a program that does not end by itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Cycles.
+    /// Most cycles that a run may take.
     pub cycles: u64,
-    /// Instructions.
+    /// Most instructions that a run may retire.
     pub instructions: u64,
 }
 
@@ -62,8 +62,8 @@ pub(crate) struct System {
 }
 
 impl System {
-    /// About to run its first instruction; `regions` are their names, by the id that opens them, and `checks` says whether it is
-    /// warned of silent mistakes.
+    /// A system that is about to run its first instruction. `regions` are the names of regions, by the id that opens them, and
+    /// `checks` says whether the user is warned of silent mistakes.
     pub(crate) fn new(
         exec: Executor,
         pipeline: Pipeline,
@@ -83,7 +83,7 @@ impl System {
         }
     }
 
-    /// As another was, with the same memory map; with `code`, what was decoded is kept.
+    /// Makes the system equal to another one with the same memory map. With `code`, decoded instructions are kept.
     pub(crate) fn restore(&mut self, from: &Self, code: bool) {
         let Self { exec, pipeline, tally, record, checks, profile, fromhost } = from;
         self.exec.restore(exec, code);
@@ -95,12 +95,12 @@ impl System {
         self.fromhost = *fromhost;
     }
 
-    /// Whether the program only ran code that it found, and met nothing to be told of.
+    /// Whether the program has changed no code and met nothing that a report mentions.
     pub(crate) fn is_unremarkable(&self) -> bool {
         self.record.warnings.is_empty() && self.record.told == 0 && !self.exec.cpu.mem.wrote_to_code()
     }
 
-    /// At a limit: the next instruction comes into ID, and what the last has still to write is written.
+    /// Comes to rest at a limit: the next instruction enters ID, and pending writes of the last one are made.
     pub(crate) fn rest(&mut self) {
         // What stops it is met again when the run goes on.
         let _ = self.pipeline.refill(&mut self.exec);
@@ -116,7 +116,8 @@ impl System {
         self.tally.instructions >= limits.instructions || self.pipeline.cycles() >= limits.cycles
     }
 
-    /// One instruction through the pipeline. What it set off beyond memory is still to be done.
+    /// Sends one instruction through the pipeline. Its consequences beyond memory (markers, warnings, the end) are still to be
+    /// dealt with.
     pub(crate) fn one<O: Observer>(&mut self, observer: &mut O) -> Result<(), Status> {
         let wanted = O::WATCHES || self.profile.is_some();
         let (waits, counted) =

@@ -123,7 +123,7 @@ impl System {
         EventCounts { cycles, stalls: cycles - self.tally.instructions.min(cycles), ..self.tally.counts }
     }
 
-    /// What is to be said of the run so far, if it ended as `status` says.
+    /// The outcome of the run so far, as if it had ended with `status`.
     pub(crate) fn outcome(&mut self, status: Status) -> Outcome {
         let counts = self.event_counts();
         let so_far = (self.pipeline.cycles(), self.tally.instructions);
