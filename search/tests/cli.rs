@@ -27,7 +27,18 @@ fn closed_pipes_end_quietly() {
         &["data", "ic"],
         &["completions", "bash"],
         &["--help"],
-        &["--epochs", "0/0/0", "--granularity", "fixed", "--fixed", "w8a8", "--simulate", "1", "--out", "run"],
+        &[
+            "--epochs",
+            "0/0/0",
+            "--granularity",
+            "fixed",
+            "--fixed",
+            "w8a8",
+            "--simulate",
+            "1",
+            "--out",
+            "run",
+        ],
     ];
     for command in commands {
         let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("nas-search"))

@@ -182,7 +182,10 @@ fn a_full_disk_costs_only_time() {
         .assert()
         .failure();
     let said = String::from_utf8_lossy(&limited.get_output().stderr).into_owned();
-    assert!(said.contains("trying again") && said.contains("warmup") && said.contains("cell warm-up-1"), "{said}");
+    assert!(
+        said.contains("trying again") && said.contains("warmup") && said.contains("cell warm-up-1"),
+        "{said}"
+    );
     assert!(!said.contains("panicked"), "{said}");
     let waits = |cell: &str| dir.join(format!("sweep/queue/{cell}.planned")).exists();
     assert!(waits("warm-up-1") && waits("run"), "both wait for a worker that has room");
