@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use mpic_sim::report::Region;
+use mpic_sim::timing::Stall;
 use mpic_sim::{Config, Image, Limits, Machine, Snapshot, Status};
 use rayon::prelude::*;
 
@@ -20,11 +21,13 @@ pub struct Run {
     pub instructions: u64,
     /// What each layer cost.
     pub layers: Vec<Cost>,
+    /// Cycles that each layer lost, by reason; with its instructions they add up to its cycles.
+    pub stalls: Vec<Vec<(Stall, u64)>>,
     /// Multiply-accumulates executed, dead lanes included.
     pub macs: u64,
     /// Energy of the whole program: nominal, low, high, constant model; pJ.
     pub energy_pj: [f64; 4],
-    /// Doubtful things the simulator saw; a kernel must cause none.
+    /// What the simulator warned of; a kernel must cause no warning.
     pub warnings: Vec<&'static str>,
 }
 
@@ -34,7 +37,7 @@ pub enum SimulateError {
     /// The ELF does not load.
     #[error("the deployed ELF does not load: {0}")]
     Load(String),
-    /// It faulted or met the limit.
+    /// The program faulted or met the limit.
     #[error("the deployed network did not end: {0}")]
     Stopped(String),
 }
@@ -116,6 +119,7 @@ fn one(machine: &mut Machine, deployment: &Deployment, codes: &[i32]) -> Result<
         cycles: outcome.cycles,
         instructions: outcome.instructions,
         layers: outcome.regions.iter().filter_map(Cost::of).collect(),
+        stalls: outcome.regions.into_iter().filter_map(|r| r.stalls).collect(),
         macs: outcome.macs,
         energy_pj: [e.nominal_pj, e.low_pj, e.high_pj, e.constant_model_pj],
         warnings: outcome.warnings.iter().map(|w| w.what).collect(),

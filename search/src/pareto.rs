@@ -1,5 +1,7 @@
 //! Points, fronts, and how to compare them. Plain numbers.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::space::Assignment;
@@ -14,36 +16,37 @@ pub struct Point {
     pub run: String,
     /// `channel`, `layer`, `fixed`, or `width-` and the width of what stays where only channels are pruned.
     pub granularity: String,
-    /// How the widths were found: `descent`, `regulariser` or `given`; empty in reports of before there was a choice.
+    /// How the widths were found: `descent`, `regulariser` or `given`; empty in old reports, which do not say it.
     #[serde(default)]
     pub method: String,
-    /// What the search minimised beside the loss.
+    /// What the search minimised beside the loss, as names joined by `+`.
     pub objective: String,
-    /// Strength of that; `null` for fixed widths.
+    /// Strength of the objective in a regulariser; `null` otherwise.
     pub lambda: Option<f64>,
     /// Seed of the run.
     pub seed: u64,
     /// Score of the integer network on the whole test set, by the metric of the task: percent classified rightly, or
     /// 100 times the area under the curve.
     pub accuracy: f64,
-    /// What that counts; `null` in reports of before tasks could say.
+    /// What the score counts; `null` in old reports, which do not say it.
     #[serde(default)]
     pub metric: Option<Metric>,
     /// For each class of the test set, how many of its samples the integer network took for each class; `null` where there are no
     /// classes.
     #[serde(default)]
     pub confusion: Option<Vec<Vec<u32>>>,
-    /// The same on the validation set; `null` where there is none, or no anomalies to find in it.
+    /// The score on the validation set; `null` where there is none, or where it holds no anomalies to find.
     #[serde(default)]
     pub accuracy_validation: Option<f64>,
-    /// The same on the test set for the fake-quantised network it was lowered from.
+    /// The score on the test set of the fake-quantised network that was turned into the integer network.
     pub accuracy_fake_quantised: f64,
-    /// The same for the floating-point network after warm-up.
+    /// The score on the test set of the floating-point network after warm-up.
     pub accuracy_float: f64,
-    /// The same for what the search ended with, widths as undecided as it computes with them; `null` without a search.
+    /// The score on the test set of the network that the search ended with, its widths still undecided; `null` without a
+    /// search.
     #[serde(default)]
     pub accuracy_search: Option<f64>,
-    /// The same once widths are decided and refined, before fine-tuning; `null` without a search.
+    /// The score on the test set once the widths were decided and refined, before fine-tuning; `null` without a search.
     #[serde(default)]
     pub accuracy_decided: Option<f64>,
     /// Packed weights, bytes.
@@ -58,44 +61,44 @@ pub struct Point {
     pub program_cycles: u64,
     /// Nominal energy of an inference program, microjoules, by the class model.
     pub energy_uj: f64,
-    /// Range of that.
+    /// Low and high end of the energy, microjoules.
     pub energy_uj_range: [f64; 2],
-    /// Energy by the constant model.
+    /// Energy by the constant model, microjoules.
     pub energy_uj_constant: f64,
-    /// Cycles the cost model predicted; `null` if it does not price every layer.
+    /// Cycles that the cost model predicted; `null` if it does not price every layer.
     pub predicted_cycles: Option<f64>,
-    /// The cost model.
+    /// Name of the model that predicted the cycles.
     pub cost_model: String,
-    /// What every cost model said of it; empty in reports of before they were asked.
+    /// What each cost model says of the network; empty in old reports.
     #[serde(default)]
     pub costs: Vec<Estimate>,
-    /// Test inputs run on the simulator.
+    /// Number of test inputs that were run on the simulator.
     pub simulated_inputs: usize,
-    /// Whether all their outputs equal the reference.
+    /// Whether the outputs of all of them equal those of the reference.
     pub bit_exact: bool,
     /// Multiply-accumulates of the network, without padding to whole blocks.
     pub macs: u64,
     /// Layers in execution order.
     pub layers: Vec<LayerPoint>,
-    /// The widths.
+    /// The width of each channel and tensor.
     pub assignment: Assignment,
 }
 
 /// What a cost model says of a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// The model.
+    /// Name of the cost model.
     pub model: String,
     /// Unit of its number.
     pub unit: String,
-    /// Its number.
+    /// What it says of the network, in `unit`.
     pub value: f64,
 }
 
 /// One layer of a point.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerPoint {
-    /// Name.
+    /// Name of the layer.
     pub name: String,
     /// Bits of its input.
     pub input_bits: u8,
@@ -103,12 +106,15 @@ pub struct LayerPoint {
     pub channels: Vec<(u8, usize)>,
     /// Simulated cycles.
     pub cycles: u64,
-    /// Predicted cycles.
+    /// Cycles in which no instruction was issued, by the simulator's name of the reason; empty in old reports.
+    #[serde(default)]
+    pub stalls: BTreeMap<String, u64>,
+    /// Cycles by the measured table; `null` in a search without one.
     pub predicted_cycles: Option<f64>,
 }
 
 impl Point {
-    /// The points it makes a front with: found as finely and in the same way.
+    /// Name of the points that it makes a front with: those of the same granularity and method.
     #[must_use]
     pub fn series(&self) -> String {
         match self.method.as_str() {

@@ -1,14 +1,14 @@
 //! What a run has to say while it works. The library prints nothing: whoever starts a run says who listens.
 
-/// Hears how a run gets on.
+/// Is told how a run gets on.
 pub trait Listener: std::fmt::Debug + Sync {
-    /// A sentence.
+    /// Tells people a sentence.
     fn say(&self, sentence: &str);
     /// A piece of work over `total` steps begins, of which `done` are done; 0 if nobody knows how many there will be.
     fn begin(&self, what: &str, total: u64, done: u64) -> Box<dyn Work>;
 }
 
-/// A piece of work on its way.
+/// A piece of work whose progress is told.
 pub trait Work {
     /// More steps are done.
     fn inc(&self, n: u64);
@@ -20,12 +20,12 @@ pub trait Work {
     fn abandon(&self);
 }
 
-/// Puts a name before everything, for one of several that are heard together.
+/// Puts a name before everything it passes on, for one of several runs that share a listener.
 #[derive(Debug)]
 pub struct Named<'a> {
-    /// The name.
+    /// Name of the point.
     pub name: &'a str,
-    /// Who hears it.
+    /// The listener to which it passes everything on.
     pub listener: &'a dyn Listener,
 }
 
@@ -39,7 +39,7 @@ impl Listener for Named<'_> {
     }
 }
 
-/// Hears nothing.
+/// A listener that drops whatever it hears.
 #[derive(Debug)]
 pub struct Silent;
 

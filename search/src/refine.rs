@@ -14,26 +14,26 @@ use crate::cost::{CostModel, Strength};
 use crate::model::{Graph, NodeId};
 use crate::space::{Assignment, Move, Moved, Space, moves};
 
-/// A cost, what 8 bits everywhere cost, and how strongly it counts.
+/// A cost that counts in a refinement.
 #[derive(Clone, Copy, Debug)]
 pub struct Price<'a> {
-    /// The model.
+    /// The cost model.
     pub model: &'a dyn CostModel,
-    /// What 8 bits everywhere cost.
+    /// What the network costs with 8 bits everywhere, in the unit of the model.
     pub reference: f64,
     /// How strongly it counts.
     pub strength: Strength,
 }
 
-/// What is refined.
+/// The task of a refinement.
 pub struct Refinement<'a> {
-    /// The network.
+    /// The network whose assignment is refined.
     pub graph: &'a Graph,
     /// The widths to choose from.
     pub space: &'a Space,
-    /// The costs.
+    /// The costs that count, each with its strength.
     pub prices: Vec<Price<'a>>,
-    /// By node: how much each channel should be kept and wide.
+    /// For each node, a number by channel: the higher it is, the rather the channel is kept and wide.
     pub rank: Vec<Vec<f32>>,
 }
 

@@ -14,7 +14,7 @@ use headless_chrome::protocol::cdp::{Emulation, Network};
 use headless_chrome::{Browser, LaunchOptions};
 use nas_search::cost::Objective;
 use nas_search::pareto::{Estimate, LayerPoint, Point};
-use nas_search::run::{Config, Granularity, Method, Processor, Run, Weights};
+use nas_search::run::{Budgets, Config, Granularity, Method, Processor, Route, Run, Weights};
 use nas_search::space::Assignment;
 use nas_search::train::{Recipe, Sampling};
 use predicates::prelude::*;
@@ -23,7 +23,11 @@ use serde_json::Value;
 
 /// A run with nothing in it but its points.
 fn run(folder: &Path, task: &str, granularity: Granularity, seed: u64, points: &[Point]) {
-    let config = Config {
+    create(folder, config(folder, task, granularity, seed), points);
+}
+
+fn config(folder: &Path, task: &str, granularity: Granularity, seed: u64) -> Config {
+    Config {
         format: Config::FORMAT.into(),
         version: Config::VERSION,
         task: task.into(),
@@ -54,7 +58,10 @@ fn run(folder: &Path, task: &str, granularity: Granularity, seed: u64, points: &
             "nas-search --seed {seed} --out <{}>",
             folder.file_name().expect("a name").display()
         ),
-    };
+    }
+}
+
+fn create(folder: &Path, config: Config, points: &[Point]) {
     Run::create(folder, config, None, &Weights::None).expect("created");
     for p in points {
         let at = folder.join("points").join(&p.id);
@@ -63,13 +70,15 @@ fn run(folder: &Path, task: &str, granularity: Granularity, seed: u64, points: &
     }
 }
 
-/// A point of two layers, the first of 8 + 4 channels and 4 pruned.
+/// A point of two layers, the second of 8 + 4 channels and 4 pruned.
 fn point(id: &str, seed: u64, accuracy: f64, cycles: u64, size: usize) -> Point {
-    let layer = |name: &str, channels, cycles, predicted| LayerPoint {
+    let lost = |reasons: &[(&str, u64)]| reasons.iter().map(|&(why, n)| (why.into(), n)).collect();
+    let layer = |name: &str, channels, cycles, stalls, predicted| LayerPoint {
         name: name.into(),
         input_bits: 8,
         channels,
         cycles,
+        stalls: lost(stalls),
         predicted_cycles: Some(predicted),
     };
     let said = |model: &str, unit: &str, value| Estimate { model: model.into(), unit: unit.into(), value };
@@ -108,8 +117,14 @@ fn point(id: &str, seed: u64, accuracy: f64, cycles: u64, size: usize) -> Point 
         bit_exact: true,
         macs: 5_000_000,
         layers: vec![
-            layer("stem", vec![(8, 8), (2, 4)], cycles - 1234, cycles as f64 * 1.01 - 1234.0),
-            layer("pool", vec![], 1234, 1234.0),
+            layer("pool", vec![], 1234, &[("load_use", 617), ("fence", 1)], 1234.0),
+            layer(
+                "conv",
+                vec![(8, 8), (2, 4)],
+                cycles - 1234,
+                &[("taken_branch", (cycles - 1234) / 100), ("load_use", (cycles - 1234) / 50)],
+                cycles as f64 * 1.01 - 1234.0,
+            ),
         ],
         assignment: Assignment {
             weights: vec![vec![], [vec![8; 8], vec![2; 4], vec![0; 4]].concat(), vec![]],
@@ -175,8 +190,9 @@ fn files_and_tables_agree_with_the_runs() {
     let svg = read("pareto.svg");
     assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
     assert_eq!(svg.matches("<title>").count(), 8, "every point says what it is");
-    assert_eq!(svg.matches("<polyline class=\"line\"").count(), 4, "a front for each granularity and seed");
-    for legend in ["channel-wise", "layer-wise", "fixed widths"] {
+    assert_eq!(svg.matches("<polyline class=\"front\"").count(), 4, "a front for each granularity and seed");
+    assert_eq!(svg.matches("<polyline class=\"descent\"").count(), 0, "no descent");
+    for legend in ["channel-wise", "layer-wise", "fixed widths", "front of all points"] {
         assert!(svg.contains(legend));
     }
     // Without scripts: everything of every point, and what users type is text.
@@ -185,6 +201,57 @@ fn files_and_tables_agree_with_the_runs() {
     assert!(html.contains("8 of 8 bits, 4 of 2 bits, 4 pruned") && html.contains("&lt;a&gt;"));
     let own = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
     assert!(!own.contains("http:") && !own.contains("https:"), "the page names no other place");
+}
+
+/// The polylines of a class in a picture, each as its corners in their order.
+fn corners(svg: &str, class: &str) -> Vec<Vec<(i32, i32)>> {
+    let number = |text: &str| text.parse().expect("a whole number");
+    let corner = |text: &str| text.split_once(',').map(|(x, y)| (number(x), number(y))).expect("two numbers");
+    let begin = format!("<polyline class=\"{class}\"");
+    let lines = svg.split(&begin).skip(1);
+    let points =
+        lines.map(|rest| rest.split("points=\"").nth(1).and_then(|p| p.split('"').next()).expect("corners"));
+    points.map(|p| p.split(' ').map(corner).collect()).collect()
+}
+
+#[test]
+fn a_descent_is_one_line_past_what_is_beaten() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let folder = dir.path().join("down, slowly");
+    let budgets = [900_000, 800_000, 700_000];
+    let points: Vec<Point> = [(budgets[0], 88.0), (budgets[1], 86.0), (budgets[2], 87.0)]
+        .map(|(cycles, accuracy)| point(&format!("channel-cycles-{cycles}"), 1, accuracy, cycles, 1000))
+        .into();
+    let mut config = config(&folder, "fashion", Granularity::Channel, 1);
+    (config.method, config.lambdas) = (Method::Descent, vec![]);
+    let allowed = budgets.map(|b| b as f64).to_vec();
+    config.descents = vec![Route {
+        id: "channel".into(),
+        folder: "channel-cycles-700000".into(),
+        space: config.space(),
+        limits: vec![Budgets { objective: Objective::Cycles, allowed }],
+    }];
+    create(&folder, config, &points);
+    report(dir.path(), &["down, slowly", "--out", "out"]).success();
+    let csv = fs::read_to_string(dir.path().join("out/pareto.csv")).expect("table");
+    assert!(
+        csv.contains("\n\"down, slowly\",channel-cycles-900000,channel,"),
+        "a comma in a name splits nothing: {csv}"
+    );
+    let svg = fs::read_to_string(dir.path().join("out/pareto.svg")).expect("picture");
+    // As it went: from right to left, and down and up again.
+    let [way] = corners(&svg, "descent").try_into().expect("one descent");
+    let [(right, top), (middle, bottom), (left, between)] = way[..] else { panic!("three stops in {way:?}") };
+    assert!(right > middle && middle > left && top < between && between < bottom, "{way:?}");
+    // The front leaves out what the third stop beats; that of all points is the same.
+    assert_eq!(corners(&svg, "front"), [[(left, between), (right, top)]]);
+    assert_eq!(corners(&svg, "best"), corners(&svg, "front"));
+    assert!(svg.contains("one descent"));
+    // Scales have as many digits as tell their lines apart: none along, one upwards.
+    let text = svg.replace('\n', "");
+    for tick in [">700<", ">800<", ">86.5<", ">87.0<"] {
+        assert!(text.contains(tick), "{tick} in {text}");
+    }
 }
 
 #[test]
@@ -355,8 +422,17 @@ fn the_page_answers_in_a_browser() {
     assert_eq!(page.text("document.querySelector('tr.picked td').textContent"), "a/channel-0.1 *");
     let bars = "[...document.querySelectorAll('#point-0 .bar div')].map(e => e.className + ' ' + e.textContent + ' ' + Math.round(100 * e.offsetWidth / e.parentNode.offsetWidth)).join()";
     assert_eq!(page.text(bars), "b8 w8:8 50,b2 w2:4 25,b0 w0:4 25");
+    // The layer that takes longest is first, and says what it waited for.
     let rows = "[...document.querySelectorAll('#point-0 .layers tbody tr')].map(r => [...r.cells].filter((c, n) => n != 2).map(c => c.innerText).join(' ')).join()";
-    assert_eq!(page.text(rows), "stem a8 918,766 927,966 +1.00 %,pool a8 1,234 1,234 0.00 %");
+    assert_eq!(page.text(rows), "conv a8 918,766 99.9 % +1.00 %,pool a8 1,234 0.1 % 0.00 %");
+    let lost = "[...document.querySelectorAll('#point-0 .lost')].map(e => e.innerText).join('; ')";
+    assert_eq!(page.text(lost), "load use 2.0 %, taken branch 1.0 %; load use 50.0 %");
+    assert_eq!(
+        page.text(
+            "[...document.querySelectorAll('#points th')].map(e => e.innerText.trim()).slice(0, 3).join()"
+        ),
+        "point,cycles,accuracy %"
+    );
     assert_eq!(
         page.text("document.querySelector('#point-0 .cycles').innerText"),
         "920,000 simulated, 929,200 predicted by the measured table (+1.00 %)"
@@ -395,7 +471,7 @@ fn the_page_answers_in_a_browser() {
 
     // Sorted by a click, and the other way by another.
     let names = "[...document.querySelectorAll('#points tbody tr')].map(r => r.cells[0].textContent.replace(' *', '')).join()";
-    let weights = "#points th:nth-child(5) button";
+    let weights = "#points th:nth-child(6) button";
     find(weights).click().expect("clicks");
     assert!(page.text(names).starts_with("layer/layer-0.5,a/channel-2,"), "{}", page.text(names));
     press(weights);
@@ -406,8 +482,10 @@ fn the_page_answers_in_a_browser() {
 
     // Nothing sticks out, wide or narrow.
     assert_eq!(page.text("[...document.querySelectorAll('.wide')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.innerHTML).join()"), "");
-    for width in [1280, 390] {
+    for width in [1280, 420, 390] {
         page.width(width);
+        let cut = "[...document.querySelectorAll('.legend li, figure text')].filter(e => e.getClientRects().length && (e.getBoundingClientRect().left < 0 || e.getBoundingClientRect().right > innerWidth)).map(e => e.textContent).join()";
+        assert_eq!(page.text(cut), "", "cut off at {width} pixels");
         assert_eq!(page.eval("innerWidth"), width);
         assert_eq!(
             page.eval("document.documentElement.scrollWidth - document.documentElement.clientWidth"),

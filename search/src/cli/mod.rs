@@ -40,7 +40,7 @@ struct Cli {
 enum Command {
     /// Merge runs into one report: table, pareto.json, pareto.csv, pareto.svg, report.html
     Report(report::Args),
-    /// Say what to download for a task; unpack and check it
+    /// Say what to download for a task, unpack it and check it
     Data(data::Args),
     /// Show a network as a table, and write it as TOML
     Model(model::Args),
@@ -48,7 +48,7 @@ enum Command {
     Plan(sweep::PlanArgs),
     /// Work on a sweep, as one of any number of workers on any machines
     Work(sweep::WorkArgs),
-    /// Show how a sweep gets on
+    /// Show the state of a sweep
     Status(sweep::StatusArgs),
     /// Let Slurm start workers for a sweep
     Submit(sweep::SubmitArgs),

@@ -11,13 +11,13 @@ use crate::sweep::Sweep;
 /// Arguments of `nas-search report`.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Folders of runs, or of sweeps, whose runs then all count
+    /// Folders of runs, or of sweeps, which stand for all their runs
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     /// Folder to write the report to [default: only the table is printed]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Write the report even over files that are of none
+    /// Overwrite files of these names even if they are not of a report
     #[arg(long)]
     force: bool,
 }

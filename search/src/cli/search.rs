@@ -78,7 +78,7 @@ pub(super) struct Args {
     /// How widths are found [default: descent, and regulariser where --lambda is given]
     #[arg(long, value_enum)]
     method: Option<Method>,
-    /// Widths of a fixed network, or of what stays where only channels are pruned, as w4a8; several with commas
+    /// Widths of a fixed network, or of the channels that stay where the search only prunes, as w4a8; several with commas
     #[arg(long, value_delimiter = ',', value_parser = parse_fixed)]
     fixed: Vec<(u8, u8)>,
     /// Weight widths to choose from; 0 lets channels be pruned
@@ -90,14 +90,16 @@ pub(super) struct Args {
     /// What to minimise beside the loss; several with commas count alike
     #[arg(long, value_enum, value_delimiter = ',', default_value = "cycles")]
     objective: Vec<Objective>,
-    /// Strengths of the cost, relative to the cost of 8 bits everywhere; one network each [default: 0.03,0.1,0.5,1,2]
+    /// Strengths of the cost: what a network as costly as 8 bits everywhere adds to the loss; one network each [default:
+    /// 0.03,0.1,0.5,1,2]
     #[arg(long, value_delimiter = ',', value_parser = parse_lambda, allow_negative_numbers = true)]
     lambda: Vec<f64>,
-    /// What networks may cost: cycles=2.5M is one network, cycles=5M,4M,3M are three of one descent, size=40k,ram=32k is one
-    /// under two budgets; a descent of its own each time it is given
+    /// Budgets: cycles=2.5M asks for one network, cycles=5M,4M,3M for three of one descent, size=40k,ram=32k for one under two
+    /// budgets; repeat the option for further descents
     #[arg(long, value_name = "WHAT=HOW MUCH[,...]", value_parser = parse_targets)]
     target: Vec<Targets>,
-    /// Networks of one descent whose budgets are spread evenly from the dearest network to the cheapest [default: 8]
+    /// Number of networks of one descent, whose budgets are spread evenly between the most and the least expensive network
+    /// [default: 8]
     #[arg(long, value_parser = parse_count, conflicts_with = "target")]
     points: Option<usize>,
     /// How a regulariser computes with undecided widths [default: argmax]
@@ -109,10 +111,10 @@ pub(super) struct Args {
     /// Learn choices on this share of the data and weights on the rest, by turns, in place of both on all
     #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     split: Option<f64>,
-    /// Keep what the search ends with, in place of refining it under the exact costs
+    /// Keep the widths that a search ends with, without refining them under the exact costs
     #[arg(long)]
     no_refine: bool,
-    /// Where the recipe starts from, to be changed by the options below
+    /// Recipe of the training, which the options below change
     #[arg(long, value_enum, default_value = "task")]
     recipe: Preset,
     /// Epochs as WARMUP/SEARCH/FINETUNE; a descent has SEARCH in all, each of its networks FINETUNE [default: the task's]
@@ -124,13 +126,13 @@ pub(super) struct Args {
     /// Learning rate of the weights at the start of each phase, as WARMUP/SEARCH/FINETUNE [default: 0.004/0.001/0.001]
     #[arg(long, value_parser = parse_rates)]
     learning_rate: Option<[f64; 3]>,
-    /// What weights lose in a step, times their learning rate [default: 0]
+    /// Weight decay: the share of a weight that a step takes away, times the learning rate [default: 0]
     #[arg(long, value_parser = parse_lambda)]
     weight_decay: Option<f64>,
     /// How training samples vary: none, or changes of images as shift=0.1,rotate=15,zoom=0.1,mirror [default: the task's]
     #[arg(long, value_name = "CHANGES")]
     augment: Option<Augment>,
-    /// Learn from the network in floating point as well, by this share of the loss and at this temperature
+    /// Learn from the floating-point network as well: with this share of the loss, at this temperature
     #[arg(long, value_name = "SHARE:TEMPERATURE", value_parser = parse_distill, num_args = 0..=1, default_missing_value = "0.7:3")]
     distill: Option<Distill>,
     /// Fold batch normalisation into the weights before quantisers are trained, in place of training with it
@@ -153,7 +155,7 @@ pub(super) struct Args {
     /// Test inputs of every found network to run on the simulator: a number, or all
     #[arg(long, value_name = "N|all", default_value = "100", value_parser = parse_simulate)]
     simulate: Simulate,
-    /// Start from the warm-up of this run (same task) in place of one of our own
+    /// Start from the warm-up of this run (of the same task) instead of training one
     #[arg(long, value_name = "RUN")]
     warm_start: Option<PathBuf>,
     /// Train the network of an ONNX file from random weights, in place of its own
@@ -163,10 +165,10 @@ pub(super) struct Args {
     /// (.safetensors, .npz), Keras weights (.npz) or a TensorFlow Lite model (.tflite) of the same network
     #[arg(long, value_name = "FILE", conflicts_with = "warm_start")]
     import: Option<PathBuf>,
-    /// Who reads how the run gets on, on the standard error output
+    /// Who reads the progress that is written to standard error
     #[arg(long, value_enum, default_value = "person", value_name = "READER")]
     progress: Reader,
-    /// Continue a run that was interrupted; everything else is as it was asked for then
+    /// Continue a run that was interrupted, with the options it was started with
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
 }
@@ -191,9 +193,15 @@ pub(super) fn watch_for_interruption() -> Result<()> {
 
 /// The command with these arguments as it can be typed into a shell.
 pub(super) fn typed(args: impl Iterator<Item = String>) -> String {
-    let words: Vec<String> = std::iter::once("nas-search".to_owned()).chain(args).collect();
-    let quoted = shlex::try_join(words.iter().map(String::as_str));
-    quoted.expect("arguments of a process hold no zero byte")
+    let quoted = |word: String| {
+        // shlex quotes all that any shell could mind, commas and equals signs too, which read better bare.
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+,=".contains(c);
+        if !word.is_empty() && !word.starts_with('=') && word.chars().all(plain) {
+            return word;
+        }
+        shlex::try_quote(&word).expect("arguments of a process hold no zero byte").into_owned()
+    };
+    std::iter::once("nas-search".to_owned()).chain(args.map(quoted)).collect::<Vec<_>>().join(" ")
 }
 
 /// The command of this process, to repeat what it does. Results depend on the number of threads, so it is named if it was not;
@@ -516,9 +524,11 @@ fn descents(args: &Args, config: &Config, inputs: &Inputs) -> Result<Vec<Route>>
 mod tests {
     #[test]
     fn a_command_is_quoted_for_a_shell() {
-        let words = ["--out", "my runs/it's", "--lambda=0.5", "--data", "$HOME"].map(String::from);
-        let typed = super::typed(words.iter().cloned());
+        let words =
+            ["--out", "my runs/it's", "--weights", "0,2,4,8", "--lambda=0.5", "--data", "$HOME", "", "=a"];
+        let typed = super::typed(words.iter().map(|&word| word.into()));
         assert_eq!(shlex::split(&typed).expect("a shell reads it")[1..], words);
-        assert!(typed.starts_with("nas-search --out "), "{typed}");
+        // Nothing is quoted without need.
+        assert!(typed.contains(" --weights 0,2,4,8 --lambda=0.5 --data "), "{typed}");
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct WorkArgs {
     /// Stop after so many cells
     #[arg(long)]
     cells: Option<usize>,
-    /// Stop in time: after 90m or 2h, or at 18:30 or 2030-01-31T18:30; the cell in work goes on later where it was
+    /// Stop after 90m or 2h, or at 18:30 or 2030-01-31T18:30; the cell that is being trained is continued later
     #[arg(long, value_name = "TIME", value_parser = parse_until)]
     until: Option<Duration>,
     /// Workers side by side on this machine
@@ -43,7 +43,7 @@ pub(super) struct WorkArgs {
     /// Take over a cell whose worker has not been heard of for this long, as 10m
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_duration)]
     lease: Duration,
-    /// Stop when nothing can be claimed, in place of waiting for what other workers may leave or make possible
+    /// Stop when no cell can be claimed, instead of waiting for cells that other workers give up or make possible
     #[arg(long)]
     idle: bool,
     /// Leave the last word to who started this worker
@@ -68,7 +68,7 @@ pub(super) struct SubmitArgs {
     /// Folder of the sweep
     #[arg(value_name = "SWEEP")]
     sweep: PathBuf,
-    /// Submit to Slurm, the one scheduler known so far
+    /// Submit to Slurm, the only scheduler that is supported
     #[arg(long = "slurm", required = true)]
     _slurm: bool,
     /// Cells that one task of an array works on

@@ -10,7 +10,7 @@ use crate::export::skeleton;
 use crate::model::Graph;
 use crate::space::Assignment;
 
-/// The measured table.
+/// The table of costs measured on the simulator (`lut.json`).
 #[derive(Clone, Debug)]
 pub struct Measured {
     lut: Arc<Lut>,

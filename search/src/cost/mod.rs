@@ -47,12 +47,12 @@ pub trait CostModel: std::fmt::Debug + Send + Sync {
     }
 }
 
-/// How strongly a cost counts in a search.
+/// How much a cost counts in a search.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Strength {
-    /// What a network as costly as 8 bits everywhere adds to the loss.
+    /// This much: what is added to the loss of a network that costs as much as one with 8 bits everywhere.
     Fixed(f64),
-    /// As much as it takes to come down to a target, in the unit of the model.
+    /// As much as it takes for the network to cost no more than this, in the unit of the model.
     Target(f64),
 }
 
@@ -86,17 +86,17 @@ impl Objective {
     }
 }
 
-/// Where models come from: the measured table, parsed once, or none.
+/// The source of cost models: the measured table, parsed once, if there is one.
 #[derive(Clone, Debug, Default)]
 pub struct Models {
     table: Option<Measured>,
 }
 
 impl Models {
-    /// With the table of a file, if there is one.
+    /// Reads the measured table from `lut`, if there is one.
     ///
     /// # Errors
-    /// If it cannot be used.
+    /// If the table cannot be read, or was measured with other kernels or another simulator.
     pub fn load(lut: Option<&Path>) -> Result<Self, CostError> {
         Ok(Self { table: lut.map(Measured::load).transpose()? })
     }
@@ -107,7 +107,7 @@ impl Models {
         self.table.as_ref()
     }
 
-    /// The model of an objective: cycles and energy from the measured table or, without one, the published.
+    /// The model of an objective. Cycles and energy come from the measured table or, without one, from the published table.
     #[must_use]
     pub fn of(&self, objective: Objective) -> Box<dyn CostModel> {
         match (objective, &self.table) {
@@ -121,7 +121,7 @@ impl Models {
         }
     }
 
-    /// Every model there is, each once: those of a search with the measured table, if there is one, and of a search without.
+    /// Every model once: those of a search with the measured table, if there is one, and those of a search without.
     #[must_use]
     pub fn all(&self) -> Vec<Box<dyn CostModel>> {
         let mut out: Vec<Box<dyn CostModel>> = Vec::new();

@@ -13,7 +13,7 @@ const MAC_PER_CYCLE: [[f64; 3]; 3] = [[6.5, 4.0, 2.2], [3.9, 3.5, 2.1], [2.5, 2.
 /// Mean of the four published powers over 250 MHz, microjoules per cycle.
 const PER_CYCLE: f64 = 21.53e-6;
 
-/// The published table.
+/// The MAC/cycle figures published for MPIC, for each pair of widths.
 #[derive(Clone, Copy, Debug)]
 pub struct Published {
     name: &'static str,

@@ -8,7 +8,7 @@ use flate2::bufread::GzDecoder;
 
 use super::DataError;
 
-/// A published archive.
+/// An archive as the publisher of a data set offers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Archive {
     /// Name of the file.
@@ -28,7 +28,7 @@ pub struct Archive {
 pub struct Unpacked {
     /// Number of files.
     pub files: usize,
-    /// Their bytes.
+    /// Size of the files in bytes.
     pub bytes: u64,
 }
 

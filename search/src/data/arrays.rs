@@ -24,9 +24,9 @@ const CLIPS: usize = 32;
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct Keys {
-    /// How the axes of a sample lie; what fits the network unless said.
+    /// Order of the axes of a sample; without it, the order that fits the network.
     layout: Option<Layout>,
-    /// Number of classes; the largest label and one more unless said.
+    /// Number of classes; without it, the largest label plus one.
     classes: Option<usize>,
 }
 
@@ -34,7 +34,7 @@ struct Keys {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Layout {
-    /// Channels last.
+    /// Sample, height, width, channels.
     Nhwc,
     /// Channels first, as `PyTorch` has them.
     Nchw,
@@ -110,10 +110,10 @@ pub fn arrays(wanted: &mut Wanted) -> Result<Dataset, DataError> {
 
 /// What is to be learned of samples.
 enum Wants {
-    /// Themselves.
+    /// There are no labels: the samples are to be reproduced.
     Nothing,
     Classes(Vec<u8>),
-    /// As many numbers of each.
+    /// Numbers to learn, the same number of them for each sample.
     Values(Vec<f32>),
 }
 

@@ -13,9 +13,9 @@ pub enum DataError {
     /// A file or folder cannot be read.
     #[error("cannot read {path}: {why}; the folder must hold {needs}")]
     Read {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// Why.
+        /// What is wrong with it.
         why: String,
         /// What the folder must hold.
         needs: String,
@@ -23,21 +23,21 @@ pub enum DataError {
     /// A file has the wrong size.
     #[error("{path} has {got} bytes, expected {expected}; it is damaged or another data set")]
     Size {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// Bytes found.
+        /// Bytes that the file has.
         got: usize,
-        /// Bytes expected.
+        /// Bytes that it should have.
         expected: usize,
     },
     /// A label is no class.
     #[error("{path}: label {label} at index {index} is no class (0..{classes})")]
     Label {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// The label.
+        /// The label that is no class.
         label: u8,
-        /// Its index.
+        /// Index of its sample.
         index: usize,
         /// Number of classes.
         classes: usize,
@@ -45,7 +45,7 @@ pub enum DataError {
     /// A file is not what its name says.
     #[error("{path} {why}")]
     Content {
-        /// The file.
+        /// Path of the file.
         path: String,
         /// What is wrong, as the rest of a sentence.
         why: String,
@@ -53,9 +53,9 @@ pub enum DataError {
     /// An archive cannot be unpacked.
     #[error("cannot unpack {path}: {why}")]
     Archive {
-        /// The archive.
+        /// Path of the archive.
         path: String,
-        /// Why.
+        /// What is wrong with it.
         why: String,
     },
 }

@@ -92,7 +92,7 @@ impl Mfcc {
     /// What the codes of the reference's int8 model stand for.
     pub const CODES: Codes = Codes { scale: 0.584_702_908_992_767_3, zero_point: 83 };
 
-    /// Tables and transform.
+    /// Makes the tables and the transform.
     #[must_use]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
@@ -150,7 +150,7 @@ impl LogMel {
     /// What the codes of the reference's int8 model stand for.
     pub const CODES: Codes = Codes { scale: 0.391_015_231_609_344_5, zero_point: 89 };
 
-    /// Tables and transform.
+    /// Makes the tables and the transform.
     #[must_use]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {

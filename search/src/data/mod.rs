@@ -36,7 +36,7 @@ pub use vww::visual_wake_words;
 
 pub use mpic_kernels::graph::Codes;
 
-/// What is learned of samples.
+/// What a network learns of the samples, and how that is scored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Learn {
     /// Which of so many classes a sample is of; scored by the percentage of right answers.
@@ -49,14 +49,15 @@ pub enum Learn {
     Values(usize),
 }
 
-/// What is asked for when data are loaded.
+/// What the reader of a data set is asked for.
 #[derive(Debug, Default)]
 pub struct Wanted<'a> {
-    /// Where they lie; none for embedded data.
+    /// The folder of the data; `None` for embedded data.
     pub folder: Option<&'a Path>,
-    /// Height, width and channels of the network's input, where they can be brought to it; none where there is no network yet.
+    /// Height, width and channels of the network's input, to which samples are scaled if they can be; `None` where there is no
+    /// network yet.
     pub shape: Option<[usize; 3]>,
-    /// What the user should know, in whole sentences: what was left out.
+    /// Whole sentences for the user, such as which files were left out.
     pub notes: Vec<String>,
 }
 
@@ -65,20 +66,20 @@ pub struct Wanted<'a> {
 pub struct Dataset {
     /// Height, width, channels.
     pub shape: [usize; 3],
-    /// What the codes of the samples stand for.
+    /// Which real numbers the codes of the samples stand for.
     pub input: Codes,
-    /// What is learned.
+    /// What a network learns of the samples.
     pub learn: Learn,
-    /// What networks are trained on.
+    /// The training samples.
     pub train: Samples,
-    /// Held out of training by the official split; empty where there is none.
+    /// The validation samples of the official split, or held out by [`Dataset::hold_out`]; empty where there are none.
     pub validation: Samples,
-    /// What scores are reported of.
+    /// The test samples, of which scores are reported.
     pub test: Samples,
 }
 
 impl Dataset {
-    /// Outputs a network must have.
+    /// Number of outputs that a network for these data must have.
     #[must_use]
     pub fn outputs(&self) -> usize {
         match self.learn {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use npyz::{DType, NpyFile, Order, TypeChar};
 
-/// An array, whatever its numbers are.
+/// An array of integers or floating-point numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Array {
     pub(crate) shape: Vec<usize>,
@@ -14,7 +14,7 @@ pub(crate) struct Array {
 /// Numbers, one after another, the last axis innermost.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Numbers {
-    /// `uint8`.
+    /// Elements of type `uint8`.
     Bytes(Vec<u8>),
     /// Any other integers.
     Whole(Vec<i64>),

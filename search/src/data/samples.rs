@@ -65,10 +65,10 @@ impl Samples {
         Self { size, clip, windows, variants: 1, codes, labels, machines, targets: Vec::new() }
     }
 
-    /// Samples of `size` codes, each with numbers to learn.
+    /// Samples of `size` codes, each with the same number of numbers to learn.
     ///
     /// # Panics
-    /// If the codes are no whole number of samples, or the numbers do not go round.
+    /// If `codes` is not a whole number of samples, or `targets` not the same number for each of them.
     #[must_use]
     pub fn with_targets(size: usize, codes: Vec<i8>, targets: Vec<f32>) -> Self {
         let count = codes.len() / size;

@@ -19,21 +19,21 @@ use crate::train::NORM_EPS;
 /// Why weights cannot be taken over.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImportError {
-    /// The file cannot be read.
+    /// The file cannot be read: path and reason.
     #[error("cannot read {0}: {1}")]
     Read(String, String),
-    /// Not a file of a known form.
+    /// The path does not end in the name of a known format.
     #[error("{0} is neither .safetensors nor .npz nor .tflite; an .onnx file is named by --model")]
     Kind(String),
-    /// Not what its name says.
+    /// The file is not what its name says: path and reason.
     #[error("{0} is damaged or of another form: {1}")]
     Damaged(String, String),
-    /// Another network.
+    /// The weights are those of another network.
     #[error("{file} does not fit network '{network}': {why}")]
     Unfit {
-        /// The file.
+        /// Path of the file.
         file: String,
-        /// The network.
+        /// Name of the network that is to be filled.
         network: String,
         /// What does not fit.
         why: String,
@@ -45,9 +45,9 @@ pub enum ImportError {
 struct Layer {
     /// Output channels, rows, columns, input channels (of a linear layer 1, 1 and all it reads).
     shape: [usize; 4],
-    /// In the order of the shape.
+    /// The weights, in the order of the shape.
     weights: Vec<f32>,
-    /// By output channel.
+    /// The bias of each output channel.
     bias: Vec<f32>,
 }
 
@@ -57,7 +57,7 @@ struct Norm {
     gain: Vec<f32>,
     bias: Vec<f32>,
     mean: Vec<f32>,
-    /// What keeps the variance from 0 included.
+    /// The variance, with the constant added that keeps it from 0.
     variance: Vec<f32>,
 }
 
@@ -85,7 +85,7 @@ pub fn load(path: &Path, graph: &Graph, input: f64) -> Result<Values, ImportErro
     parse(path, &bytes, graph, input)
 }
 
-/// As [`load`], of the bytes of the file; what its name ends in says what they are.
+/// As [`load`], from the bytes of the file. The end of its path says which format they have.
 ///
 /// # Errors
 /// If they are damaged, or hold another network.

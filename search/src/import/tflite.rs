@@ -10,7 +10,7 @@ const CONV_2D: i32 = 3;
 const DEPTHWISE_CONV_2D: i32 = 4;
 const FULLY_CONNECTED: i32 = 9;
 
-/// Tensor types.
+/// Tensor types of the schema.
 const FLOAT32: u8 = 0;
 const INT32: u8 = 2;
 const INT8: u8 = 9;

@@ -13,21 +13,21 @@ use super::passes::{
     Gradients, Later, Part, Row, SHARE, Sums, code, floats, floats_mut, gather, shares, target, vectorised,
 };
 
-/// What is normalised with.
+/// Mean and variance that a normalisation uses.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Statistics {
-    /// The batch's own.
+    /// Those of the batch.
     Batch,
-    /// Given mean and variance, `[channels]` each.
+    /// These ones, `[channels]` each.
     Given([Vec<f32>; 2]),
 }
 
 /// A batch normalisation by channel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Normalisation {
-    /// Factor of what is normalised, `[channels]`.
+    /// Factor of the normalised values, `[channels]`.
     pub gain: Vec<f32>,
-    /// What is added to it, `[channels]`.
+    /// What is added to them, `[channels]`.
     pub bias: Vec<f32>,
     /// Mean and variance.
     pub statistics: Statistics,
@@ -35,7 +35,7 @@ pub struct Normalisation {
     pub eps: f64,
 }
 
-/// What comes of [`normalise_quantise`].
+/// The result of [`normalise_quantise`].
 #[derive(Debug)]
 pub struct Normalised {
     /// Quantised values, of the shape of the input.

@@ -8,6 +8,12 @@ use crate::pareto::{LayerPoint, Point};
 /// Classes up to which the whole matrix is shown; of more, only those that are taken for others most.
 const WHOLE: usize = 12;
 
+/// Background of a cell of the matrix: blue for what is right, red for what is wrong, the stronger the more samples of the class.
+fn shade(right: bool, percent: f64) -> String {
+    let (colour, full) = if right { ("33,102,172", 100.0) } else { ("214,96,77", 30.0) };
+    format!("background:rgba({colour},{:.2})", 0.5 * (percent / full).min(1.0))
+}
+
 /// Of each class, how many samples were taken for which.
 fn classes(confusion: &[Vec<u32>]) -> Markup {
     let share = |class: usize| {
@@ -15,24 +21,31 @@ fn classes(confusion: &[Vec<u32>]) -> Markup {
         if all == 0 {
             "-".into()
         } else {
-            format!("{:.1} %", 100.0 * f64::from(confusion[class][class]) / f64::from(all))
+            format!("{:.1} %", percent(confusion[class][class].into(), all.into()))
         }
     };
     html! {
         details {
-            summary { "classes: accuracy of each, and what its test samples are taken for" }
-            table.confusion {
-                tr {
-                    th { "class" } th { "right" }
-                    @if confusion.len() <= WHOLE { @for other in 0..confusion.len() { th { (other) } } }
-                    @else { th { "most often taken for" } }
-                }
-                @for (class, row) in confusion.iter().enumerate() {
+            summary { "Classes: accuracy of each, and what its test samples are taken for" }
+            div.wide {
+                table.confusion {
                     tr {
-                        th { (class) } td { (share(class)) }
-                        @if confusion.len() <= WHOLE { @for (other, n) in row.iter().enumerate() { td.own[other == class] { (n) } } }
-                        @else if let Some((other, n)) = row.iter().enumerate().filter(|r| r.0 != class && *r.1 > 0).max_by_key(|r| r.1) {
-                            td { "class " (other) ", " (n) " times" }
+                        th { "class" } th { "right" }
+                        @if confusion.len() <= WHOLE { @for other in 0..confusion.len() { th { (other) } } }
+                        @else { th { "most often taken for" } }
+                    }
+                    @for (class, row) in confusion.iter().enumerate() {
+                        tr {
+                            th { (class) } td { (share(class)) }
+                            @if confusion.len() <= WHOLE {
+                                @let all: u32 = row.iter().sum();
+                                @for (other, n) in row.iter().enumerate() {
+                                    td style=(shade(other == class, percent((*n).into(), all.max(1).into()))) { (n) }
+                                }
+                            }
+                            @else if let Some((other, n)) = row.iter().enumerate().filter(|r| r.0 != class && *r.1 > 0).max_by_key(|r| r.1) {
+                                td { "class " (other) ", " (n) (if *n == 1 { " time" } else { " times" }) }
+                            }
                         }
                     }
                 }
@@ -109,29 +122,55 @@ pub(super) fn point(report: &Report, i: usize) -> Markup {
     }
 }
 
+/// The layers, the one that takes most cycles first.
 fn layers(p: &Point) -> Markup {
-    let pruned = pruned(p);
+    let mut layers: Vec<(&LayerPoint, usize)> = p.layers.iter().zip(pruned(p)).collect();
+    layers.sort_by_key(|(l, _)| std::cmp::Reverse(l.cycles));
+    let lost = p.layers.iter().any(|l| !l.stalls.is_empty());
     html! {
         table.layers {
             thead {
                 tr {
-                    th { "layer" } th title="bits of its input" { "in" } th { "channels by weight bits" } th { "cycles" }
-                    th { "predicted" } th { "error" }
+                    th { "layer" } th title="bits of its input" { "in" } th { "channels by weight bits" } th { "cycles" } th { "share" }
+                    th title="predicted against simulated cycles" { "error" }
                 }
             }
             tbody {
-                @for (l, pruned) in p.layers.iter().zip(pruned) {
+                @for (l, pruned) in layers {
                     tr {
-                        td { (l.name) } td { "a" (l.input_bits) } td { (bar(l, pruned)) } td { (grouped(l.cycles as f64)) }
+                        td { (l.name) } td { "a" (l.input_bits) }
+                        td { (bar(l, pruned)) @if !l.stalls.is_empty() { div.lost { (stalls(l)) } } }
+                        td { (grouped(l.cycles as f64)) } td { (format!("{:.1} %", percent(l.cycles, p.cycles))) }
                         @if let Some(c) = l.predicted_cycles {
-                            td { (grouped(c)) } td { (signed(error(c, l.cycles))) " %" }
-                        } @else { td { "-" } td { "-" } }
+                            td title=(format!("{} cycles predicted", grouped(c))) { (signed(error(c, l.cycles))) " %" }
+                        } @else { td { "-" } }
                     }
                 }
             }
         }
-        p.key { "w8, w4, w2: output channels with weights of so many bits; w0: pruned channels." }
+        p.key {
+            "w8, w4, w2: output channels with weights of so many bits; w0: pruned channels."
+            @if lost { " Beneath: the share of the layer's cycles in which no instruction was issued, by the reason." }
+        }
     }
+}
+
+fn percent(part: u64, whole: u64) -> f64 {
+    100.0 * part as f64 / whole as f64
+}
+
+/// Shares below this are not worth a reader's time, %.
+const SMALL: f64 = 0.1;
+
+/// What a layer lost cycles to, the most first.
+fn stalls(l: &LayerPoint) -> String {
+    let mut reasons: Vec<(&String, f64)> =
+        l.stalls.iter().map(|(why, &n)| (why, percent(n, l.cycles))).collect();
+    reasons.retain(|r| r.1 >= SMALL);
+    reasons.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let said: Vec<String> =
+        reasons.iter().map(|(why, share)| format!("{} {share:.1} %", why.replace('_', " "))).collect();
+    if said.is_empty() { format!("less than {SMALL} % lost") } else { said.join(", ") }
 }
 
 /// Output channels by weight bits as parts of a bar.

@@ -19,7 +19,7 @@ use crate::task::{self, Metric};
 pub use ranking::{Ranking, tau};
 pub use table::{fronts, ranking, table};
 
-/// Everything a report is made of.
+/// The points of some runs, and what follows from them.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// Always `nas-pareto`.
@@ -30,20 +30,20 @@ pub struct Report {
     pub metric: Metric,
     /// The runs the points come from.
     pub runs: Vec<Source>,
-    /// The points.
+    /// The points of all runs, run by run.
     pub points: Vec<Point>,
-    /// How every cost model ranks the points; empty where the points do not say.
+    /// How each cost model ranks the points; empty where old points do not say what models said of them.
     pub ranking: Vec<Ranking>,
 }
 
 /// A run that points come from.
 #[derive(Clone, Debug, Serialize)]
 pub struct Source {
-    /// What its points call it: the last part of its folder, or all of it where two runs share that.
+    /// Name of the run in its points: the last part of its folder, or the whole path where two runs share that part.
     pub name: String,
-    /// Its folder, as it was given.
+    /// Path of its folder, as it was given.
     pub folder: String,
-    /// What it does.
+    /// What the run was asked for.
     #[serde(flatten)]
     pub config: Config,
 }
@@ -87,7 +87,7 @@ impl Report {
         json.push(b'\n');
         write_atomically(&folder.join("pareto.json"), &json)?;
         write_atomically(&folder.join("pareto.csv"), table::csv(&self.points).as_bytes())?;
-        let picture = plot::svg(self, plot::Axis::Cycles, plot::Height::Score)?;
+        let picture = plot::picture(self)?;
         write_atomically(&folder.join("pareto.svg"), picture.as_bytes())?;
         write_atomically(&folder.join("report.html"), page::html(self)?.as_bytes())
     }
@@ -96,7 +96,8 @@ impl Report {
 /// The files of a report.
 const FILES: [&str; 4] = ["pareto.json", "pareto.csv", "pareto.svg", "report.html"];
 
-/// A file of a folder that a report would replace and that is of none: there is no `pareto.json` of ours beside it.
+/// A file of the folder that a report would overwrite although it is not from a report: the folder has no `pareto.json` of this
+/// program.
 #[must_use]
 pub fn in_the_way(folder: &Path) -> Option<PathBuf> {
     let head = std::fs::read(folder.join(FILES[0])).unwrap_or_default();
@@ -106,8 +107,8 @@ pub fn in_the_way(folder: &Path) -> Option<PathBuf> {
     FILES.iter().map(|name| folder.join(name)).find(|path| path.exists())
 }
 
-/// Which of all points no other one beats in cycles and score: that of the validation set where every point has one, since a
-/// choice should not rest on the test set.
+/// For each point, whether no other point beats it in both cycles and score. The score is that of the validation set where
+/// every point has one, since a choice should not rest on the test set.
 fn on_front(points: &[Point]) -> Vec<bool> {
     let validated = points.iter().all(|p| p.accuracy_validation.is_some());
     let gain = |p: &Point| p.accuracy_validation.filter(|_| validated).unwrap_or(p.accuracy);
@@ -135,12 +136,19 @@ fn signed(percent: f64) -> String {
     if rounded == 0.0 { "0.00".into() } else { format!("{rounded:+.2}") }
 }
 
-/// A whole number with its thousands set apart: 1,234,567.
+/// A number as a whole one with its thousands set apart: 1,234,567.
 fn grouped(value: f64) -> String {
-    let digits = format!("{:.0}", value.abs());
-    let mut out = String::from(if value <= -0.5 { "-" } else { "" });
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+    grouped_to(value, 0)
+}
+
+/// A number with so many decimals and its thousands set apart: 1,234.50.
+fn grouped_to(value: f64, decimals: usize) -> String {
+    let text = format!("{:.decimals$}", value.abs());
+    let whole = text.find('.').unwrap_or(text.len());
+    let rounds_to_zero = text.bytes().all(|b| matches!(b, b'0' | b'.'));
+    let mut out = String::from(if value < 0.0 && !rounds_to_zero { "-" } else { "" });
+    for (n, digit) in text.chars().enumerate() {
+        if 0 < n && n < whole && (whole - n).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -161,6 +169,9 @@ mod tests {
     fn thousands_are_set_apart() {
         for (value, text) in [(0.0, "0"), (999.4, "999"), (1000.0, "1,000"), (-1234567.0, "-1,234,567")] {
             assert_eq!(super::grouped(value), text);
+        }
+        for (value, text) in [(-0.004, "0.00"), (-1234.5, "-1,234.50"), (999999.0, "999,999.00")] {
+            assert_eq!(super::grouped_to(value, 2), text);
         }
     }
 }

@@ -73,8 +73,9 @@
       for (const other of all("#points th")) other.removeAttribute("aria-sort");
       th.setAttribute("aria-sort", down ? "descending" : "ascending");
       const text = (row) => row.cells[column].textContent;
+      const number = (row) => parseFloat(text(row).replaceAll(",", ""));
       const order = (a, b) => {
-        const [x, y] = [parseFloat(text(a)), parseFloat(text(b))];
+        const [x, y] = [number(a), number(b)];
         if (column > 0 && (isNaN(x) || isNaN(y))) return isNaN(x) - isNaN(y);
         const by = column > 0 ? x - y : text(a).localeCompare(text(b), undefined, { numeric: true });
         return down ? -by : by;
@@ -87,7 +88,7 @@
   const named = document.getElementById(location.hash.slice(1));
   if (named?.matches(".point")) pick(named.dataset.point);
   else if (body.rows.length) {
-    const score = (row) => parseFloat(row.cells[1].textContent);
+    const score = (row) => parseFloat(row.querySelector(".score").textContent);
     pick([...body.rows].reduce((best, row) => (score(row) > score(best) ? row : best)).dataset.point);
   }
 })();

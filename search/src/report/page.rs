@@ -4,7 +4,7 @@ use anyhow::Result;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::plot::{self, Axis, Height};
-use super::{Report, details, error, name, on_front, signed};
+use super::{Report, details, error, grouped, name, on_front, signed};
 
 /// Nothing may be fetched, by whatever a name in a report holds.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
@@ -19,10 +19,10 @@ pub(super) fn html(report: &Report) -> Result<String> {
     order.sort_by_key(|&i| (points[i].cycles, i));
     let mut plots = Vec::new();
     for axis in Axis::ALL {
-        plots.push((axis, plot::svg(report, axis, Height::Score)?));
+        plots.push((axis, plot::figure(report, axis, Height::Score)?));
     }
     let predicted = points.iter().any(|p| p.predicted_cycles.is_some());
-    let errors = if predicted { Some(plot::svg(report, Axis::Cycles, Height::Error)?) } else { None };
+    let errors = if predicted { Some(plot::figure(report, Axis::Cycles, Height::Error)?) } else { None };
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -42,6 +42,7 @@ pub(super) fn html(report: &Report) -> Result<String> {
                 (controls(report))
                 div.top {
                     div.plots {
+                        (plot::key(report))
                         @for (axis, svg) in &plots { figure data-axis=(axis.name()) { (PreEscaped(svg)) } }
                         p.hint { "Point at a mark, or reach it with Tab, to read it; click it, or press Enter, for its layers." }
                     }
@@ -89,13 +90,13 @@ fn table(report: &Report, order: &[usize]) -> Markup {
     let front = on_front(&report.points);
     let heads = [
         "point".to_owned(),
+        "cycles".into(),
         report.metric.heading(),
         "fake-quantised".into(),
         "float".into(),
         "weights B".into(),
         "flash B".into(),
         "RAM B".into(),
-        "cycles".into(),
         "predicted".into(),
         "error %".into(),
         "energy uJ".into(),
@@ -112,9 +113,11 @@ fn table(report: &Report, order: &[usize]) -> Markup {
                         @let error = p.predicted_cycles.map(|c| error(c, p.cycles));
                         tr.front[front[i]] data-point=(i) data-seed=(p.seed) tabindex="0" {
                             td { (name(p)) @if front[i] { " *" } }
-                            @for v in [p.accuracy, p.accuracy_fake_quantised, p.accuracy_float] { td { (format!("{v:.2}")) } }
-                            td { (p.weight_bytes) } td { (p.flash_bytes) } td { (p.ram_peak_bytes) } td { (p.cycles) }
-                            td { (p.predicted_cycles.map_or("-".into(), |c| format!("{c:.0}"))) }
+                            td { (grouped(p.cycles as f64)) }
+                            td.score { (format!("{:.2}", p.accuracy)) }
+                            @for v in [p.accuracy_fake_quantised, p.accuracy_float] { td { (format!("{v:.2}")) } }
+                            @for bytes in [p.weight_bytes, p.flash_bytes, p.ram_peak_bytes] { td { (grouped(bytes as f64)) } }
+                            td { (p.predicted_cycles.map_or("-".into(), grouped)) }
                             td { (error.map_or("-".into(), signed)) }
                             td { (format!("{:.2}", p.energy_uj)) }
                             td { (format!("{:.2} to {:.2}", p.energy_uj_range[0], p.energy_uj_range[1])) }

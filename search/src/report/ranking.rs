@@ -7,15 +7,15 @@ use crate::pareto::{Estimate, Point};
 /// How a cost model ranks points against simulation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ranking {
-    /// The model.
+    /// Name of the cost model.
     pub model: String,
     /// Unit of its numbers.
     pub unit: String,
-    /// Points it was asked about.
+    /// Number of points that it was asked about.
     pub points: usize,
     /// Kendall's tau-b of its numbers and the simulated cycles; `null` where one of them does not tell points apart.
     pub tau_cycles: Option<f64>,
-    /// The same for the nominal energy.
+    /// The same for its numbers and the nominal energy.
     pub tau_energy: Option<f64>,
     /// Largest |predicted - simulated| / simulated, of a model of cycles.
     pub largest_error: Option<f64>,

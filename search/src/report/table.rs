@@ -105,45 +105,55 @@ pub fn ranking(report: &Report) -> String {
     out
 }
 
+/// A column of `pareto.csv`: its name and what it says of a point, nothing where the point has none.
+type Column = (&'static str, fn(&Point) -> String);
+
+static COLUMNS: [Column; 26] = [
+    ("run", |p| p.run.clone()),
+    ("id", |p| p.id.clone()),
+    ("granularity", |p| p.granularity.clone()),
+    ("method", |p| p.method.clone()),
+    ("objective", |p| p.objective.clone()),
+    ("lambda", |p| optional(p.lambda)),
+    ("seed", |p| p.seed.to_string()),
+    ("accuracy", |p| p.accuracy.to_string()),
+    ("accuracy_fake_quantised", |p| p.accuracy_fake_quantised.to_string()),
+    ("accuracy_float", |p| p.accuracy_float.to_string()),
+    ("weight_bytes", |p| p.weight_bytes.to_string()),
+    ("flash_bytes", |p| p.flash_bytes.to_string()),
+    ("ram_peak_bytes", |p| p.ram_peak_bytes.to_string()),
+    ("cycles", |p| p.cycles.to_string()),
+    ("program_cycles", |p| p.program_cycles.to_string()),
+    ("predicted_cycles", |p| optional(p.predicted_cycles)),
+    ("energy_uj", |p| p.energy_uj.to_string()),
+    ("energy_uj_low", |p| p.energy_uj_range[0].to_string()),
+    ("energy_uj_high", |p| p.energy_uj_range[1].to_string()),
+    ("energy_uj_constant", |p| p.energy_uj_constant.to_string()),
+    ("simulated_inputs", |p| p.simulated_inputs.to_string()),
+    ("bit_exact", |p| p.bit_exact.to_string()),
+    ("macs", |p| p.macs.to_string()),
+    ("accuracy_search", |p| optional(p.accuracy_search)),
+    ("accuracy_decided", |p| optional(p.accuracy_decided)),
+    ("accuracy_validation", |p| optional(p.accuracy_validation)),
+];
+
+fn optional(value: Option<f64>) -> String {
+    value.map_or_else(String::new, |v| v.to_string())
+}
+
+/// A field as RFC 4180 has it: in quotes if it holds anything that separates fields or lines.
+fn quoted(field: &str) -> String {
+    if field.contains([',', '"', '\r', '\n']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}
+
 /// The points as CSV, one line each.
 pub(super) fn csv(points: &[Point]) -> String {
-    let mut out = String::from(
-        "run,id,granularity,method,objective,lambda,seed,accuracy,accuracy_fake_quantised,accuracy_float,weight_bytes,flash_bytes,\
-         ram_peak_bytes,cycles,program_cycles,predicted_cycles,energy_uj,energy_uj_low,energy_uj_high,energy_uj_constant,\
-         simulated_inputs,bit_exact,macs,accuracy_search,accuracy_decided,accuracy_validation\n",
-    );
-    let optional = |v: Option<f64>| v.map_or_else(String::new, |v| v.to_string());
-    for p in points {
-        let _ = writeln!(
-            out,
-            "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
-            p.run,
-            p.id,
-            p.granularity,
-            p.method,
-            p.objective,
-            optional(p.lambda),
-            p.seed,
-            p.accuracy,
-            p.accuracy_fake_quantised,
-            p.accuracy_float,
-            p.weight_bytes,
-            p.flash_bytes,
-            p.ram_peak_bytes,
-            p.cycles,
-            p.program_cycles,
-            optional(p.predicted_cycles),
-            p.energy_uj,
-            p.energy_uj_range[0],
-            p.energy_uj_range[1],
-            p.energy_uj_constant,
-            p.simulated_inputs,
-            p.bit_exact,
-            p.macs,
-            optional(p.accuracy_search),
-            optional(p.accuracy_decided),
-            optional(p.accuracy_validation),
-        );
-    }
-    out
+    let line = |fields: Vec<String>| fields.join(",") + "\n";
+    let head = line(COLUMNS.iter().map(|c| c.0.to_owned()).collect());
+    let rows = points.iter().map(|p| line(COLUMNS.iter().map(|c| quoted(&c.1(p))).collect()));
+    std::iter::once(head).chain(rows).collect()
 }

@@ -13,13 +13,13 @@ use crate::train::{Epochs, Recipe, Sampling};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Granularity {
-    /// Every output channel for itself.
+    /// Every output channel has a weight width of its own.
     Channel,
-    /// Every layer.
+    /// Every layer has a weight width, which all its channels share.
     Layer,
-    /// Not at all, but channels are pruned: one width for all that stay.
+    /// Widths are given; the search only prunes channels.
     Width,
-    /// Not at all: the same widths everywhere.
+    /// Widths are given and the same everywhere; nothing is searched.
     Fixed,
 }
 
@@ -40,10 +40,10 @@ impl Granularity {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
-    /// A network that comes down to budgets, move by move, while it trains.
+    /// The network starts with the widest widths and comes down to budgets, move by move, while it trains.
     #[default]
     Descent,
-    /// Logits of widths that learn by gradient, under a cost term in the loss.
+    /// Logits of the widths are trained by gradient, under a cost term in the loss.
     Regulariser,
 }
 
@@ -70,10 +70,10 @@ pub enum Processor {
 }
 
 impl Processor {
-    /// As libtorch names it.
+    /// The device of libtorch that it stands for.
     ///
     /// # Errors
-    /// If it cannot be used.
+    /// If libtorch finds no such device.
     pub fn device(self) -> Result<tch::Device> {
         match self {
             Self::Cpu => Ok(tch::Device::Cpu),
@@ -86,47 +86,47 @@ impl Processor {
     }
 }
 
-/// Everything a run's results follow from.
+/// What a run is asked for. Its results follow from this alone, on one kind of processor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     /// Always `nas-run`.
     pub format: String,
     /// Version of this record.
     pub version: u32,
-    /// Task name.
+    /// Name of the task, as in [`crate::task::TASKS`].
     pub task: String,
-    /// Data folder; none for embedded data.
+    /// Folder of the data; `None` for embedded data.
     pub data: Option<PathBuf>,
-    /// Network, by built-in name or file (whose copy is `model.toml`); none for the task's own.
+    /// The network, by built-in name or file (whose copy is `model.toml`); `None` for the task's own.
     #[serde(default)]
     pub model: Option<String>,
     /// How finely widths are chosen.
     pub granularity: Granularity,
-    /// How they are found.
+    /// How widths are found.
     pub method: Method,
-    /// Weight widths.
+    /// Widths that weights may have, in bits; 0 lets channels be pruned.
     pub weights: Vec<u8>,
-    /// Activation widths.
+    /// Widths that activation tensors may have, in bits.
     pub activations: Vec<u8>,
-    /// What is minimised beside the loss; each counts alike.
+    /// What is minimised beside the loss; all of them count alike.
     pub objectives: Vec<Objective>,
     /// Whether there is a measured table (`lut.json` in the run's folder).
     pub measured: bool,
-    /// Strengths of the cost term, one point each.
+    /// Strengths of the cost term of a regulariser; each gives a point.
     pub lambdas: Vec<f64>,
-    /// Targets in place of strengths, one point each; all targets of a point hold together.
+    /// Targets of a regulariser in place of strengths; each list gives a point, which must meet all of them.
     pub targets: Vec<Vec<Target>>,
-    /// Descents, each past a row of points.
+    /// Descents, each of which gives a row of points.
     pub descents: Vec<Route>,
     /// How a search computes with undecided widths.
     pub sampling: Sampling,
     /// Temperature at the start and at the end of a search.
     pub temperature: [f64; 2],
-    /// Share of the training data on which only choices learn.
+    /// Share of the training data on which only the choices of widths are trained.
     pub split: Option<f64>,
     /// Whether what a search finds is refined under the exact costs.
     pub refine: bool,
-    /// For fixed widths and pruned networks of one width: (weights, activations), one network or descent each.
+    /// Given widths as (weights, activations), in bits; each pair gives a fixed network, or a descent that only prunes.
     pub fixed: Vec<(u8, u8)>,
     /// How networks are trained.
     pub recipe: Recipe,
@@ -136,9 +136,9 @@ pub struct Config {
     pub seed: u64,
     /// Threads of libtorch.
     pub threads: usize,
-    /// What trains.
+    /// What training runs on.
     pub device: Processor,
-    /// Test inputs to run on the simulator; all without a number.
+    /// How many test inputs are run on the simulator; `None` for all.
     pub simulate: Option<usize>,
     /// Whether the run started from given weights (`float.safetensors`) in place of a warm-up.
     pub warm_start: bool,
@@ -149,27 +149,27 @@ pub struct Config {
 /// A descent past a row of budgets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Route {
-    /// What the names of its points begin with.
+    /// Beginning of the names of its points.
     pub id: String,
-    /// The folder of its state.
+    /// Name of the folder that holds its state.
     pub folder: String,
     /// The widths it may use.
     pub space: Space,
-    /// What the networks on the way may cost.
+    /// What the networks at its stops may cost, for each objective.
     pub limits: Vec<Budgets>,
 }
 
-/// What the networks of a descent may cost, of one thing.
+/// What the networks at the stops of a descent may cost, by one objective.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Budgets {
-    /// Of what.
+    /// The objective whose cost is limited.
     pub objective: Objective,
-    /// By network: how much, falling, in the unit of its model.
+    /// The most that the network at each stop may cost, falling, in the unit of the objective's model.
     pub allowed: Vec<f64>,
 }
 
 impl Route {
-    /// The names of its points.
+    /// The names of its points, in the order of its stops.
     #[must_use]
     pub fn points(&self) -> Vec<String> {
         let stops = self.limits.first().map_or(0, |l| l.allowed.len());
@@ -181,12 +181,12 @@ impl Route {
     }
 }
 
-/// What a network may cost.
+/// The most that a network may cost by one objective.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Target {
-    /// Of what.
+    /// The objective whose cost is limited.
     pub objective: Objective,
-    /// How much, in the unit of its model.
+    /// The most it may cost, in the unit of the objective's model.
     pub value: f64,
 }
 
@@ -241,7 +241,7 @@ impl Config {
         all.chain(fixed).collect()
     }
 
-    /// Epochs of everything it trains.
+    /// Number of epochs of everything that the run trains.
     #[must_use]
     pub fn epochs(&self) -> usize {
         let Epochs { warm_up, search, fine_tune } = self.recipe.epochs;

@@ -95,12 +95,17 @@ impl Run {
             .chunk_by(|a, b| a.region == b.region)
             .map(|steps| {
                 let q = steps.last().expect("a chunk is not empty");
+                let lost = runs[0].stalls[q.region]
+                    .iter()
+                    .filter(|s| s.1 > 0)
+                    .map(|&(why, n)| (why.name().into(), n));
                 let predicted = |m: &Measured| steps.iter().map(|q| m.layer(q)).sum::<Result<f64, _>>();
                 Ok(LayerPoint {
                     name: q.name.clone(),
                     input_bits: q.a_bits,
                     channels: channels(&network.layers[q.region], q),
                     cycles: runs[0].layers[q.region].cycles as u64,
+                    stalls: lost.collect(),
                     predicted_cycles: measured.map(predicted).transpose()?,
                 })
             })

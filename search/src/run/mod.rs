@@ -41,7 +41,7 @@ use crate::train::{self, Arithmetic, Goal, Network, Phase, Statistics, Trainer};
 /// The network in floating point after warm-up.
 pub const FLOAT: &str = "float.safetensors";
 
-/// Locked by the process that works on a run.
+/// The file that a process locks while it works on a run.
 const LOCK: &str = ".lock";
 
 /// Another process works on a run.
@@ -55,9 +55,9 @@ const MODEL: &str = "model.toml";
 /// What a run starts from in place of a warm-up.
 #[derive(Debug)]
 pub enum Weights {
-    /// Nothing: it warms up.
+    /// Nothing: the run trains its own warm-up.
     None,
-    /// The warm-up of another run.
+    /// The warm-up of another run, from its file.
     File(PathBuf),
     /// Weights trained elsewhere.
     Imported(Values),
@@ -66,13 +66,13 @@ pub enum Weights {
 /// A run in its folder.
 #[derive(Debug)]
 pub struct Run {
-    /// Where it lies.
+    /// Path of the folder.
     pub folder: PathBuf,
-    /// What it does.
+    /// What the run was asked for.
     pub config: Config,
 }
 
-/// What a run computes with: loaded and held against each other before anything is written or trained.
+/// What a run computes with. It is loaded and checked before anything is written or trained.
 #[derive(Debug)]
 pub struct Inputs {
     task: &'static Task,
@@ -80,7 +80,7 @@ pub struct Inputs {
     graph: Graph,
     models: Models,
     device: tch::Device,
-    /// What the user should know of the data.
+    /// Whole sentences for the user about the data.
     pub notes: Vec<String>,
 }
 
@@ -102,13 +102,14 @@ impl Inputs {
         Ok(inputs)
     }
 
-    /// Training samples.
+    /// Number of training samples.
     #[must_use]
     pub fn samples(&self) -> usize {
         self.data.train.len()
     }
 
-    /// What a model does not know, and a target that nothing meets, should not come out hours later.
+    /// Checks that the cost models know every layer and that some network meets each target, which a user wants to know at once
+    /// and not after hours.
     ///
     /// # Errors
     /// As [`Inputs::load`].
@@ -365,6 +366,6 @@ struct Shared<'a> {
     trainer: &'a Trainer<'a>,
     /// Score of the network in floating point.
     score: f64,
-    /// Its weights.
+    /// Its trained numbers, by name.
     values: Vec<(String, tch::Tensor)>,
 }

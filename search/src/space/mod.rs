@@ -12,14 +12,14 @@ use crate::model::{Graph, NodeId};
 /// Bits of the network's input and of its logits, which are not searched.
 pub const INPUT_BITS: u8 = 8;
 
-/// Widths to choose from, and how finely.
+/// The widths that a search may choose from, and how finely it chooses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Space {
     /// Weight bits, ascending; 0 stands for channels that may be pruned.
     pub weights: Vec<u8>,
     /// Activation bits, ascending.
     pub activations: Vec<u8>,
-    /// Whether every output channel chooses for itself.
+    /// Whether every output channel has a width of its own.
     pub per_channel: bool,
 }
 
@@ -37,12 +37,12 @@ impl Space {
     }
 }
 
-/// Widths of every layer's channels and of every tensor.
+/// The widths of a whole network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
-    /// By node: weight bits of each output channel, 0 if it is pruned; empty for nodes without weights.
+    /// For each node, the weight bits of each output channel, 0 if it is pruned; empty for nodes without weights.
     pub weights: Vec<Vec<u8>>,
-    /// By node: bits of its output; the logits have 32.
+    /// For each node, the bits of its output; the logits have 32.
     pub activations: Vec<u8>,
 }
 
@@ -67,7 +67,7 @@ impl Assignment {
         Self::uniform(graph, widest(&space.widths()), widest(&space.activations))
     }
 
-    /// What costs least in a space: the narrowest widths and, where channels may be pruned, a single block of them.
+    /// The cheapest assignment of a space: the narrowest widths and, where channels may be pruned, a single block of channels.
     #[must_use]
     pub fn least(graph: &Graph, space: &Space) -> Self {
         let narrowest = |of: &[u8]| of.iter().copied().min().expect("a space has widths");
@@ -132,7 +132,7 @@ impl Assignment {
         (0..graph.nodes.len()).map(of).collect()
     }
 
-    /// Gives every channel the width of the block it rides in: accuracy for free, since the kernels run whole blocks.
+    /// The same assignment with each channel at the width of its block. This costs nothing, since the kernels run whole blocks.
     #[must_use]
     pub fn promoted(&self) -> Self {
         let weights = self.weights.iter().map(|bits| {

@@ -7,31 +7,31 @@ use mpic_kernels::plan::BLOCK;
 use super::{Assignment, Space};
 use crate::model::{Graph, NodeId};
 
-/// A small change: of which node, and how.
+/// A small change of an assignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Move {
     /// The node whose weights or output change; of tied nodes the first.
     pub node: NodeId,
-    /// How.
+    /// What happens to it.
     pub how: How,
 }
 
-/// What a move does.
+/// The kind of a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum How {
     /// Channels of one width get another.
     Width {
-        /// Their bits now.
+        /// Their bits before the move.
         from: u8,
-        /// Their bits then.
+        /// Their bits after the move.
         to: u8,
     },
     /// Channels whose widest weights have one width get another, in all tied nodes: these are stored in one order, so that one
     /// node alone saves nothing.
     Tied {
-        /// Bits of their widest weights now.
+        /// Bits of their widest weights before the move.
         from: u8,
-        /// Their bits then, at most.
+        /// The most bits that they have after the move.
         to: u8,
     },
     /// The output gets the width.
@@ -39,9 +39,9 @@ pub enum How {
     /// The output gets the width, and no weights of the layers that read it stay wider: the kernels are as slow as the wider of
     /// the two, so that either alone saves next to nothing.
     Together(u8),
-    /// A block of channels less, in all tied nodes.
+    /// One block of channels is pruned in all tied nodes.
     Fewer,
-    /// A block of channels more.
+    /// One pruned block of channels comes back.
     More,
 }
 
@@ -61,9 +61,9 @@ impl How {
 /// A move and what it makes of an assignment.
 #[derive(Clone, Debug)]
 pub struct Moved {
-    /// The move.
+    /// The move that was made.
     pub by: Move,
-    /// What comes of it.
+    /// The assignment after it.
     pub to: Assignment,
 }
 

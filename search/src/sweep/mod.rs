@@ -69,7 +69,7 @@ pub struct Record {
     pub format: String,
     /// Version of this record.
     pub version: u32,
-    /// Its name.
+    /// Name of the sweep.
     pub name: String,
     /// Its cells, each behind the one it needs.
     pub cells: Vec<Cell>,
@@ -140,7 +140,7 @@ impl Sweep {
         Ok(Self { folder: folder.into(), record })
     }
 
-    /// Its queue.
+    /// The queue of its cells.
     #[must_use]
     pub fn queue(&self) -> Queue {
         Queue::of(&self.folder)

@@ -14,7 +14,7 @@ use crate::train::{ChoiceOptimiser, Epochs, Recipe};
 /// A cell and the run that it is.
 #[derive(Debug)]
 pub struct Planned {
-    /// The cell.
+    /// The cell as it stands in the record of the sweep.
     pub cell: Cell,
     config: Config,
     lut: Option<PathBuf>,

@@ -23,7 +23,7 @@ use anyhow::{Context as _, Result};
 pub enum State {
     /// Nobody works on it.
     Planned,
-    /// Somebody does.
+    /// A worker works on it.
     Claimed {
         /// Who, see [`super::Worker`].
         worker: String,

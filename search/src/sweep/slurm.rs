@@ -33,7 +33,7 @@ pub struct Slurm {
 /// Jobs that were submitted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Jobs {
-    /// Their numbers.
+    /// Numbers that Slurm gave the jobs.
     pub ids: Vec<String>,
 }
 

@@ -16,9 +16,9 @@ pub(super) const ERROR: &str = "error.txt";
 /// How a sweep gets on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Status {
-    /// Its name.
+    /// Name of the sweep.
     pub name: String,
-    /// Cells.
+    /// Number of cells.
     pub cells: usize,
     /// Of these, complete.
     pub done: usize,
@@ -41,9 +41,9 @@ pub struct Status {
 /// A cell somebody works on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Running {
-    /// The cell.
+    /// Name of the cell.
     pub cell: String,
-    /// Who.
+    /// Name of the worker.
     pub worker: String,
     /// Which attempt it is.
     pub attempt: u32,
@@ -54,9 +54,9 @@ pub struct Running {
 /// A cell that came to an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failure {
-    /// The cell.
+    /// Name of the cell.
     pub cell: String,
-    /// Why.
+    /// The error that ended it.
     pub why: String,
 }
 

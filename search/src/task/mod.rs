@@ -83,7 +83,7 @@ pub struct Task {
 /// What a task is trained with.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The data.
+    /// Training, validation and test samples.
     pub data: Dataset,
     /// The network, which fits them.
     pub graph: Graph,
@@ -98,7 +98,7 @@ const OWN: Recipe =
 /// What is held out of them for validation.
 const OWN_VALIDATION: f64 = 0.1;
 
-/// Every task.
+/// Every task; the first is the one of `make demo`.
 pub const TASKS: &[Task] = &[
     Task {
         name: "fashion",

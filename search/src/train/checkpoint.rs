@@ -10,29 +10,29 @@ use super::{Goal, Network, Phase};
 /// How far training has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// The phase.
+    /// The phase that was going on.
     pub phase: Phase,
-    /// Whole epochs of it.
+    /// Epochs of the phase that are complete.
     pub epochs: usize,
 }
 
 /// What is wrong with a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CheckpointError {
-    /// It cannot be read.
+    /// The file is damaged, or of another network.
     #[error("checkpoint {path} is damaged or of another network ({why}); remove it to train that part anew")]
     Damaged {
-        /// The file.
+        /// Path of the file.
         path: String,
         /// What is wrong.
         why: String,
     },
-    /// It cannot be written.
+    /// The file cannot be written.
     #[error("cannot write checkpoint {path}: {why}")]
     Write {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// Why.
+        /// Why it cannot be written.
         why: String,
     },
 }

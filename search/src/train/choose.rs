@@ -17,12 +17,12 @@ use crate::space::{Assignment, INPUT_BITS, Space, in_blocks, whole_blocks};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sampling {
-    /// With the likeliest, and the gradient of the softmax (straight-through).
+    /// With the likeliest width, and the gradient of the softmax (straight-through).
     #[default]
     Argmax,
-    /// With all, weighted by the softmax.
+    /// With all widths, weighted by the softmax.
     Softmax,
-    /// With one drawn by its probability, and the gradient of the softmax (Jang et al. 2017).
+    /// With a width drawn by its probability, and the gradient of the softmax (Jang et al. 2017).
     Gumbel,
 }
 

@@ -40,7 +40,7 @@ const FILLS: usize = 200;
 /// A cost and what it may come to at each stop, falling.
 #[derive(Clone, Debug)]
 pub struct Limit<'a> {
-    /// The model.
+    /// The cost model.
     pub model: &'a dyn CostModel,
     /// By stop: what is allowed, in the unit of the model.
     pub allowed: Vec<f64>,

@@ -43,7 +43,7 @@ pub enum TrainError {
     /// The user asked for it.
     #[error("interrupted")]
     Interrupted,
-    /// The loss is no number.
+    /// The loss is not a finite number.
     #[error(
         "training diverged in epoch {epoch} of {phase}: the loss is {loss}; a smaller --lambda or --learning-rate, or another \
          --seed may help"
@@ -53,7 +53,7 @@ pub enum TrainError {
         phase: &'static str,
         /// Epoch, from 1.
         epoch: usize,
-        /// The loss.
+        /// The loss, which is not a finite number.
         loss: f64,
     },
     /// No move is left and the budget is still exceeded.
@@ -75,11 +75,11 @@ pub enum TrainError {
 pub enum Goal<'a, 'costs> {
     /// The loss of the floating-point network.
     Float,
-    /// The loss of the fake-quantised network under pressure.
+    /// The loss of the fake-quantised network, and the costs under pressure.
     Choose(&'a mut Pressure<'costs>),
     /// The loss of a network that comes down to budgets.
     Descend(&'a mut Descent<'costs>),
-    /// The loss of one assignment.
+    /// The loss of the fake-quantised network with this assignment.
     Keep(&'a Assignment),
 }
 
@@ -91,7 +91,7 @@ impl<'costs> Goal<'_, 'costs> {
         }
     }
 
-    /// What a checkpoint must hold of it.
+    /// The part of its state that a checkpoint must hold.
     fn state(&self) -> Vec<(String, Tensor)> {
         match self {
             Self::Choose(pressure) => pressure.state(),
@@ -100,7 +100,7 @@ impl<'costs> Goal<'_, 'costs> {
         }
     }
 
-    /// Takes over a state; false if it does not fit.
+    /// Takes over a state from a checkpoint. Returns `false` if it does not fit.
     fn restore(&mut self, state: &[(String, Tensor)]) -> bool {
         match self {
             Self::Choose(pressure) => pressure.restore(state),

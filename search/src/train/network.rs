@@ -61,7 +61,7 @@ pub(super) struct Quantised {
 /// A trainable network.
 #[derive(Debug)]
 pub struct Network {
-    /// Its graph.
+    /// The network as a graph of layers.
     pub graph: Graph,
     /// The widths it may choose from.
     pub space: Space,
@@ -154,7 +154,7 @@ impl Network {
         }
     }
 
-    /// Where its numbers are.
+    /// The device that holds its numbers.
     #[must_use]
     pub fn device(&self) -> Device {
         self.params.device()
@@ -385,7 +385,7 @@ impl Network {
         Ok(())
     }
 
-    /// Everything a checkpoint must hold.
+    /// The state that a checkpoint must hold, as tensors by name.
     #[must_use]
     pub fn state(&self) -> Vec<(String, Tensor)> {
         let mut out = self.params.state();
@@ -398,7 +398,7 @@ impl Network {
         out
     }
 
-    /// Takes over a state; false if it is of another network.
+    /// Takes over a state that [`Network::state`] gave. Returns `false` if it is of another network.
     pub fn restore(&mut self, state: &[(String, Tensor)]) -> bool {
         let device = self.device();
         let get =

@@ -35,7 +35,7 @@ pub(super) type ParamId = usize;
 #[derive(Debug)]
 pub struct Params {
     slots: Vec<Slot>,
-    /// Values.
+    /// All numbers behind one another.
     flat: Tensor,
     moments: [Tensor; 2],
     steps: i64,
@@ -44,11 +44,11 @@ pub struct Params {
 /// Learning rate of each role.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rates {
-    /// Of weights.
+    /// Learning rate of weights, biases and normalisation.
     pub weight: f64,
-    /// Of log scales.
+    /// Learning rate of the logarithms of scales.
     pub scale: f64,
-    /// Of choice logits.
+    /// Learning rate of the logits of choices.
     pub choice: f64,
 }
 
@@ -59,7 +59,7 @@ impl Rates {
     }
 }
 
-/// How every number of a network moves in a step.
+/// How each number of a network moves in a step: its learning rate, its decay, and by which rule.
 #[derive(Debug)]
 pub struct Schedule {
     rates: Tensor,
@@ -91,7 +91,7 @@ impl ParamsBuilder {
         self.slots.len() - 1
     }
 
-    /// The parameters.
+    /// Puts what was added into one flat tensor.
     #[must_use]
     pub(super) fn build(self) -> Params {
         let flat = Tensor::from_slice(&self.values);
@@ -166,7 +166,7 @@ impl Params {
         self.steps = 0;
     }
 
-    /// How every number moves in a step.
+    /// The schedule for the given learning rates and weight decay.
     pub fn schedule(&self, rates: Rates, decay: f64, choices: ChoiceOptimiser) -> Schedule {
         let device = self.device();
         let each = |f: &dyn Fn(Role) -> f64| {
@@ -224,13 +224,13 @@ impl Params {
         self.moments.iter_mut().for_each(|m| *m = m.to_device(device));
     }
 
-    /// Where the numbers are.
+    /// The device that holds the numbers.
     #[must_use]
     pub fn device(&self) -> Device {
         self.flat.device()
     }
 
-    /// What a checkpoint must hold.
+    /// The state that a checkpoint must hold, as tensors by name.
     #[must_use]
     pub fn state(&self) -> Vec<(String, Tensor)> {
         let named = |name: &str, t: &Tensor| (name.to_owned(), t.detach().shallow_clone());
@@ -242,7 +242,7 @@ impl Params {
         ]
     }
 
-    /// Takes over a state of [`Params::state`]; false if it does not fit this network.
+    /// Takes over a state that [`Params::state`] gave. Returns `false` if it does not fit this network.
     pub fn restore(&mut self, state: &[(String, Tensor)]) -> bool {
         let get = |name: &str| state.iter().find(|(n, _)| n == name).map(|(_, t)| t);
         let (Some(flat), Some(m), Some(v), Some(steps)) =

@@ -11,7 +11,7 @@ use crate::cost::{CostError, Strength};
 pub struct Term<'a> {
     /// The cost to differentiate.
     pub cost: SoftCost<'a>,
-    /// How strongly it counts.
+    /// How much it counts.
     pub strength: Strength,
     /// What a network as costly as 8 bits everywhere adds to the loss at present, if there is a target.
     multiplier: f64,
@@ -20,9 +20,9 @@ pub struct Term<'a> {
 /// Everything a search pays for, and how it decides.
 #[derive(Debug)]
 pub struct Pressure<'a> {
-    /// The costs.
+    /// The costs that count, each with its strength.
     pub terms: Vec<Term<'a>>,
-    /// How it computes with undecided widths.
+    /// How the search computes with undecided widths.
     pub sampling: Sampling,
     /// Temperature of the softmax at the start and at the end, between which it falls exponentially.
     pub temperature: [f64; 2],

@@ -10,7 +10,7 @@ use crate::quant::Quantisers;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Floating point.
+    /// Training in floating point, before any width counts.
     WarmUp,
     /// Weights and scales, while widths are chosen.
     Search,
@@ -86,7 +86,7 @@ pub struct Recipe {
     pub batch: usize,
     /// How training samples vary.
     pub augment: Augment,
-    /// Learning rates.
+    /// Learning rates at the start of each phase.
     pub pace: Pace,
     /// What weights lose in a step, times their learning rate (`AdamW`, Loshchilov and Hutter 2019).
     pub weight_decay: f64,

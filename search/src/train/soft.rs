@@ -47,7 +47,7 @@ impl<'a> SoftCost<'a> {
         Ok(Self { model, graph, space, reference, slopes: Slopes::default(), asked: 0 })
     }
 
-    /// The model.
+    /// The cost model that is differentiated.
     #[must_use]
     pub fn model(&self) -> &'a dyn CostModel {
         self.model

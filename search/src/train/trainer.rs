@@ -18,7 +18,7 @@ use crate::space::Assignment;
 /// Everything training needs beside the network.
 #[derive(Debug)]
 pub struct Trainer<'a> {
-    /// The data.
+    /// What the network is trained on.
     pub data: &'a Dataset,
     /// How to train.
     pub recipe: &'a Recipe,
