@@ -122,12 +122,6 @@ impl Point {
             method => format!("{}, {method}", self.granularity),
         }
     }
-
-    /// |predicted - simulated| / simulated.
-    #[must_use]
-    pub fn prediction_error(&self) -> Option<f64> {
-        Some((self.predicted_cycles? - self.cycles as f64).abs() / self.cycles as f64)
-    }
 }
 
 /// Indices of the points that no other one beats in both `cost` (less is better) and `gain` (more is better), by rising

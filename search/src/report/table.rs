@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Report, name, on_front};
+use super::{Report, error, name, on_front, signed};
 use crate::pareto::{self, Point};
 
 /// A table of points by rising cycles; `*` marks those no other one beats.
@@ -14,20 +14,19 @@ pub fn table(report: &Report) -> String {
     order.sort_by_key(|&i| (points[i].cycles, i));
     let width = points.iter().map(|p| name(p).len()).max().unwrap_or(0).max(5);
     let mut out = format!(
-        "  {:width$}  {:>9}  weights    RAM     cycles       predicted    energy  bit-exact\n  {:width$}    integer    bytes  bytes                  (error)        uJ  inputs\n",
+        "  {:width$}  {:>9}  weights    RAM     cycles         predicted    energy  bit-exact\n  {:width$}    integer    bytes  bytes                    (error)        uJ  inputs\n",
         "point",
         report.metric.to_string(),
         "",
     );
     for i in order {
         let p = &points[i];
-        let predicted = p.predicted_cycles.map_or_else(
-            || "-".into(),
-            |c| format!("{c:.0} ({:.2} %)", 100.0 * p.prediction_error().unwrap_or_default()),
-        );
+        let predicted = p
+            .predicted_cycles
+            .map_or_else(|| "-".into(), |c| format!("{c:.0} ({} %)", signed(error(c, p.cycles))));
         let _ = writeln!(
             out,
-            "{} {:width$}  {:>9}  {:7}  {:5}  {:9}  {predicted:>16}  {:8.2}  {}",
+            "{} {:width$}  {:>9}  {:7}  {:5}  {:9}  {predicted:>18}  {:8.2}  {}",
             if front[i] { '*' } else { ' ' },
             name(p),
             format!("{:.2}{unit}", p.accuracy),
