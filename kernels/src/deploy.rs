@@ -10,7 +10,7 @@ mod words;
 use mpic_sim::{Image, ImageError};
 use sha2::Digest as _;
 
-use crate::net::{IntLayer, IntNet, NetError, Tensor};
+use crate::net::{IntNet, NetError, Tensor};
 use crate::pack;
 use crate::plan::{Form, Layout, Plan};
 
@@ -186,7 +186,7 @@ fn assemble(plan: Plan, sample: &[i32], complete: bool, expected: &[i32]) -> Res
         ("output", buffers + plan.offsets[output] as u32, plan.layouts[output].bytes as u32),
     ];
     let layers: Vec<_> =
-        plan.region.iter().map(|r| *r as u32).zip(plan.net.layers.iter().map(IntLayer::name)).collect();
+        plan.region.iter().map(|r| *r as u32).zip(plan.net.layers.iter().map(|l| l.name.as_str())).collect();
     Ok(Deployment {
         elf: elf::write(&runtime, base, &data, needed as u32, &symbols, &layers),
         memory,

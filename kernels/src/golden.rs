@@ -1,6 +1,7 @@
 //! The scalar reference: what each integer layer means, written to be read. Everything else is held against it.
 
-use crate::net::{Add, AvgPool, Conv2d, Depthwise, IntLayer, IntNet, Linear, MaxPool, Requant, Tensor};
+use crate::net::{Add, AvgPool, Convolution, IntNet, Op, Tensor, Weights};
+use crate::window::Window;
 
 /// Runs a network on one input.
 ///
@@ -20,26 +21,21 @@ pub fn run(net: &IntNet, input: &[i32]) -> Vec<Vec<i32>> {
     let mut values: Vec<Vec<i32>> = vec![Vec::new(); net.tensors.len()];
     values[net.input] = input.to_vec();
     for layer in &net.layers {
-        let tensor = |id: usize| &net.tensors[id];
-        values[layer.output()] = match layer {
-            IntLayer::Conv2d(l) => conv2d(l, tensor(l.input), tensor(l.output), &values[l.input]),
-            IntLayer::Linear(l) => linear(l, tensor(l.input), tensor(l.output), &values[l.input]),
-            IntLayer::Depthwise(l) => depthwise(l, tensor(l.input), tensor(l.output), &values[l.input]),
-            IntLayer::MaxPool(l) => max_pool(l, tensor(l.input), tensor(l.output), &values[l.input]),
-            IntLayer::AvgPool(l) => avg_pool(l, tensor(l.input), tensor(l.output), &values[l.input]),
-            IntLayer::Add(l) => {
-                let [a, b] = l.inputs;
-                add(l, [tensor(a), tensor(b)], tensor(l.output), [&values[a], &values[b]])
+        let (x, y) = (&net.tensors[layer.input()], &net.tensors[layer.output]);
+        let input = &values[layer.input()];
+        values[layer.output] = match &layer.op {
+            Op::Conv2d(l) => conv2d(l, x, y, input),
+            Op::Linear(weights) => linear(weights, x, y, input),
+            Op::Depthwise(l) => depthwise(l, x, y, input),
+            Op::MaxPool(window) => max_pool(window, x, y, input),
+            Op::AvgPool(l) => avg_pool(l, x, y, input),
+            Op::Add(l) => {
+                let other = layer.inputs[1];
+                add(l, [x, &net.tensors[other]], y, [input, &values[other]])
             }
         };
     }
     values
-}
-
-/// Requantises into the output's range; a 32-bit output is not clipped.
-fn requantise(q: Requant, acc: i32, y: &Tensor) -> i32 {
-    let (low, high) = y.range();
-    q.apply(acc).clamp(low, high)
 }
 
 /// Index of an element in height x width x channels order.
@@ -52,83 +48,84 @@ fn inside(out: usize, stride: usize, offset: usize, pad: usize, size: usize) -> 
     (out * stride + offset).checked_sub(pad).filter(|&at| at < size)
 }
 
-fn conv2d(l: &Conv2d, x: &Tensor, y: &Tensor, input: &[i32]) -> Vec<i32> {
+fn conv2d(l: &Convolution, x: &Tensor, y: &Tensor, input: &[i32]) -> Vec<i32> {
+    let Convolution { window: Window { kernel: [kernel_height, kernel_width], stride, pad }, weights } = l;
     let mut out = vec![0; y.len()];
-    let [kernel_height, kernel_width] = l.kernel;
     for row in 0..y.height {
         for column in 0..y.width {
             for channel in 0..y.channels {
                 let mut acc = 0i32;
-                for ky in 0..kernel_height {
-                    for kx in 0..kernel_width {
+                for ky in 0..*kernel_height {
+                    for kx in 0..*kernel_width {
                         // Positions in the padding stand for the real value 0 and contribute nothing.
                         let (Some(in_row), Some(in_column)) = (
-                            inside(row, l.stride[0], ky, l.pad[0], x.height),
-                            inside(column, l.stride[1], kx, l.pad[1], x.width),
+                            inside(row, stride[0], ky, pad[0], x.height),
+                            inside(column, stride[1], kx, pad[1], x.width),
                         ) else {
                             continue;
                         };
                         for c in 0..x.channels {
                             let code = input[at(x, in_row, in_column, c)];
-                            let w = l.weights
+                            let w = weights.codes
                                 [((channel * kernel_height + ky) * kernel_width + kx) * x.channels + c];
                             acc += (code - x.zero_point) * i32::from(w);
                         }
                     }
                 }
-                out[at(y, row, column, channel)] = requantise(l.requant[channel], acc, y);
+                out[at(y, row, column, channel)] = y.clip(weights.requant[channel].apply(acc));
             }
         }
     }
     out
 }
 
-fn linear(l: &Linear, x: &Tensor, y: &Tensor, input: &[i32]) -> Vec<i32> {
-    l.weights
+fn linear(weights: &Weights, x: &Tensor, y: &Tensor, input: &[i32]) -> Vec<i32> {
+    weights
+        .codes
         .chunks_exact(x.len())
-        .zip(&l.requant)
+        .zip(&weights.requant)
         .map(|(row, q)| {
             let acc = input.iter().zip(row).map(|(code, w)| (code - x.zero_point) * i32::from(*w)).sum();
-            requantise(*q, acc, y)
+            y.clip(q.apply(acc))
         })
         .collect()
 }
 
-fn depthwise(l: &Depthwise, x: &Tensor, y: &Tensor, input: &[i32]) -> Vec<i32> {
+fn depthwise(l: &Convolution, x: &Tensor, y: &Tensor, input: &[i32]) -> Vec<i32> {
+    let Convolution { window: Window { kernel: [kernel_height, kernel_width], stride, pad }, weights } = l;
     let mut out = vec![0; y.len()];
-    let [kernel_height, kernel_width] = l.kernel;
     for row in 0..y.height {
         for column in 0..y.width {
             for channel in 0..y.channels {
                 let mut acc = 0i32;
-                for ky in 0..kernel_height {
-                    for kx in 0..kernel_width {
+                for ky in 0..*kernel_height {
+                    for kx in 0..*kernel_width {
                         let (Some(in_row), Some(in_column)) = (
-                            inside(row, l.stride[0], ky, l.pad[0], x.height),
-                            inside(column, l.stride[1], kx, l.pad[1], x.width),
+                            inside(row, stride[0], ky, pad[0], x.height),
+                            inside(column, stride[1], kx, pad[1], x.width),
                         ) else {
                             continue;
                         };
-                        let w = l.weights[(channel * kernel_height + ky) * kernel_width + kx];
+                        let w = weights.codes[(channel * kernel_height + ky) * kernel_width + kx];
                         acc += (input[at(x, in_row, in_column, channel)] - x.zero_point) * i32::from(w);
                     }
                 }
-                out[at(y, row, column, channel)] = requantise(l.requant[channel], acc, y);
+                out[at(y, row, column, channel)] = y.clip(weights.requant[channel].apply(acc));
             }
         }
     }
     out
 }
 
-fn max_pool(l: &MaxPool, x: &Tensor, y: &Tensor, input: &[i32]) -> Vec<i32> {
+fn max_pool(window: &Window, x: &Tensor, y: &Tensor, input: &[i32]) -> Vec<i32> {
     let mut out = vec![x.range().0; y.len()];
     for row in 0..y.height {
         for column in 0..y.width {
-            for ky in 0..l.kernel[0] {
-                for kx in 0..l.kernel[1] {
+            for ky in 0..window.kernel[0] {
+                for kx in 0..window.kernel[1] {
                     let (Some(in_row), Some(in_column)) = (
-                        inside(row, l.stride[0], ky, l.pad[0], x.height),
-                        inside(column, l.stride[1], kx, l.pad[1], x.width),
+                        inside(row, window.stride[0], ky, window.pad[0], x.height),
+                        inside(column, window.stride[1], kx, window.pad[1], x.width),
                     ) else {
                         continue;
                     };
@@ -144,18 +141,19 @@ fn max_pool(l: &MaxPool, x: &Tensor, y: &Tensor, input: &[i32]) -> Vec<i32> {
 }
 
 fn avg_pool(l: &AvgPool, x: &Tensor, y: &Tensor, input: &[i32]) -> Vec<i32> {
+    let Window { kernel, stride, .. } = l.window;
     let mut out = vec![0; y.len()];
     for row in 0..y.height {
         for column in 0..y.width {
             for channel in 0..y.channels {
                 let mut sum = 0;
-                for ky in 0..l.kernel[0] {
-                    for kx in 0..l.kernel[1] {
-                        sum += input[at(x, row * l.stride[0] + ky, column * l.stride[1] + kx, channel)]
+                for ky in 0..kernel[0] {
+                    for kx in 0..kernel[1] {
+                        sum += input[at(x, row * stride[0] + ky, column * stride[1] + kx, channel)]
                             - x.zero_point;
                     }
                 }
-                out[at(y, row, column, channel)] = requantise(l.requant, sum, y);
+                out[at(y, row, column, channel)] = y.clip(l.requant.apply(sum));
             }
         }
     }
@@ -163,12 +161,11 @@ fn avg_pool(l: &AvgPool, x: &Tensor, y: &Tensor, input: &[i32]) -> Vec<i32> {
 }
 
 fn add(l: &Add, [a, b]: [&Tensor; 2], y: &Tensor, [left, right]: [&[i32]; 2]) -> Vec<i32> {
-    let (low, high) = y.range();
     left.iter()
         .zip(right)
         .map(|(p, q)| {
             let sum = (p - a.zero_point) * l.kappa[0] + (q - b.zero_point) * l.kappa[1] + l.lambda;
-            (sum >> l.shift).clamp(low, high)
+            y.clip(sum >> l.shift)
         })
         .collect()
 }

@@ -15,26 +15,9 @@ use serde::{Deserialize, Serialize};
 
 pub use query::{Query, queries, queries_of};
 
+pub use crate::net::LayerKind;
 use crate::pack::Pair;
 use crate::plan::{self, BLOCK, Fill};
-
-/// What kind of layer a cost is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LayerKind {
-    /// 2-D convolution.
-    Conv2d,
-    /// Fully connected layer.
-    Linear,
-    /// Depthwise convolution.
-    Depthwise,
-    /// Average pooling.
-    AvgPool,
-    /// Max pooling.
-    MaxPool,
-    /// Residual addition.
-    Add,
-}
 
 /// Where a layer's output goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -170,26 +153,21 @@ impl Sample {
 
     fn counts(&self) -> Counts {
         let g = &self.geometry;
-        match self.layer {
-            LayerKind::Conv2d | LayerKind::Linear => {
-                let slots = self.channels.next_multiple_of(BLOCK);
-                let pixel = if g.dense {
-                    g.in_channels
-                } else {
-                    let slots = g.in_channels.next_multiple_of(BLOCK);
-                    (slots * usize::from(self.a_bits)).div_ceil(32) * 4
-                };
-                let columns =
-                    if self.layer == LayerKind::Linear { g.in_height * g.in_width } else { g.kernel[1] };
-                let pair = Pair { a: self.a_bits, w: self.w_bits };
-                let passes = (columns * pixel).div_ceil(pair.pass_bytes());
-                let pairs = plan::parts(g.out_width).1 > 0;
-                (passes, pairs && slots / BLOCK % 2 == 1, slots)
-            }
-            LayerKind::Depthwise | LayerKind::AvgPool | LayerKind::MaxPool | LayerKind::Add => {
-                (0, false, self.channels)
-            }
+        if self.layer.by_channel() {
+            return (0, false, self.channels);
         }
+        let slots = self.channels.next_multiple_of(BLOCK);
+        let pixel = if g.dense {
+            g.in_channels
+        } else {
+            (g.in_channels.next_multiple_of(BLOCK) * usize::from(self.a_bits)).div_ceil(32) * 4
+        };
+        // Of a kernel row; a linear layer's is its whole input.
+        let columns = if self.layer.windowed() { g.kernel[1] } else { g.in_height * g.in_width };
+        let pair = Pair { a: self.a_bits, w: self.w_bits };
+        let passes = (columns * pixel).div_ceil(pair.pass_bytes());
+        let pairs = plan::parts(g.out_width).1 > 0;
+        (passes, pairs && slots / BLOCK % 2 == 1, slots)
     }
 }
 
@@ -197,14 +175,7 @@ impl std::fmt::Display for Sample {
     /// In words, for people who look for it in their network.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let g = &self.geometry;
-        let kind = match self.layer {
-            LayerKind::Conv2d => "convolution",
-            LayerKind::Linear => "linear layer",
-            LayerKind::Depthwise => "depthwise convolution",
-            LayerKind::AvgPool => "average pooling",
-            LayerKind::MaxPool => "max pooling",
-            LayerKind::Add => "addition",
-        };
+        let kind = self.layer.in_words();
         let inputs = if g.in_channels == 0 { self.channels } else { g.in_channels };
         let [kh, kw] = g.kernel;
         write!(

@@ -17,6 +17,7 @@ use crate::net::{IntNet, NetError};
 use crate::plan::{self, BLOCK, Plan};
 use crate::random::{self, Builder, Shape};
 use crate::source::{Source, SourceError};
+use crate::window::Window;
 use crate::{deploy, graph, simulate};
 
 /// A layer to measure over all precision pairs, and over channel counts up to those of `geometry` and `channels`.
@@ -89,11 +90,10 @@ pub fn targets(net: &IntNet) -> Vec<Target> {
         .iter()
         .map(|q| Target {
             layer: q.kind,
-            geometry: match q.kind {
-                LayerKind::Conv2d | LayerKind::Linear => {
-                    Geometry { in_channels: q.real_in_channels, ..q.geometry }
-                }
-                LayerKind::Depthwise | LayerKind::AvgPool | LayerKind::MaxPool | LayerKind::Add => q.geometry,
+            geometry: if q.kind.by_channel() {
+                q.geometry
+            } else {
+                Geometry { in_channels: q.real_in_channels, ..q.geometry }
             },
             channels: q.real_channels,
         })
@@ -181,21 +181,15 @@ pub fn held(lut: &Lut) -> Vec<Target> {
     out.into_values().collect()
 }
 
-fn has_widths(layer: LayerKind) -> bool {
-    match layer {
-        LayerKind::Conv2d | LayerKind::Linear => true,
-        LayerKind::Depthwise | LayerKind::AvgPool | LayerKind::MaxPool | LayerKind::Add => false,
-    }
-}
-
 /// Counts at which a curve is sampled: cost grows evenly, so few suffice. Blocks that go in pairs are sampled by odd and by
 /// even numbers.
 fn output_counts(t: &Target) -> Vec<usize> {
-    let most = if has_widths(t.layer) { t.channels.next_multiple_of(BLOCK) } else { t.channels };
+    let in_blocks = !t.layer.by_channel();
+    let most = if in_blocks { t.channels.next_multiple_of(BLOCK) } else { t.channels };
     let middle = (most / 2).next_multiple_of(BLOCK);
     let mut counts = vec![1, BLOCK, 2 * BLOCK, 3 * BLOCK, middle, most.saturating_sub(BLOCK), most];
-    counts.retain(|&n| n <= most && n > 0 && (!has_widths(t.layer) || n % BLOCK == 0));
-    if has_widths(t.layer) && plan::parts(t.geometry.out_width).1 == 0 {
+    counts.retain(|&n| n <= most && n > 0 && (!in_blocks || n % BLOCK == 0));
+    if in_blocks && plan::parts(t.geometry.out_width).1 == 0 {
         counts.retain(|n| [BLOCK, middle, most].contains(n));
     }
     counts.sort_unstable();
@@ -215,10 +209,10 @@ fn samples(targets: &[Target]) -> Vec<Sample> {
         };
         let activations = if t.geometry.dense { &WIDTHS[..1] } else { &WIDTHS };
         for &a_bits in activations {
-            let weights: &[u8] = match (has_widths(t.layer), t.geometry.dense) {
-                (true, false) => &WIDTHS,
-                (true, true) => &[8],
-                (false, _) => &[0],
+            let weights: &[u8] = match (t.layer.by_channel(), t.geometry.dense) {
+                (false, false) => &WIDTHS,
+                (false, true) => &[8],
+                (true, _) => &[0],
             };
             for &w_bits in weights {
                 for &in_channels in &inputs {
@@ -236,27 +230,17 @@ fn samples(targets: &[Target]) -> Vec<Sample> {
 fn network(s: &Sample) -> IntNet {
     let rng = &mut ChaCha8Rng::seed_from_u64(1);
     let Sample { geometry: g, a_bits: a, w_bits: w, channels, .. } = *s;
-    let in_channels = if has_widths(s.layer) { g.in_channels } else { channels };
+    let in_channels = if s.layer.by_channel() { channels } else { g.in_channels };
     let mut b = Builder::new("layer", [g.in_height, g.in_width, in_channels], a);
-    let shape = |bits: Vec<u8>| Shape {
-        kernel: g.kernel,
-        stride: g.stride,
-        pad: g.pad,
-        weight_bits: bits,
-        out_bits: a,
+    let shape = Shape {
+        window: Window { kernel: g.kernel, stride: g.stride, pad: g.pad },
+        // Layers by channel run alike whatever widths their weights have.
+        weight_bits: vec![if s.layer.by_channel() { 8 } else { w }; channels],
+        out_bits: if g.store == Store::Wide { 32 } else { a },
     };
-    let out = match s.layer {
-        LayerKind::Conv2d => b.conv2d(rng, 0, &shape(vec![w; channels])),
-        LayerKind::Linear => b.linear(rng, 0, vec![w; channels], if g.store == Store::Wide { 32 } else { a }),
-        LayerKind::Depthwise => b.depthwise(rng, 0, &shape(vec![8; channels])),
-        LayerKind::AvgPool => b.avg_pool(0, g.kernel, g.stride, a),
-        LayerKind::MaxPool => b.max_pool(0, &shape(Vec::new())),
-        LayerKind::Add => b.add(rng, [0, 0], a),
-    };
-    let follow = |pad: [usize; 4]| Shape {
-        kernel: [3, 3],
-        stride: [1, 1],
-        pad,
+    let out = b.layer(rng, s.layer, &vec![0; s.layer.reads()], shape);
+    let follow = |kernel: [usize; 2], pad: [usize; 4]| Shape {
+        window: Window { kernel, stride: [1, 1], pad },
         weight_bits: vec![8; channels],
         out_bits: a,
     };
@@ -265,13 +249,14 @@ fn network(s: &Sample) -> IntNet {
         // Planes with a border, beginning at the right offset from a word boundary.
         Store::Planes => {
             let side = if g.offset > 0 { g.offset } else { 0 };
-            let mut shape = follow([1, side, 1, 1]);
-            shape.kernel[1] = 3.max(side + 1);
-            shape.pad[3] = shape.kernel[1] - 1 - side;
-            b.depthwise(rng, out, &shape)
+            let columns = 3.max(side + 1);
+            let shape = follow([3, columns], [1, side, 1, columns - 1 - side]);
+            b.layer(rng, LayerKind::Depthwise, &[out], shape)
         }
         // A border, lest the pixels lie in one line.
-        Store::Packed if pointwise && g.in_height > 1 => b.max_pool(out, &follow([1; 4])),
+        Store::Packed if pointwise && g.in_height > 1 => {
+            b.layer(rng, LayerKind::MaxPool, &[out], follow([3, 3], [1; 4]))
+        }
         Store::Packed | Store::Wide => out,
     };
     b.finish(out)
@@ -296,17 +281,14 @@ fn prepare() -> Result<[Cost; FEATURES], MeasureError> {
         let rng = &mut ChaCha8Rng::seed_from_u64(1);
         let mut b = Builder::new("prepare", [size, size, 4], 8);
         let shape = |kernel: usize, pad: usize| Shape {
-            kernel: [kernel; 2],
-            stride: [1, 1],
-            pad: [pad; 4],
+            window: Window { kernel: [kernel; 2], stride: [1, 1], pad: [pad; 4] },
             weight_bits: vec![8; channels],
             out_bits: 8,
         };
-        let mut out = b.conv2d(rng, 0, &shape(1, 0));
-        if planes {
-            out = b.depthwise(rng, out, &shape(2 * border + 1, border));
-        } else if border > 0 {
-            out = b.max_pool(out, &shape(2 * border + 1, border));
+        let mut out = b.layer(rng, LayerKind::Conv2d, &[0], shape(1, 0));
+        let reader = if planes { LayerKind::Depthwise } else { LayerKind::MaxPool };
+        if planes || border > 0 {
+            out = b.layer(rng, reader, &[out], shape(2 * border + 1, border));
         }
         let (cost, query) = run(&b.finish(out), true)?;
         Ok((features(query.fill.as_ref()), cost))

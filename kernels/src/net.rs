@@ -22,6 +22,7 @@
 //!
 //! Channels are in the order of training; reordering, grouping and packing for the core are the deployment's business.
 
+mod kind;
 mod layers;
 mod validate;
 
@@ -29,7 +30,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-pub use layers::{Add, AvgPool, Conv2d, Depthwise, IntLayer, Linear, MaxPool, Requant};
+pub use kind::LayerKind;
+pub use layers::{Add, AvgPool, Convolution, Layer, Op, Requant, Weights};
 pub use validate::NetError;
 
 /// Index of a tensor in [`IntNet::tensors`].
@@ -47,7 +49,7 @@ pub struct IntNet {
     /// Every activation tensor, network input and output included.
     pub tensors: Vec<Tensor>,
     /// Layers in execution order.
-    pub layers: Vec<IntLayer>,
+    pub layers: Vec<Layer>,
     /// The tensor the caller fills.
     pub input: TensorId,
     /// The tensor the caller reads.
@@ -79,6 +81,13 @@ impl Tensor {
     pub fn range(&self) -> (i32, i32) {
         let half = 1i64 << (self.bits - 1);
         ((-half) as i32, (half - 1) as i32)
+    }
+
+    /// The nearest code; an output of 32 bits is not clipped.
+    #[must_use]
+    pub fn clip(&self, code: i32) -> i32 {
+        let (low, high) = self.range();
+        code.clamp(low, high)
     }
 
     /// Number of elements.

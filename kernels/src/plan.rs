@@ -11,12 +11,12 @@ mod channels;
 mod copies;
 mod layout;
 mod turn;
-mod window;
+mod walk;
 
 pub use layout::{Fill, Form, Layout};
-pub use window::{Window, parts};
+pub use walk::{Walk, parts};
 
-use crate::net::{IntLayer, IntNet, TensorId};
+use crate::net::{IntNet, Layer, TensorId};
 
 /// Output channels of a block.
 pub const BLOCK: usize = 4;
@@ -90,42 +90,34 @@ impl Plan {
         Self { turned: false, net, region, layouts, offsets, bytes }
     }
 
-    /// The precision groups of a convolution or linear layer; none for other layers.
+    /// The precision groups of a convolution or linear layer; none for layers that go channel by channel.
     #[must_use]
-    pub fn groups(&self, layer: &IntLayer) -> Vec<Group> {
-        let (input, bits) = match layer {
-            IntLayer::Conv2d(l) => (l.input, &l.weight_bits),
-            IntLayer::Linear(l) => (l.input, &l.weight_bits),
-            IntLayer::Depthwise(_) | IntLayer::AvgPool(_) | IntLayer::MaxPool(_) | IntLayer::Add(_) => {
-                return Vec::new();
-            }
+    pub fn groups(&self, layer: &Layer) -> Vec<Group> {
+        let Some(weights) = layer.op.weights().filter(|_| !layer.kind().by_channel()) else {
+            return Vec::new();
         };
-        let order = &self.layouts[layer.output()].order;
-        match self.layouts[input].form {
+        let order = &self.layouts[layer.output].order;
+        match self.layouts[layer.input()].form {
             // Windows begin at any byte. Only loops with operands of one width may wait for such loads.
             Form::Dense => {
-                groups(&bits.iter().map(|&b| if b == 0 { 0 } else { 8 }).collect::<Vec<_>>(), order)
+                groups(&weights.bits.iter().map(|&b| if b == 0 { 0 } else { 8 }).collect::<Vec<_>>(), order)
             }
-            Form::Pixels | Form::Planes => groups(bits, order),
+            Form::Pixels | Form::Planes => groups(&weights.bits, order),
         }
     }
 
     /// What must be filled with the zero point before a layer runs: the border, or all of its output if it does not
     /// compute every stored channel.
     #[must_use]
-    pub fn fill(&self, layer: &IntLayer) -> Option<Fill> {
-        let output = layer.output();
+    pub fn fill(&self, layer: &Layer) -> Option<Fill> {
+        let output = layer.output;
         let layout = &self.layouts[output];
-        let computed = match layer {
-            IntLayer::Conv2d(_) | IntLayer::Linear(_) => {
-                self.groups(layer).iter().map(Group::slots).sum::<usize>() >= layout.order.len()
-            }
-            // An addition in place finds the border it needs.
-            IntLayer::Add(l) if l.inputs.iter().any(|&i| self.offsets[i] == self.offsets[output]) => {
-                return None;
-            }
-            IntLayer::Depthwise(_) | IntLayer::AvgPool(_) | IntLayer::MaxPool(_) | IntLayer::Add(_) => true,
-        };
+        // A layer that writes over its input finds the border it needs.
+        if layer.inputs.iter().any(|&i| self.offsets[i] == self.offsets[output]) {
+            return None;
+        }
+        let computed = layer.kind().by_channel()
+            || self.groups(layer).iter().map(Group::slots).sum::<usize>() >= layout.order.len();
         if computed { layout.border_fill(&self.net.tensors[output]) } else { Some(layout.whole_fill()) }
     }
 

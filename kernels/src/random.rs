@@ -7,37 +7,23 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::net::{
-    Add, AvgPool, Conv2d, Depthwise, IntLayer, IntNet, Linear, MaxPool, Requant, Tensor, TensorId,
+    Add, AvgPool, Convolution, IntNet, Layer, LayerKind, Op, Requant, Tensor, TensorId, Weights,
 };
+use crate::window::Window;
 
 pub use networks::{Widths, built_in, of};
 
 const WIDTHS: [u8; 3] = [2, 4, 8];
 
-/// Shape of a convolution.
+/// What a layer is made from; each kind takes what it has.
 #[derive(Clone, Debug)]
 pub struct Shape {
-    /// Kernel height and width.
-    pub kernel: [usize; 2],
-    /// Vertical and horizontal stride.
-    pub stride: [usize; 2],
-    /// Padding: top, left, bottom, right.
-    pub pad: [usize; 4],
+    /// The window; an average has its kernel and stride alone.
+    pub window: Window,
     /// Weight bits of each output channel.
     pub weight_bits: Vec<u8>,
-    /// Bits of the output.
+    /// Bits of the output; a maximum has those of its input.
     pub out_bits: u8,
-}
-
-impl Shape {
-    /// Output height and width for an input.
-    fn out_size(&self, x: &Tensor) -> [usize; 2] {
-        let Self { kernel, stride, pad, .. } = self;
-        [
-            (x.height + pad[0] + pad[2] - kernel[0]) / stride[0] + 1,
-            (x.width + pad[1] + pad[3] - kernel[1]) / stride[1] + 1,
-        ]
-    }
 }
 
 /// A network under construction.
@@ -80,103 +66,76 @@ impl Builder {
         id
     }
 
-    fn name(&self) -> String {
-        format!("layer{}", self.net.layers.len())
-    }
-
-    /// A convolution with random weights; returns its output.
-    pub fn conv2d(&mut self, rng: &mut ChaCha8Rng, input: TensorId, shape: &Shape) -> TensorId {
-        let Shape { kernel, stride, pad, ref weight_bits, out_bits } = *shape;
-        let weight_bits = weight_bits.clone();
-        let x = self.net.tensors[input].clone();
-        let [height, width] = shape.out_size(&x);
-        let relu = rng.random();
-        let output = self.tensor([height, width, weight_bits.len()], out_bits, relu);
-        let k = kernel[0] * kernel[1] * x.channels;
-        let (weights, requant) = weights(rng, &weight_bits, k, &x, &self.net.tensors[output]);
-        let name = self.name();
-        let layer = Conv2d { name, input, output, kernel, stride, pad, weight_bits, weights, requant };
-        self.net.layers.push(IntLayer::Conv2d(layer));
-        output
-    }
-
-    /// A depthwise convolution with random weights, one weight width per input channel; returns its output.
-    pub fn depthwise(&mut self, rng: &mut ChaCha8Rng, input: TensorId, shape: &Shape) -> TensorId {
-        let Shape { kernel, stride, pad, ref weight_bits, out_bits } = *shape;
-        let weight_bits = weight_bits.clone();
-        let x = self.net.tensors[input].clone();
-        let [height, width] = shape.out_size(&x);
-        let relu = rng.random();
-        let output = self.tensor([height, width, x.channels], out_bits, relu);
-        let k = kernel[0] * kernel[1];
-        let (weights, requant) = weights(rng, &weight_bits, k, &x, &self.net.tensors[output]);
-        let name = self.name();
-        let layer = Depthwise { name, input, output, kernel, stride, pad, weight_bits, weights, requant };
-        self.net.layers.push(IntLayer::Depthwise(layer));
-        output
-    }
-
-    /// A max pooling (the weight bits and output bits of `shape` are not used); returns its output.
-    pub fn max_pool(&mut self, input: TensorId, shape: &Shape) -> TensorId {
-        let Shape { kernel, stride, pad, .. } = *shape;
-        let x = self.net.tensors[input].clone();
-        let [height, width] = shape.out_size(&x);
-        let output = self.tensor([height, width, x.channels], x.bits, x.zero_point < 0);
-        let name = self.name();
-        self.net.layers.push(IntLayer::MaxPool(MaxPool { name, input, output, kernel, stride, pad }));
-        output
-    }
-
-    /// A fully connected layer with random weights; returns its output.
-    pub fn linear(
+    /// Adds a layer with random numbers; returns its output.
+    ///
+    /// # Panics
+    /// If the window does not fit, or there are other than [`LayerKind::reads`] inputs.
+    pub fn layer(
         &mut self,
         rng: &mut ChaCha8Rng,
-        input: TensorId,
-        weight_bits: Vec<u8>,
-        out_bits: u8,
+        kind: LayerKind,
+        inputs: &[TensorId],
+        shape: Shape,
     ) -> TensorId {
-        let x = self.net.tensors[input].clone();
-        let output = self.tensor([1, 1, weight_bits.len()], out_bits, false);
-        let (weights, requant) = weights(rng, &weight_bits, x.len(), &x, &self.net.tensors[output]);
-        let name = self.name();
-        self.net.layers.push(IntLayer::Linear(Linear { name, input, output, weight_bits, weights, requant }));
-        output
-    }
-
-    /// An average pooling; returns its output.
-    pub fn avg_pool(
-        &mut self,
-        input: TensorId,
-        kernel: [usize; 2],
-        stride: [usize; 2],
-        out_bits: u8,
-    ) -> TensorId {
-        let x = self.net.tensors[input].clone();
-        let shape =
-            [(x.height - kernel[0]) / stride[0] + 1, (x.width - kernel[1]) / stride[1] + 1, x.channels];
-        let output = self.tensor(shape, out_bits, x.zero_point < 0);
-        let n = (kernel[0] * kernel[1]) as i64;
-        let requant = spread(n << x.bits, &self.net.tensors[output], 0);
-        let name = self.name();
-        self.net.layers.push(IntLayer::AvgPool(AvgPool { name, input, output, kernel, stride, requant }));
-        output
-    }
-
-    /// The sum of two tensors of one shape; returns its output.
-    pub fn add(&mut self, rng: &mut ChaCha8Rng, inputs: [TensorId; 2], out_bits: u8) -> TensorId {
+        assert_eq!(inputs.len(), kind.reads(), "a layer of kind {kind} has as many inputs");
+        let Shape { window, weight_bits, out_bits } = shape;
         let x = self.net.tensors[inputs[0]].clone();
-        let relu = rng.random();
-        let output = self.tensor([x.height, x.width, x.channels], out_bits, relu);
-        let y = &self.net.tensors[output];
-        let shift = 10;
-        let kappa = inputs.map(|id| {
-            let step = 1 << (shift + out_bits).saturating_sub(self.net.tensors[id].bits + 1);
-            rng.random_range(step / 2..=step.max(2))
-        });
-        let lambda = (y.zero_point << shift) + (1 << (shift - 1));
-        let name = self.name();
-        self.net.layers.push(IntLayer::Add(Add { name, inputs, output, kappa, lambda, shift }));
+        let window = if kind.pads() { window } else { Window { pad: [0; 4], ..window } };
+        let over = |channels: usize| {
+            let [height, width] = window.output([x.height, x.width]).expect("the window fits");
+            [height, width, channels]
+        };
+        let rectified = x.zero_point < 0;
+        let (output, op) = match kind {
+            LayerKind::Conv2d => {
+                let output = self.tensor(over(weight_bits.len()), out_bits, rng.random());
+                let weights = self.weights(rng, weight_bits, window.taps() * x.channels, &x, output);
+                (output, Op::Conv2d(Convolution { window, weights }))
+            }
+            LayerKind::Depthwise => {
+                let output = self.tensor(over(x.channels), out_bits, rng.random());
+                let weights = self.weights(rng, weight_bits, window.taps(), &x, output);
+                (output, Op::Depthwise(Convolution { window, weights }))
+            }
+            LayerKind::Linear => {
+                let output = self.tensor([1, 1, weight_bits.len()], out_bits, false);
+                (output, Op::Linear(self.weights(rng, weight_bits, x.len(), &x, output)))
+            }
+            LayerKind::MaxPool => (self.tensor(over(x.channels), x.bits, rectified), Op::MaxPool(window)),
+            LayerKind::AvgPool => {
+                let output = self.tensor(over(x.channels), out_bits, rectified);
+                let requant = spread((window.taps() as i64) << x.bits, &self.net.tensors[output], 0);
+                (output, Op::AvgPool(AvgPool { window, requant }))
+            }
+            LayerKind::Add => {
+                let output = self.tensor([x.height, x.width, x.channels], out_bits, rng.random());
+                let y = &self.net.tensors[output];
+                let shift = 10;
+                let kappa = [0, 1].map(|i| {
+                    let bits = self.net.tensors[inputs[i]].bits;
+                    let step = 1 << (shift + out_bits).saturating_sub(bits + 1);
+                    rng.random_range(step / 2..=step.max(2))
+                });
+                let lambda = (y.zero_point << shift) + (1 << (shift - 1));
+                (output, Op::Add(Add { kappa, lambda, shift }))
+            }
+        };
+        let name = format!("layer{}", self.net.layers.len());
+        self.net.layers.push(Layer { name, inputs: inputs.to_vec(), output, op });
         output
+    }
+
+    /// Random weights, `k` of each output channel.
+    fn weights(
+        &self,
+        rng: &mut ChaCha8Rng,
+        bits: Vec<u8>,
+        k: usize,
+        x: &Tensor,
+        output: TensorId,
+    ) -> Weights {
+        let (codes, requant) = weights(rng, &bits, k, x, &self.net.tensors[output]);
+        Weights { bits, codes, requant }
     }
 
     /// The network, with the given output.
@@ -243,34 +202,24 @@ pub fn mix(rng: &mut ChaCha8Rng, n: usize) -> Vec<u8> {
     (0..n).map(|_| if mixed { *WIDTHS.choose(rng).expect("three widths") } else { one }).collect()
 }
 
-/// Kinds of layer that [`layer`] makes.
-pub const KINDS: [&str; 6] = ["conv2d", "depthwise", "linear", "max_pool", "avg_pool", "add"];
-
-/// A network of one random layer of a kind in [`KINDS`].
-pub fn layer(rng: &mut ChaCha8Rng, kind: &str) -> IntNet {
+/// A network of one random layer.
+pub fn layer(rng: &mut ChaCha8Rng, kind: LayerKind) -> IntNet {
     let width = |rng: &mut ChaCha8Rng| *WIDTHS.choose(rng).expect("three widths");
     let (largest, most) = *[(3, 5), (3, 20), (6, 5), (6, 20)].choose(rng).expect("four");
     let kernel = [rng.random_range(1..=largest), rng.random_range(1..=largest)];
     let size = |rng: &mut ChaCha8Rng, k: usize| rng.random_range(k..=k + 9);
     let (height, columns) = (size(rng, kernel[0]), size(rng, kernel[1]));
     let channels = rng.random_range(1..=most);
-    let mut b = Builder::new(kind, [height, columns, channels], width(rng));
+    let mut b = Builder::new(kind.name(), [height, columns, channels], width(rng));
     let stride = [rng.random_range(1..=3), rng.random_range(1..=3)];
     let pad = [0, 1, 0, 1].map(|axis| rng.random_range(0..kernel[axis]));
-    let outputs = if kind == "depthwise" { channels } else { rng.random_range(1..=21) };
-    let shape = Shape { kernel, stride, pad, weight_bits: pruned_mix(rng, outputs), out_bits: width(rng) };
-    let out = match kind {
-        "conv2d" => b.conv2d(rng, 0, &shape),
-        "depthwise" => b.depthwise(rng, 0, &shape),
-        "linear" => {
-            let bits = *[2, 4, 8, 32].choose(rng).expect("four widths");
-            b.linear(rng, 0, shape.weight_bits, bits)
-        }
-        "max_pool" => b.max_pool(0, &shape),
-        "avg_pool" => b.avg_pool(0, kernel, stride, shape.out_bits),
-        "add" => b.add(rng, [0, 0], shape.out_bits),
-        other => panic!("no layer of kind '{other}'"),
-    };
+    let outputs = if kind == LayerKind::Depthwise { channels } else { rng.random_range(1..=21) };
+    let weight_bits = pruned_mix(rng, outputs);
+    let mut shape = Shape { window: Window { kernel, stride, pad }, weight_bits, out_bits: width(rng) };
+    if kind.writes_wide() {
+        shape.out_bits = *[2, 4, 8, 32].choose(rng).expect("four widths");
+    }
+    let out = b.layer(rng, kind, &vec![0; kind.reads()], shape);
     b.finish(out)
 }
 
@@ -289,37 +238,37 @@ pub fn network(rng: &mut ChaCha8Rng) -> IntNet {
             [rng.random_range(1..=x.height.min(largest)), rng.random_range(1..=x.width.min(largest))];
         let stride = [rng.random_range(1..=2), rng.random_range(1..=2)];
         let pad = [0, 1, 0, 1].map(|axis| rng.random_range(0..kernel[axis]));
-        let kind = rng.random_range(0..4);
-        let channels = if kind < 2 { rng.random_range(1..=13) } else { x.channels };
-        let shape =
-            Shape { kernel, stride, pad, weight_bits: pruned_mix(rng, channels), out_bits: width(rng) };
-        last = match kind {
-            0 | 1 => b.conv2d(rng, last, &shape),
-            2 => b.depthwise(rng, last, &shape),
-            _ => b.max_pool(last, &shape),
-        };
+        let kind = [LayerKind::Conv2d, LayerKind::Conv2d, LayerKind::Depthwise, LayerKind::MaxPool]
+            [rng.random_range(0..4)];
+        let channels = if kind.by_channel() { x.channels } else { rng.random_range(1..=13) };
+        let weight_bits = pruned_mix(rng, channels);
+        let shape = Shape { window: Window { kernel, stride, pad }, weight_bits, out_bits: width(rng) };
+        last = b.layer(rng, kind, &[last], shape);
     }
     if rng.random_bool(0.5) {
         let x = b.net.tensors[last].clone();
         let branch = |b: &mut Builder, rng: &mut ChaCha8Rng, size: usize| {
-            let pad = [size / 2; 4];
+            let window = Window { kernel: [size; 2], stride: [1, 1], pad: [size / 2; 4] };
             let weight_bits = pruned_mix(rng, x.channels);
-            let shape = Shape { kernel: [size; 2], stride: [1, 1], pad, weight_bits, out_bits: width(rng) };
-            if rng.random_bool(0.3) { b.depthwise(rng, last, &shape) } else { b.conv2d(rng, last, &shape) }
+            let shape = Shape { window, weight_bits, out_bits: width(rng) };
+            let kind = if rng.random_bool(0.3) { LayerKind::Depthwise } else { LayerKind::Conv2d };
+            b.layer(rng, kind, &[last], shape)
         };
         let (left, right) = (branch(&mut b, rng, 3), branch(&mut b, rng, 1));
-        let out = width(rng);
-        last = b.add(rng, [left, right], out);
+        let shape = Shape { window: Window::ONE, weight_bits: Vec::new(), out_bits: width(rng) };
+        last = b.layer(rng, LayerKind::Add, &[left, right], shape);
     }
     if rng.random_bool(0.5) {
         let x = b.net.tensors[last].clone();
-        let out = width(rng);
-        last = b.avg_pool(last, [x.height, x.width], [1, 1], out);
+        let window = Window { kernel: [x.height, x.width], ..Window::ONE };
+        let shape = Shape { window, weight_bits: Vec::new(), out_bits: width(rng) };
+        last = b.layer(rng, LayerKind::AvgPool, &[last], shape);
     }
     if rng.random_bool(0.7) {
         let outputs = rng.random_range(1..=21);
-        let (bits, out) = (pruned_mix(rng, outputs), *[2, 4, 8, 32].choose(rng).expect("four widths"));
-        last = b.linear(rng, last, bits, out);
+        let (weight_bits, out_bits) =
+            (pruned_mix(rng, outputs), *[2, 4, 8, 32].choose(rng).expect("four widths"));
+        last = b.layer(rng, LayerKind::Linear, &[last], Shape { window: Window::ONE, weight_bits, out_bits });
     }
     b.finish(last)
 }

@@ -1,6 +1,6 @@
 //! The kernels on the simulator against the scalar reference, bit for bit.
 
-use mpic_kernels::net::IntNet;
+use mpic_kernels::net::{IntNet, LayerKind};
 use mpic_kernels::{deploy, golden, random, simulate};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -39,7 +39,7 @@ fn describe(net: &IntNet) -> String {
 
 #[test]
 fn random_layers() {
-    for kind in random::KINDS {
+    for kind in LayerKind::ALL {
         for seed in 0..LAYERS {
             let rng = &mut ChaCha8Rng::seed_from_u64(seed);
             let net = random::layer(rng, kind);

@@ -4,7 +4,7 @@ use std::fs;
 use std::process;
 
 use assert_cmd::Command;
-use mpic_kernels::net::IntNet;
+use mpic_kernels::net::{IntNet, LayerKind};
 use mpic_kernels::{golden, random};
 use mpic_sim::{Config, Image, Limits, Machine, Outcome, Status};
 use predicates::prelude::*;
@@ -73,7 +73,7 @@ fn layers_of_a_deployed_network_have_names() {
     let x = random::input(rng, &net);
     let outcome = simulate(&mpic_kernels::deploy::deploy(&net, &x).expect("deploys").elf);
     let names: Vec<_> = outcome.regions.iter().map(|r| r.name.as_deref().expect("a name")).collect();
-    let layers: Vec<_> = net.layers.iter().map(|l| l.name().to_owned()).collect();
+    let layers: Vec<_> = net.layers.iter().map(|l| l.name.clone()).collect();
     assert_eq!(names, layers);
     for r in &outcome.regions {
         let lost: u64 = r.stalls.iter().flatten().map(|s| s.1).sum();
@@ -130,7 +130,7 @@ fn c_sources_compile_and_give_the_same_outputs() {
         random::built_in("fashion", rng, 4, &mut random::pruned_mix),
         random::built_in("dscnn", rng, 2, &mut random::pruned_mix),
         random::network(rng),
-        random::layer(rng, "depthwise"),
+        random::layer(rng, LayerKind::Depthwise),
     ] {
         check_c(&net, 1);
     }
@@ -225,7 +225,7 @@ fn files_of_others_stay() {
         c.current_dir(dir.path()).assert()
     };
     let (at, refused) = (|name: &str| dir.path().join(name), "replace it with --force");
-    let net = random::layer(&mut ChaCha8Rng::seed_from_u64(1), "linear");
+    let net = random::layer(&mut ChaCha8Rng::seed_from_u64(1), LayerKind::Linear);
     net.save(&at("net.json")).expect("saved");
     for line in
         ["lut --network net.json -o notes.txt", "deploy net.json -o notes.txt", "deploy net.json -o net.json"]

@@ -7,6 +7,7 @@ use std::process;
 use assert_cmd::Command;
 use mpic_kernels::graph;
 use mpic_kernels::lut::Lut;
+use mpic_kernels::net::LayerKind;
 use mpic_kernels::{measure, random};
 use predicates::str::contains;
 use serde_json::Value;
@@ -35,7 +36,7 @@ fn networks_are_as_the_schema_says() {
     for seed in 0..40 {
         let rng = &mut random::seeded(seed);
         let nets =
-            [random::network(rng)].into_iter().chain(random::KINDS.map(|kind| random::layer(rng, kind)));
+            [random::network(rng)].into_iter().chain(LayerKind::ALL.map(|kind| random::layer(rng, kind)));
         for net in nets.collect::<Vec<_>>() {
             let mut file = serde_json::to_value(&net).expect("JSON");
             holds(&schema, &file);

@@ -2,7 +2,7 @@
 
 use mpic_kernels::graph::BUILT_IN;
 use mpic_kernels::lut::queries;
-use mpic_kernels::net::{IntLayer, IntNet};
+use mpic_kernels::net::{IntNet, Weights};
 use mpic_kernels::{deploy, golden, random, simulate};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -27,14 +27,9 @@ fn published(a: u8, w: u8) -> f64 {
 fn macs(net: &IntNet) -> (f64, f64) {
     let mut sum = (0.0, 0.0);
     for layer in &net.layers {
-        let (y, x) = (&net.tensors[layer.output()], &net.tensors[layer.inputs()[0]]);
-        let (bits, weights) = match layer {
-            IntLayer::Conv2d(l) => (&l.weight_bits, &l.weights),
-            IntLayer::Depthwise(l) => (&l.weight_bits, &l.weights),
-            IntLayer::Linear(l) => (&l.weight_bits, &l.weights),
-            IntLayer::AvgPool(_) | IntLayer::MaxPool(_) | IntLayer::Add(_) => continue,
-        };
-        let each = (y.height * y.width * weights.len() / bits.len()) as f64;
+        let (y, x) = (&net.tensors[layer.output], &net.tensors[layer.input()]);
+        let Some(Weights { bits, codes, .. }) = layer.op.weights() else { continue };
+        let each = (y.height * y.width * codes.len() / bits.len()) as f64;
         sum.0 += each * bits.len() as f64;
         sum.1 += bits.iter().filter(|&&w| w > 0).map(|&w| each / published(x.bits, w)).sum::<f64>();
     }

@@ -1,9 +1,10 @@
 //! MAC/cycle of the layers that the field measures, everything included, beside what others reach. `-- --nocapture` prints the
 //! tables of `docs/kernels.md`.
 
-use mpic_kernels::net::IntNet;
+use mpic_kernels::net::{IntNet, LayerKind};
 use mpic_kernels::pack::Pair;
 use mpic_kernels::random::{self, Builder, Shape};
+use mpic_kernels::window::Window;
 use mpic_kernels::{deploy, golden, simulate};
 
 /// Published for the reference layer, a8, a4, a2 with w8, w4, w2.
@@ -23,15 +24,16 @@ fn cycles(net: &IntNet) -> Vec<f64> {
 }
 
 fn square(kernel: usize, weight_bits: Vec<u8>, out_bits: u8) -> Shape {
-    Shape { kernel: [kernel; 2], stride: [1, 1], pad: [kernel / 2; 4], weight_bits, out_bits }
+    let window = Window { kernel: [kernel; 2], stride: [1, 1], pad: [kernel / 2; 4] };
+    Shape { window, weight_bits, out_bits }
 }
 
 /// 16x16x32 to 64, 3x3, into the bordered input of a next convolution.
 fn reference_layer(a: u8, weight_bits: Vec<u8>) -> f64 {
     let rng = &mut random::seeded(7);
     let mut b = Builder::new("reference", [16, 16, 32], a);
-    let out = b.conv2d(rng, 0, &square(3, weight_bits, a));
-    let out = b.conv2d(rng, out, &square(3, vec![2; 4], a));
+    let out = b.layer(rng, LayerKind::Conv2d, &[0], square(3, weight_bits, a));
+    let out = b.layer(rng, LayerKind::Conv2d, &[out], square(3, vec![2; 4], a));
     cycles(&b.finish(out))[0]
 }
 
@@ -63,7 +65,8 @@ fn a_mix_costs_its_parts() {
 fn pointwise_layer() {
     for (pair, published) in Pair::ALL.into_iter().zip(PUBLISHED) {
         let mut b = Builder::new("pointwise", [25, 5, 64], pair.a);
-        let out = b.conv2d(&mut random::seeded(7), 0, &square(1, vec![pair.w; 64], pair.a));
+        let out =
+            b.layer(&mut random::seeded(7), LayerKind::Conv2d, &[0], square(1, vec![pair.w; 64], pair.a));
         let speed = 512_000.0 / cycles(&b.finish(out))[0];
         println!("| a{} w{} | {speed:.2} | {published} |", pair.a, pair.w);
         assert!(speed > 2.0, "{pair:?}: {speed:.2} MAC/cycle");
@@ -74,7 +77,8 @@ fn pointwise_layer() {
 fn linear_layer() {
     for pair in Pair::ALL {
         let mut b = Builder::new("linear", [1, 1, 640], pair.a);
-        let out = b.linear(&mut random::seeded(7), 0, vec![pair.w; 128], pair.a);
+        let out =
+            b.layer(&mut random::seeded(7), LayerKind::Linear, &[0], square(1, vec![pair.w; 128], pair.a));
         let speed = 81_920.0 / cycles(&b.finish(out))[0];
         println!("| a{} w{} | {speed:.2} |", pair.a, pair.w);
         let study = match (pair.a, pair.w) {
@@ -91,9 +95,9 @@ fn depthwise_layer_and_its_pair() {
     for a in [8, 4, 2] {
         let rng = &mut random::seeded(7);
         let mut b = Builder::new("depthwise", [16, 16, 64], a);
-        let first = b.conv2d(rng, 0, &square(1, vec![a; 64], a));
-        let depthwise = b.depthwise(rng, first, &square(3, vec![a; 64], a));
-        let last = b.conv2d(rng, depthwise, &square(1, vec![a; 64], a));
+        let first = b.layer(rng, LayerKind::Conv2d, &[0], square(1, vec![a; 64], a));
+        let depthwise = b.layer(rng, LayerKind::Depthwise, &[first], square(3, vec![a; 64], a));
+        let last = b.layer(rng, LayerKind::Conv2d, &[depthwise], square(1, vec![a; 64], a));
         let c = cycles(&b.finish(last));
         let (dw, pw) = (147_456.0, 1_048_576.0);
         let pair = (dw + pw) / (c[1] + c[2]);

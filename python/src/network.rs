@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use mpic_kernels::deploy::{self, STACK};
 use mpic_kernels::fast::Fast;
-use mpic_kernels::net::{IntLayer, IntNet, Tensor};
+use mpic_kernels::net::{IntNet, Tensor};
 use mpic_kernels::{files, golden, simulate};
 use numpy::ndarray::Array2;
 use numpy::{IntoPyArray as _, PyArray1, PyArray2, PyArrayMethods as _, PyUntypedArrayMethods as _};
@@ -144,7 +144,7 @@ impl Network {
     /// Names of the layers, in order of execution.
     #[getter]
     fn layers(&self) -> Vec<&str> {
-        self.net.layers.iter().map(IntLayer::name).collect()
+        self.net.layers.iter().map(|l| l.name.as_str()).collect()
     }
 
     /// The codes that the network reads: int8, shape (N, height, width, channels), without N for one sample.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use mpic_kernels::files;
 use mpic_kernels::lut::{self, Cost, Lut, queries};
 use mpic_kernels::measure::{self, Progress};
-use mpic_kernels::net::{IntLayer, IntNet};
+use mpic_kernels::net::IntNet;
 use numpy::PyArray1;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -89,7 +89,7 @@ impl Table {
         for query in queries(&net) {
             costs[query.region] = costs[query.region] + self.lut.cost(&query).map_err(error)?;
         }
-        let names: Vec<&str> = net.layers.iter().map(IntLayer::name).collect();
+        let names: Vec<&str> = net.layers.iter().map(|l| l.name.as_str()).collect();
         let of = |f: &dyn Fn(&Cost) -> f64| PyArray1::from_iter(py, costs.iter().map(f));
         let (cycles, instructions, energy) =
             (of(&|c| c.cycles), of(&|c| c.instructions), of(&|c| c.energy_pj));

@@ -144,7 +144,7 @@ fn wrong_input_gets_a_sentence() {
     let net = nas_search::model::fashion();
     let mut a = nas_search::export::skeleton(&net, &nas_search::space::Assignment::uniform(&net, 8, 8));
     a.layers.truncate(1);
-    a.output = a.layers[0].output();
+    a.output = a.layers[0].output;
     a.tensors.truncate(a.output + 1);
     let path = dir.path().join("part.json");
     let mut lut = mpic_kernels::lut::Lut::default();

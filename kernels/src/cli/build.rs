@@ -4,30 +4,21 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::deploy::deploy_checked;
+use crate::net::LayerKind;
 use crate::random::{self, Builder, Shape};
-
-/// Kinds of layer to build.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-#[value(rename_all = "snake_case")]
-enum Kind {
-    Conv2d,
-    Depthwise,
-    Linear,
-    MaxPool,
-    AvgPool,
-    Add,
-}
+use crate::window::Window;
 
 /// Arguments of `mpic-kernels build`.
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// Kind of layer
-    #[arg(value_enum)]
-    layer: Kind,
+    #[arg(value_name = "KIND", value_parser = kind())]
+    layer: LayerKind,
     /// Input: height x width x channels
     #[arg(long = "in", value_name = "HxWxC", value_parser = sizes::<3>)]
     input: [usize; 3],
@@ -61,6 +52,10 @@ pub(super) struct Args {
     /// ELF to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+}
+
+fn kind() -> impl TypedValueParser<Value = LayerKind> {
+    PossibleValuesParser::new(LayerKind::ALL.map(LayerKind::name)).try_map(|name| name.parse::<LayerKind>())
 }
 
 /// Channels of one width.
@@ -101,15 +96,13 @@ fn sizes<const N: usize>(text: &str) -> Result<[usize; N], String> {
 
 pub(super) fn run(args: &Args) -> Result<u8> {
     let out_bits = args.out.unwrap_or(args.a);
-    let wide = matches!(args.layer, Kind::Linear) && out_bits == 32;
+    let kind = args.layer;
+    let wide = kind.writes_wide() && out_bits == 32;
     if !matches!(args.a, 2 | 4 | 8) || !(wide || matches!(out_bits, 2 | 4 | 8)) {
         bail!("activations have 2, 4 or 8 bits, the output of a linear layer also 32");
     }
     check_bits(args.w)?;
-    let own = match args.layer {
-        Kind::Conv2d | Kind::Linear => args.out_channels,
-        Kind::Depthwise | Kind::MaxPool | Kind::AvgPool | Kind::Add => Some(args.input[2]),
-    };
+    let own = if kind.by_channel() { Some(args.input[2]) } else { args.out_channels };
     let weight_bits: Vec<u8> = if args.w_mix.is_empty() {
         vec![args.w; own.context("say how many --out-channels the layer has")?]
     } else {
@@ -123,24 +116,16 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     }
     let [height, width, _] = args.input;
     let [kernel_height, kernel_width] = args.kernel;
-    let windowed = !matches!(args.layer, Kind::Linear | Kind::Add);
-    let pad = if matches!(args.layer, Kind::AvgPool) { 0 } else { args.pad };
-    if windowed && (kernel_height > height + 2 * pad || kernel_width > width + 2 * pad) {
+    let pad = if kind.pads() { args.pad } else { 0 };
+    if kind.windowed() && (kernel_height > height + 2 * pad || kernel_width > width + 2 * pad) {
         bail!(
             "a {kernel_height}x{kernel_width} window does not fit into {height}x{width} with padding {pad}"
         );
     }
-    let shape = Shape { kernel: args.kernel, stride: [args.stride; 2], pad: [pad; 4], weight_bits, out_bits };
+    let window = Window { kernel: args.kernel, stride: [args.stride; 2], pad: [pad; 4] };
     let rng = &mut ChaCha8Rng::seed_from_u64(args.seed);
     let mut b = Builder::new("layer", args.input, args.a);
-    let out = match args.layer {
-        Kind::Conv2d => b.conv2d(rng, 0, &shape),
-        Kind::Depthwise => b.depthwise(rng, 0, &shape),
-        Kind::Linear => b.linear(rng, 0, shape.weight_bits, out_bits),
-        Kind::MaxPool => b.max_pool(0, &shape),
-        Kind::AvgPool => b.avg_pool(0, shape.kernel, shape.stride, out_bits),
-        Kind::Add => b.add(rng, [0, 0], out_bits),
-    };
+    let out = b.layer(rng, kind, &vec![0; kind.reads()], Shape { window, weight_bits, out_bits });
     let net = b.finish(out);
     net.validate()?;
     let deployed = deploy_checked(&net, &random::input(rng, &net))?;

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::net::LayerKind;
 use crate::pack::Pair;
 
 /// Exit status for usage, I/O and file errors.
@@ -80,18 +81,8 @@ pub fn main() -> ExitCode {
 
 fn list() {
     let pairs: Vec<_> = Pair::ALL.iter().map(|p| format!("{}x{}", p.a, p.w)).collect();
-    println!("kernel     precisions and limits");
-    println!("conv2d     activations x weights {}, per output channel", pairs.join(" "));
-    println!("           any kernel, stride, padding, channels; output 2, 4, 8 bit");
-    println!(
-        "depthwise  activations 2, 4, 8 x weights 2, 4, 8 (both stored as bytes); any kernel, stride, padding;"
-    );
-    println!("           output 2, 4, 8 bit");
-    println!("linear     as conv2d; output 2, 4, 8, 32 bit");
-    println!("avg_pool   2, 4, 8 bit in and out; any window and stride, no padding");
-    println!("max_pool   2, 4, 8 bit, output as input; any window, stride, padding");
-    println!("add        2, 4, 8 bit in and out; two tensors of one shape");
-    println!(
-        "Channels of 0 bits are pruned: they are neither computed nor, where all tied layers prune them, stored."
-    );
+    println!("bits of activations x weights: {}", pairs.join(" "));
+    for kind in LayerKind::ALL {
+        println!("{:<10} {}", kind.name(), kind.limits());
+    }
 }

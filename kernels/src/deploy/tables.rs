@@ -3,9 +3,10 @@
 use super::MemoryUse;
 use super::weights::{Placed, place, place_depthwise};
 use super::words::{Blob, Word, row};
-use crate::net::{Depthwise, IntLayer, MaxPool, TensorId};
+use crate::net::{Convolution, Layer, Op, Requant, TensorId};
 use crate::pack;
-use crate::plan::{BLOCK, Fill, Form, Plan, Window, parts};
+use crate::plan::{BLOCK, Fill, Form, Plan, Walk, parts};
+use crate::window::Window;
 
 /// Words of `struct network`.
 const NETWORK: usize = 7;
@@ -48,7 +49,7 @@ pub(super) fn tables(plan: &Plan, complete: bool, expected: &[i32]) -> (Vec<Word
     // The output again, with rows and columns as the original network has them.
     let output = t.blob.here();
     t.output();
-    let fills: Vec<_> = net.layers.iter().map(|l| plan.fill(l).map(|f| t.fill(l.output(), &f))).collect();
+    let fills: Vec<_> = net.layers.iter().map(|l| plan.fill(l).map(|f| t.fill(l.output, &f))).collect();
     let bodies: Vec<_> = net.layers.iter().zip(&placed).map(|(l, p)| t.layer(l, p, &mut memory)).collect();
     let mut blob = t.blob;
     let layers = blob.here();
@@ -126,57 +127,58 @@ impl Tables<'_> {
     }
 
     /// Writes the body of a layer; returns its kind, address and number of structures.
-    fn layer(&mut self, layer: &IntLayer, placed: &[Placed], memory: &mut MemoryUse) -> (Kind, Word, usize) {
-        let net = &self.plan.net;
-        let tensors = self.tensors;
-        let tensor = |id: TensorId| tensor_address(tensors, id);
-        match layer {
-            IntLayer::Conv2d(_) | IntLayer::Linear(_) => {
+    fn layer(&mut self, layer: &Layer, placed: &[Placed], memory: &mut MemoryUse) -> (Kind, Word, usize) {
+        match &layer.op {
+            Op::Conv2d(_) | Op::Linear(_) => {
                 let body = self.blob.here();
-                let window = self.plan.window(layer).expect("a convolution or linear layer has one");
-                let (fours, alone) = parts(window.out_width);
+                let walk = self.plan.walk(layer).expect("a convolution or linear layer has one");
+                let (fours, alone) = parts(walk.out_width);
                 let mut calls = 0;
                 for p in placed {
                     for (from, width) in [(0, fours), (fours, alone)].into_iter().filter(|part| part.1 > 0) {
-                        self.group(layer, &window, p, from, width);
+                        self.group(layer, &walk, p, from, width);
                         calls += 1;
                     }
                 }
                 (Kind::Conv, body, if self.complete { calls } else { 0 })
             }
-            IntLayer::Depthwise(l) => (Kind::Depthwise, self.depthwise(l, memory), 1),
-            IntLayer::AvgPool(l) => {
-                let (q, zero) = (l.requant, net.tensors[l.input].zero_point);
-                let start = self.buffer(l.input, self.plan.layouts[l.input].first);
+            Op::Depthwise(l) => (Kind::Depthwise, self.depthwise(layer, l, memory), 1),
+            Op::AvgPool(l) => (Kind::Average, self.pool(layer, &l.window, Some(l.requant)), 1),
+            Op::MaxPool(window) => (Kind::Maximum, self.pool(layer, window, None), 1),
+            Op::Add(l) => {
                 let body = self.blob.here();
-                self.blob.extend(row![tensor(l.input), tensor(l.output)]);
-                self.blob.extend(l.kernel.into_iter().chain(l.stride));
-                self.blob.extend(row![zero, q.kappa, q.lambda, q.shift, start]);
-                (Kind::Average, body, 1)
-            }
-            IntLayer::MaxPool(MaxPool { input, output, kernel, stride, pad, .. }) => {
-                let x = &self.plan.layouts[*input];
-                let start = self.buffer(*input, x.first - pad[0] * x.row - pad[1] * x.pixel);
-                let body = self.blob.here();
-                self.blob.extend(row![tensor(*input), tensor(*output)]);
-                self.blob.extend(kernel.iter().chain(stride).copied());
-                self.blob.extend(row![0u32, 0u32, 0u32, 0u32, start]);
-                (Kind::Maximum, body, 1)
-            }
-            IntLayer::Add(l) => {
-                let [a, b] = l.inputs;
-                let body = self.blob.here();
-                self.blob.extend(row![tensor(a), tensor(b), tensor(l.output)]);
-                self.blob.extend(row![net.tensors[a].zero_point, net.tensors[b].zero_point]);
-                self.blob.extend(row![l.kappa[0], l.kappa[1], l.lambda, l.shift]);
+                let zero = |id: TensorId| self.plan.net.tensors[id].zero_point;
+                let [a, b] = [0, 1].map(|i| layer.inputs[i]);
+                let [one, other, out] = [a, b, layer.output].map(|id| tensor_address(self.tensors, id));
+                let sums = row![zero(a), zero(b), l.kappa[0], l.kappa[1], l.lambda, l.shift];
+                self.blob.extend(row![one, other, out]);
+                self.blob.extend(sums);
                 (Kind::Add, body, 1)
             }
         }
     }
 
+    /// `struct pool`, of an average with its requantisation; returns its address.
+    fn pool(&mut self, layer: &Layer, window: &Window, average: Option<Requant>) -> Word {
+        let (input, output) = (layer.input(), layer.output);
+        let [x, y] = [input, output].map(|id| tensor_address(self.tensors, id));
+        let Window { kernel, stride, pad } = window;
+        let layout = &self.plan.layouts[input];
+        let start = self.buffer(input, layout.first - pad[0] * layout.row - pad[1] * layout.pixel);
+        let requant = match average {
+            Some(q) => row![self.plan.net.tensors[input].zero_point, q.kappa, q.lambda, q.shift],
+            None => [Word::number(0); 4],
+        };
+        let body = self.blob.here();
+        self.blob.extend(row![x, y, kernel[0], kernel[1], stride[0], stride[1]]);
+        self.blob.extend(requant);
+        self.blob.push(start);
+        body
+    }
+
     /// `struct conv` for `width` pixels of each row.
-    fn group(&mut self, layer: &IntLayer, g: &Window, p: &Placed, from: usize, width: usize) {
-        let (input, output) = (layer.inputs()[0], layer.output());
+    fn group(&mut self, layer: &Layer, g: &Walk, p: &Placed, from: usize, width: usize) {
+        let (input, output) = (layer.input(), layer.output);
         let (y, ly) = (&self.plan.net.tensors[output], &self.plan.layouts[output]);
         let (passes, ratio) = (g.passes(p.pair), p.pair.ratio());
         let streamed = if p.pair.swapped() { 1 } else { ratio };
@@ -209,11 +211,11 @@ impl Tables<'_> {
     }
 
     /// Weights, tables and `struct depthwise`; returns its address.
-    fn depthwise(&mut self, l: &Depthwise, memory: &mut MemoryUse) -> Word {
-        let (x, ly) = (&self.plan.layouts[l.input], &self.plan.layouts[l.output]);
-        let y = &self.plan.net.tensors[l.output];
-        let [kernel_height, kernel_width] = l.kernel;
-        let kernel = match (kernel_height, kernel_width, l.stride) {
+    fn depthwise(&mut self, layer: &Layer, l: &Convolution, memory: &mut MemoryUse) -> Word {
+        let (x, ly) = (&self.plan.layouts[layer.input()], &self.plan.layouts[layer.output]);
+        let y = &self.plan.net.tensors[layer.output];
+        let Window { kernel: [kernel_height, kernel_width], stride, pad } = l.window;
+        let kernel = match (kernel_height, kernel_width, stride) {
             (..=3, ..=3, [1, 1]) if y.width >= 2 => ByPlane::Two,
             (..=3, ..=4, [2, _]) => ByPlane::Down,
             (..) => ByPlane::Any,
@@ -223,15 +225,15 @@ impl Tables<'_> {
             ByPlane::Any => kernel_height,
         };
         let weights = self.blob.here();
-        place_depthwise(self.plan, l, rows, &mut self.blob, memory);
+        place_depthwise(self.plan, layer, l, rows, &mut self.blob, memory);
         let words = kernel_width.div_ceil(4);
-        let start = self.buffer(l.input, x.first - l.pad[0] * x.row - l.pad[1]);
-        let out = self.buffer(l.output, ly.first);
+        let start = self.buffer(layer.input(), x.first - pad[0] * x.row - pad[1]);
+        let out = self.buffer(layer.output, ly.first);
         let body = self.blob.here();
-        self.blob.extend(row![start, l.stride[1], x.row, x.plane, weights, 4 * (rows * words + 3)]);
+        self.blob.extend(row![start, stride[1], x.row, x.plane, weights, 4 * (rows * words + 3)]);
         self.blob.extend(row![kernel_height, words, x.row as isize - 4 * words as isize]);
         self.blob.extend(row![out, ly.pixel, ly.row, y.height, y.width, ly.order.len()]);
-        self.blob.extend(row![y.range().1, y.bits, kernel as u32, l.stride[0]]);
+        self.blob.extend(row![y.range().1, y.bits, kernel as u32, stride[0]]);
         body
     }
 }

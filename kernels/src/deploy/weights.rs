@@ -2,7 +2,7 @@
 
 use super::MemoryUse;
 use super::words::{Blob, Word};
-use crate::net::{Depthwise, IntLayer, Requant};
+use crate::net::{Convolution, Layer, Requant};
 use crate::pack::{self, Pair};
 use crate::plan::{BLOCK, Group, Layout, Plan};
 
@@ -18,35 +18,17 @@ pub(super) struct Placed {
     pub(super) table_end: Word,
 }
 
-/// Places what a layer needs: its groups, or for a depthwise layer the address of its channels.
-pub(super) fn place(plan: &Plan, layer: &IntLayer, blob: &mut Blob, memory: &mut MemoryUse) -> Vec<Placed> {
-    match layer {
-        IntLayer::Conv2d(l) => {
-            let (x, layout) = (&plan.net.tensors[l.input], &plan.layouts[l.input]);
-            let [height, width] = l.kernel;
-            let rows = |c: usize| {
-                let pixel = |y: usize, x_at: usize| {
-                    let at = ((c * height + y) * width + x_at) * x.channels;
-                    &l.weights[at..at + x.channels]
-                };
-                (0..height).map(|y| kernel_row(layout, x.bits, (0..width).map(|x| pixel(y, x)))).collect()
-            };
-            groups(plan, layer, &rows, &l.requant, blob, memory)
-        }
-        // A convolution whose kernel is the whole input.
-        IntLayer::Linear(l) => {
-            let (x, layout) = (&plan.net.tensors[l.input], &plan.layouts[l.input]);
-            let in_line = layout.row == x.width * layout.pixel;
-            let rows = |c: usize| {
-                let pixels = l.weights[c * x.len()..][..x.len()].chunks_exact(x.channels);
-                let per_row = if in_line { x.height * x.width } else { x.width };
-                let pixels: Vec<&[i8]> = pixels.collect();
-                pixels.chunks(per_row).map(|row| kernel_row(layout, x.bits, row.iter().copied())).collect()
-            };
-            groups(plan, layer, &rows, &l.requant, blob, memory)
-        }
-        IntLayer::Depthwise(_) | IntLayer::AvgPool(_) | IntLayer::MaxPool(_) | IntLayer::Add(_) => Vec::new(),
-    }
+/// Places the groups of a layer that has them.
+pub(super) fn place(plan: &Plan, layer: &Layer, blob: &mut Blob, memory: &mut MemoryUse) -> Vec<Placed> {
+    let (Some(walk), Some(weights)) = (plan.walk(layer), layer.op.weights()) else { return Vec::new() };
+    let (x, layout) = (&plan.net.tensors[layer.input()], &plan.layouts[layer.input()]);
+    let per_output = weights.codes.len() / weights.bits.len();
+    let per_row = per_output / walk.kernel_rows;
+    let rows = |c: usize| {
+        let rows = weights.codes[c * per_output..][..per_output].chunks_exact(per_row);
+        rows.map(|row| kernel_row(layout, x.bits, row.chunks_exact(x.channels))).collect()
+    };
+    groups(plan, layer, &rows, &weights.requant, blob, memory)
 }
 
 /// The codes of a kernel row, input channels in slot order and filled up as the pixels are.
@@ -62,13 +44,13 @@ fn kernel_row<'a>(layout: &Layout, bits: u8, pixels: impl Iterator<Item = &'a [i
 
 fn groups(
     plan: &Plan,
-    layer: &IntLayer,
+    layer: &Layer,
     rows: &dyn Fn(usize) -> Vec<Vec<i32>>,
     requant: &[Requant],
     blob: &mut Blob,
     memory: &mut MemoryUse,
 ) -> Vec<Placed> {
-    let x = &plan.net.tensors[layer.inputs()[0]];
+    let x = &plan.net.tensors[layer.input()];
     let mut placed = Vec::new();
     for group in plan.groups(layer) {
         let pair = Pair { a: x.bits, w: group.bits };
@@ -105,20 +87,21 @@ fn entry(q: Requant, zero_point: i32, sum: i32) -> [Word; 3] {
 /// The channels of a depthwise layer: `rows` kernel rows of bytes in whole words, then the table entry.
 pub(super) fn place_depthwise(
     plan: &Plan,
-    l: &Depthwise,
+    layer: &Layer,
+    l: &Convolution,
     rows: usize,
     blob: &mut Blob,
     memory: &mut MemoryUse,
 ) {
-    let zero_point = plan.net.tensors[l.input].zero_point;
-    let taps = l.kernel[0] * l.kernel[1];
-    for &c in &plan.layouts[l.output].order {
-        let codes: Vec<i32> = l.weights[c * taps..][..taps].iter().map(|&w| i32::from(w)).collect();
-        let mut words: Vec<u32> = codes.chunks(l.kernel[1]).flat_map(|row| pack::words(row, 8)).collect();
-        words.resize(words.len().max(rows * l.kernel[1].div_ceil(4)), 0);
+    let zero_point = plan.net.tensors[layer.input()].zero_point;
+    let (taps, columns) = (l.window.taps(), l.window.kernel[1]);
+    for &c in &plan.layouts[layer.output].order {
+        let codes: Vec<i32> = l.weights.codes[c * taps..][..taps].iter().map(|&w| i32::from(w)).collect();
+        let mut words: Vec<u32> = codes.chunks(columns).flat_map(|row| pack::words(row, 8)).collect();
+        words.resize(words.len().max(rows * columns.div_ceil(4)), 0);
         memory.weights += 4 * words.len();
         memory.requant += 12;
         blob.extend(words);
-        blob.extend(entry(l.requant[c], zero_point, codes.iter().sum()));
+        blob.extend(entry(l.weights.requant[c], zero_point, codes.iter().sum()));
     }
 }

@@ -3,6 +3,8 @@
 mod codes;
 mod file;
 
+use crate::net::LayerKind;
+pub use crate::window::Window;
 pub use codes::Codes;
 pub use file::{BUILT_IN, ModelError, built_in, load, to_toml};
 
@@ -11,17 +13,6 @@ pub const MOST: usize = 1 << 24;
 
 /// Index of a node; node 0 is the input.
 pub type NodeId = usize;
-
-/// How a kernel or a pooling window moves over an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Height and width.
-    pub kernel: [usize; 2],
-    /// Vertical and horizontal step.
-    pub stride: [usize; 2],
-    /// Zeros around the image: top, left, bottom, right.
-    pub pad: [usize; 4],
-}
 
 /// What happens to the sums of a node before they leave it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -107,31 +98,51 @@ pub struct Node {
     pub shape: [usize; 3],
 }
 
-impl Window {
-    /// One pixel at a time.
-    pub const ONE: Self = Self { kernel: [1; 2], stride: [1; 2], pad: [0; 4] };
-
-    /// Output height and width for an image; `None` where the window does not fit.
+impl Op {
+    /// The kind of layer that does it; `None` for the sample, which no layer makes.
     #[must_use]
-    pub fn output(&self, [height, width]: [usize; 2]) -> Option<[usize; 2]> {
-        let [top, left, bottom, right] = self.pad;
-        let along = |size: usize, axis: usize, before: usize, after: usize| {
-            let (k, step) = (self.kernel[axis], self.stride[axis]);
-            let fits = k > 0 && step > 0 && before < k && after < k && size + before + after >= k;
-            fits.then(|| (size + before + after - k) / step + 1)
-        };
-        Some([along(height, 0, top, bottom)?, along(width, 1, left, right)?])
+    pub fn kind(&self) -> Option<LayerKind> {
+        match self {
+            Self::Input => None,
+            Self::Conv { .. } => Some(LayerKind::Conv2d),
+            Self::Depthwise { .. } => Some(LayerKind::Depthwise),
+            Self::Linear { .. } => Some(LayerKind::Linear),
+            Self::Add { .. } => Some(LayerKind::Add),
+            Self::AvgPool { .. } => Some(LayerKind::AvgPool),
+            Self::MaxPool { .. } => Some(LayerKind::MaxPool),
+        }
     }
 
-    /// The padding that gives `ceil(size / stride)` outputs, the odd zero behind the image (`TensorFlow`'s "same").
+    /// Its name in network files.
     #[must_use]
-    pub fn same(kernel: [usize; 2], stride: [usize; 2], image: [usize; 2]) -> Self {
-        let total = |axis: usize| {
-            let out = image[axis].div_ceil(stride[axis]);
-            ((out - 1) * stride[axis] + kernel[axis]).saturating_sub(image[axis])
-        };
-        let [rows, columns] = [total(0), total(1)];
-        Self { kernel, stride, pad: [rows / 2, columns / 2, rows.div_ceil(2), columns.div_ceil(2)] }
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Conv { .. } => "conv",
+            Self::Depthwise { .. } => "depthwise",
+            Self::Linear { .. } => "linear",
+            Self::Add { .. } => "add",
+            Self::AvgPool { .. } => "avg_pool",
+            Self::MaxPool { .. } => "max_pool",
+        }
+    }
+
+    /// The window it moves over its input, if it has one.
+    #[must_use]
+    pub fn window(&self) -> Option<Window> {
+        match *self {
+            Self::Conv { window, .. }
+            | Self::Depthwise { window, .. }
+            | Self::AvgPool { window }
+            | Self::MaxPool { window } => Some(window),
+            Self::Input | Self::Linear { .. } | Self::Add { .. } => None,
+        }
+    }
+
+    /// As [`LayerKind::by_channel`].
+    #[must_use]
+    pub fn by_channel(&self) -> bool {
+        self.kind().is_some_and(LayerKind::by_channel)
     }
 }
 
@@ -279,11 +290,8 @@ impl Graph {
     pub fn ties(&self) -> Vec<NodeId> {
         let mut tied: Vec<NodeId> = (0..self.nodes.len()).collect();
         for (id, node) in self.nodes.iter().enumerate() {
-            match node.op {
-                Op::Add { .. } | Op::AvgPool { .. } | Op::MaxPool { .. } | Op::Depthwise { .. } => {}
-                Op::Input | Op::Conv { .. } | Op::Linear { .. } => continue,
-            }
-            for &input in &node.inputs {
+            let tying = if node.op.by_channel() { &node.inputs[..] } else { &[] };
+            for &input in tying {
                 let (from, to) = (tied[input].max(tied[id]), tied[input].min(tied[id]));
                 for t in &mut tied {
                     if *t == from {

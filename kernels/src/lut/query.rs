@@ -1,8 +1,9 @@
 //! What is asked of a table for each layer of a deployed network.
 
 use super::{Geometry, LayerKind, Sample, Store};
-use crate::net::{IntLayer, IntNet, Tensor};
+use crate::net::{IntNet, Layer};
 use crate::plan::{Fill, Form, Plan};
+use crate::window::Window;
 
 /// A layer whose cost is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct Query {
     pub real_in_channels: usize,
     /// Output channels of the layer, pruned ones included.
     pub real_channels: usize,
-    /// Bits of the (first) input; of the output for a depthwise layer, whose input codes are bytes in any case.
+    /// Bits of the (first) input; of the output for a layer that reads planes, whose input codes are bytes in any case.
     pub a_bits: u8,
     /// What is filled before the layer runs.
     pub fill: Option<Fill>,
@@ -50,10 +51,10 @@ pub fn queries_of(plan: &Plan) -> Vec<Query> {
     plan.net.layers.iter().zip(&plan.region).map(|(layer, &region)| query(plan, layer, region)).collect()
 }
 
-fn query(plan: &Plan, layer: &IntLayer, region: usize) -> Query {
-    let (input, output) = (layer.inputs()[0], layer.output());
-    let (x, y) = (&plan.net.tensors[input], &plan.net.tensors[output]);
-    let (lx, ly) = (&plan.layouts[input], &plan.layouts[output]);
+fn query(plan: &Plan, layer: &Layer, region: usize) -> Query {
+    let kind = layer.kind();
+    let (x, y) = (&plan.net.tensors[layer.input()], &plan.net.tensors[layer.output]);
+    let (lx, ly) = (&plan.layouts[layer.input()], &plan.layouts[layer.output]);
     let store = match ly.form {
         Form::Planes => Store::Planes,
         Form::Pixels | Form::Dense => {
@@ -64,10 +65,11 @@ fn query(plan: &Plan, layer: &IntLayer, region: usize) -> Query {
             }
         }
     };
-    let sizes = |t: &Tensor, in_channels, kernel, stride, pad| Geometry {
-        in_height: t.height,
-        in_width: t.width,
-        in_channels,
+    let Window { kernel, stride, pad } = *layer.op.window().unwrap_or(&Window::ONE);
+    let mut geometry = Geometry {
+        in_height: x.height,
+        in_width: x.width,
+        in_channels: if kind.by_channel() { 0 } else { lx.order.len() },
         out_height: y.height,
         out_width: y.width,
         kernel,
@@ -77,33 +79,24 @@ fn query(plan: &Plan, layer: &IntLayer, region: usize) -> Query {
         store,
         offset: if store == Store::Planes { ly.first % 4 } else { 0 },
     };
-    let (stored, channels) = (lx.order.len(), ly.order.len());
-    let weighted = || plan.groups(layer).iter().map(|g| (g.bits, g.channels.len())).collect();
-    let alike = vec![(0, channels)];
-    let (kind, geometry, groups) = match layer {
-        IntLayer::Conv2d(l) => {
-            let mut g = sizes(x, stored, l.kernel, l.stride, l.pad);
-            let window = plan.window(layer).expect("a convolution has one");
-            if window.out_height != g.out_height {
-                (g.in_height, g.in_width) = (1, x.height * x.width);
-                (g.out_height, g.out_width) = (1, window.out_width);
+    let groups = match plan.walk(layer) {
+        Some(walk) => {
+            if walk.out_height != y.height {
+                (geometry.in_height, geometry.in_width) = (1, x.height * x.width);
+                (geometry.out_height, geometry.out_width) = (1, walk.out_width);
             }
-            (LayerKind::Conv2d, g, weighted())
+            plan.groups(layer).iter().map(|g| (g.bits, g.channels.len())).collect()
         }
-        IntLayer::Linear(_) => (LayerKind::Linear, sizes(x, stored, [1, 1], [1, 1], [0; 4]), weighted()),
-        IntLayer::Depthwise(l) => (LayerKind::Depthwise, sizes(x, 0, l.kernel, l.stride, l.pad), alike),
-        IntLayer::AvgPool(l) => (LayerKind::AvgPool, sizes(x, 0, l.kernel, l.stride, [0; 4]), alike),
-        IntLayer::MaxPool(l) => (LayerKind::MaxPool, sizes(x, 0, l.kernel, l.stride, l.pad), alike),
-        IntLayer::Add(_) => (LayerKind::Add, sizes(x, 0, [1, 1], [1, 1], [0; 4]), alike),
+        None => vec![(0, ly.order.len())],
     };
     Query {
-        name: layer.name().into(),
+        name: layer.name.clone(),
         region,
         kind,
         geometry,
         real_in_channels: x.channels,
         real_channels: y.channels,
-        a_bits: if kind == LayerKind::Depthwise { y.bits } else { x.bits },
+        a_bits: if kind.reads_planes() { y.bits } else { x.bits },
         fill: plan.fill(layer),
         groups,
     }

@@ -1,8 +1,10 @@
 //! The layers of a network. What they mean is in [`crate::golden`].
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::TensorId;
+use super::{LayerKind, Tensor, TensorId};
+use crate::window::Window;
 
 /// Integer requantisation of one output channel: `(acc * kappa + lambda) >> shift`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,131 +17,77 @@ pub struct Requant {
     pub shift: u8,
 }
 
-/// One layer. Matches over this enum have no `_` arm, so that no layer is ever skipped or free by default.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One layer: what all have, and what it does.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "Read")]
+pub struct Layer {
+    /// Name, unique in the network.
+    pub name: String,
+    /// The tensors it reads, as many as [`LayerKind::reads`].
+    pub inputs: Vec<TensorId>,
+    /// The tensor it writes.
+    pub output: TensorId,
+    /// What it does.
+    pub op: Op,
+}
+
+/// What a layer does. Matches over this enum have no `_` arm, so that no layer is ever skipped or free by default.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum IntLayer {
-    /// 2-D convolution, groups = 1.
-    Conv2d(Conv2d),
-    /// Fully connected layer over the flattened (height, width, channel) input; output is 1 x 1 x n.
-    Linear(Linear),
-    /// 2-D convolution of each channel with a kernel of its own; as many output as input channels.
-    Depthwise(Depthwise),
+pub enum Op {
+    /// 2-D convolution, groups = 1; weights `[output channel][kernel row][kernel column][input channel]`.
+    Conv2d(Convolution),
+    /// Fully connected layer over the flattened input; weights `[output][row][column][channel]` of the input tensor, whose
+    /// output is 1 x 1 x outputs.
+    Linear(Weights),
+    /// 2-D convolution of each channel with a kernel of its own; weights `[channel][kernel row][kernel column]`.
+    Depthwise(Convolution),
     /// Average over a window without padding.
     AvgPool(AvgPool),
-    /// Largest code of a window.
-    MaxPool(MaxPool),
+    /// The largest code of a window. Padding never wins: it counts as the smallest code. The output has the number format of
+    /// the input.
+    MaxPool(Window),
     /// Elementwise sum of two tensors of one shape, each with its own rescaling.
     Add(Add),
 }
 
-/// 2-D convolution with per-output-channel weight precision.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Conv2d {
-    /// Name, unique in the network.
-    pub name: String,
-    /// Input tensor.
-    pub input: TensorId,
-    /// Output tensor.
-    pub output: TensorId,
-    /// Kernel height and width.
-    pub kernel: [usize; 2],
-    /// Vertical and horizontal stride.
-    pub stride: [usize; 2],
-    /// Zero padding: top, left, bottom, right.
-    pub pad: [usize; 4],
-    /// Weight bits (2, 4, 8, or 0 for a pruned channel) of each output channel.
-    pub weight_bits: Vec<u8>,
-    /// Weight codes, `[output channel][kernel row][kernel column][input channel]`.
-    pub weights: Vec<i8>,
+/// Weights that move over an image.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Convolution {
+    /// How they move.
+    #[serde(flatten)]
+    pub window: Window,
+    /// The weights.
+    #[serde(flatten)]
+    pub weights: Weights,
+}
+
+/// Weights with a precision per output channel.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Weights {
+    /// Bits (2, 4, 8, or 0 for a pruned channel) of each output channel.
+    #[serde(rename = "weight_bits")]
+    pub bits: Vec<u8>,
+    /// Codes, one output channel after another.
+    #[serde(rename = "weights")]
+    pub codes: Vec<i8>,
     /// Requantisation of each output channel.
     pub requant: Vec<Requant>,
 }
 
-/// Fully connected layer with per-output-channel weight precision.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Linear {
-    /// Name, unique in the network.
-    pub name: String,
-    /// Input tensor.
-    pub input: TensorId,
-    /// Output tensor, 1 x 1 x outputs.
-    pub output: TensorId,
-    /// Weight bits (2, 4, 8, or 0 for a pruned output) of each output.
-    pub weight_bits: Vec<u8>,
-    /// Weight codes, `[output][row][column][channel]` of the input tensor.
-    pub weights: Vec<i8>,
-    /// Requantisation of each output.
-    pub requant: Vec<Requant>,
-}
-
-/// 2-D depthwise convolution with per-channel weight precision.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Depthwise {
-    /// Name, unique in the network.
-    pub name: String,
-    /// Input tensor.
-    pub input: TensorId,
-    /// Output tensor.
-    pub output: TensorId,
-    /// Kernel height and width.
-    pub kernel: [usize; 2],
-    /// Vertical and horizontal stride.
-    pub stride: [usize; 2],
-    /// Zero padding: top, left, bottom, right.
-    pub pad: [usize; 4],
-    /// Weight bits (2, 4, 8, or 0 for a pruned channel) of each channel.
-    pub weight_bits: Vec<u8>,
-    /// Weight codes, `[channel][kernel row][kernel column]`.
-    pub weights: Vec<i8>,
-    /// Requantisation of each channel.
-    pub requant: Vec<Requant>,
-}
-
 /// Average pooling: `out = clip((sum * kappa + lambda) >> shift)`, `sum` over `code - zero_point` in the window.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct AvgPool {
-    /// Name, unique in the network.
-    pub name: String,
-    /// Input tensor.
-    pub input: TensorId,
-    /// Output tensor.
-    pub output: TensorId,
-    /// Window height and width.
-    pub kernel: [usize; 2],
-    /// Vertical and horizontal stride.
-    pub stride: [usize; 2],
+    /// The window; its padding is 0.
+    #[serde(flatten, deserialize_with = "without_padding")]
+    pub window: Window,
     /// Requantisation, the same for all channels; the division by the window size is in `kappa` and `shift`.
     pub requant: Requant,
 }
 
-/// Max pooling: the largest code of the window. Padding never wins: it counts as the smallest code. The output has the
-/// number format of the input.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MaxPool {
-    /// Name, unique in the network.
-    pub name: String,
-    /// Input tensor.
-    pub input: TensorId,
-    /// Output tensor.
-    pub output: TensorId,
-    /// Window height and width.
-    pub kernel: [usize; 2],
-    /// Vertical and horizontal stride.
-    pub stride: [usize; 2],
-    /// Padding: top, left, bottom, right.
-    pub pad: [usize; 4],
-}
-
 /// Residual addition: `out = clip((a * kappa_a + b * kappa_b + lambda) >> shift)` with `a`, `b` minus their zero points.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Add {
-    /// Name, unique in the network.
-    pub name: String,
-    /// The two input tensors.
-    pub inputs: [TensorId; 2],
-    /// Output tensor.
-    pub output: TensorId,
     /// Multiplier of each input.
     pub kappa: [i32; 2],
     /// Addend: output zero point and rounding.
@@ -177,44 +125,175 @@ impl Requant {
     }
 }
 
-impl IntLayer {
-    /// Name of the layer.
+impl Layer {
+    /// The first of the tensors it reads.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn input(&self) -> TensorId {
+        self.inputs[0]
+    }
+
+    /// What kind of layer it is.
+    #[must_use]
+    pub fn kind(&self) -> LayerKind {
+        self.op.kind()
+    }
+}
+
+impl Op {
+    /// What kind of layer does it.
+    #[must_use]
+    pub fn kind(&self) -> LayerKind {
         match self {
-            Self::Conv2d(l) => &l.name,
-            Self::Linear(l) => &l.name,
-            Self::Depthwise(l) => &l.name,
-            Self::AvgPool(l) => &l.name,
-            Self::MaxPool(l) => &l.name,
-            Self::Add(l) => &l.name,
+            Self::Conv2d(_) => LayerKind::Conv2d,
+            Self::Linear(_) => LayerKind::Linear,
+            Self::Depthwise(_) => LayerKind::Depthwise,
+            Self::AvgPool(_) => LayerKind::AvgPool,
+            Self::MaxPool(_) => LayerKind::MaxPool,
+            Self::Add(_) => LayerKind::Add,
         }
     }
 
-    /// The tensors it reads.
+    /// Its weights, if it has any.
     #[must_use]
-    pub fn inputs(&self) -> Vec<TensorId> {
+    pub fn weights(&self) -> Option<&Weights> {
         match self {
-            Self::Conv2d(l) => vec![l.input],
-            Self::Linear(l) => vec![l.input],
-            Self::Depthwise(l) => vec![l.input],
-            Self::AvgPool(l) => vec![l.input],
-            Self::MaxPool(l) => vec![l.input],
-            Self::Add(l) => l.inputs.to_vec(),
+            Self::Conv2d(l) | Self::Depthwise(l) => Some(&l.weights),
+            Self::Linear(weights) => Some(weights),
+            Self::AvgPool(_) | Self::MaxPool(_) | Self::Add(_) => None,
         }
     }
 
-    /// The tensor it writes.
-    #[must_use]
-    pub fn output(&self) -> TensorId {
+    /// As [`Op::weights`], to change them.
+    pub fn weights_mut(&mut self) -> Option<&mut Weights> {
         match self {
-            Self::Conv2d(l) => l.output,
-            Self::Linear(l) => l.output,
-            Self::Depthwise(l) => l.output,
-            Self::AvgPool(l) => l.output,
-            Self::MaxPool(l) => l.output,
-            Self::Add(l) => l.output,
+            Self::Conv2d(l) | Self::Depthwise(l) => Some(&mut l.weights),
+            Self::Linear(weights) => Some(weights),
+            Self::AvgPool(_) | Self::MaxPool(_) | Self::Add(_) => None,
         }
+    }
+
+    /// The window it moves over its input, if it has one.
+    #[must_use]
+    pub fn window(&self) -> Option<&Window> {
+        match self {
+            Self::Conv2d(l) | Self::Depthwise(l) => Some(&l.window),
+            Self::AvgPool(l) => Some(&l.window),
+            Self::MaxPool(window) => Some(window),
+            Self::Linear(_) | Self::Add(_) => None,
+        }
+    }
+
+    /// As [`Op::window`], to change it.
+    pub fn window_mut(&mut self) -> Option<&mut Window> {
+        match self {
+            Self::Conv2d(l) | Self::Depthwise(l) => Some(&mut l.window),
+            Self::AvgPool(l) => Some(&mut l.window),
+            Self::MaxPool(window) => Some(window),
+            Self::Linear(_) | Self::Add(_) => None,
+        }
+    }
+
+    /// The code that positions of the padding of its input `x` count as; `None` without padding.
+    #[must_use]
+    pub fn padding_code(&self, x: &Tensor) -> Option<i32> {
+        self.window().filter(|w| w.pad != [0; 4])?;
+        match self {
+            Self::Conv2d(_) | Self::Depthwise(_) => Some(x.zero_point),
+            Self::MaxPool(_) => Some(x.range().0),
+            Self::Linear(_) | Self::AvgPool(_) | Self::Add(_) => None,
+        }
+    }
+
+    /// The code of an output channel in `y` where all that it depends on is the real value 0.
+    #[must_use]
+    pub fn code_of_zeros(&self, channel: usize, y: &Tensor) -> i32 {
+        let code = match self {
+            Self::Conv2d(Convolution { weights, .. })
+            | Self::Depthwise(Convolution { weights, .. })
+            | Self::Linear(weights) => weights.requant[channel].apply(0),
+            Self::AvgPool(l) => l.requant.apply(0),
+            // Input and output have one number format.
+            Self::MaxPool(_) => y.zero_point,
+            Self::Add(l) => l.lambda >> l.shift,
+        };
+        y.clip(code)
+    }
+}
+
+// The file has one flat object for each layer, `kind` first, and `input` for layers that read one tensor.
+
+/// A layer as it is read.
+#[derive(Deserialize)]
+struct Read {
+    name: String,
+    input: Option<TensorId>,
+    inputs: Option<Vec<TensorId>>,
+    output: TensorId,
+    #[serde(flatten)]
+    op: Op,
+}
+
+impl TryFrom<Read> for Layer {
+    type Error = String;
+
+    fn try_from(read: Read) -> Result<Self, String> {
+        let Read { name, input, inputs, output, op } = read;
+        let reads = op.kind().reads();
+        let inputs = match (input, inputs) {
+            (Some(input), None) if reads == 1 => vec![input],
+            (None, Some(inputs)) if reads > 1 && inputs.len() == reads => inputs,
+            (..) => {
+                let key = if reads == 1 { "'input' with a tensor" } else { "'inputs' with two tensors" };
+                return Err(format!("layer '{name}' of kind {} has no {key}", op.kind()));
+            }
+        };
+        Ok(Self { name, inputs, output, op })
+    }
+}
+
+/// A window of which the file says kernel and stride.
+fn without_padding<'de, D: Deserializer<'de>>(from: D) -> Result<Window, D::Error> {
+    #[derive(Deserialize)]
+    struct Steps {
+        kernel: [usize; 2],
+        stride: [usize; 2],
+    }
+    let Steps { kernel, stride } = Steps::deserialize(from)?;
+    Ok(Window { kernel, stride, pad: [0; 4] })
+}
+
+impl Serialize for Layer {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("kind", &self.kind())?;
+        map.serialize_entry("name", &self.name)?;
+        match self.inputs[..] {
+            [input] => map.serialize_entry("input", &input)?,
+            _ => map.serialize_entry("inputs", &self.inputs)?,
+        }
+        map.serialize_entry("output", &self.output)?;
+        if let Some(window) = self.op.window() {
+            map.serialize_entry("kernel", &window.kernel)?;
+            map.serialize_entry("stride", &window.stride)?;
+            if self.kind().pads() {
+                map.serialize_entry("pad", &window.pad)?;
+            }
+        }
+        if let Some(weights) = self.op.weights() {
+            map.serialize_entry("weight_bits", &weights.bits)?;
+            map.serialize_entry("weights", &weights.codes)?;
+            map.serialize_entry("requant", &weights.requant)?;
+        }
+        match &self.op {
+            Op::Conv2d(_) | Op::Linear(_) | Op::Depthwise(_) | Op::MaxPool(_) => {}
+            Op::AvgPool(l) => map.serialize_entry("requant", &l.requant)?,
+            Op::Add(l) => {
+                map.serialize_entry("kappa", &l.kappa)?;
+                map.serialize_entry("lambda", &l.lambda)?;
+                map.serialize_entry("shift", &l.shift)?;
+            }
+        }
+        map.end()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Whether a network makes sense, and the proof that 32 bits suffice for all of its arithmetic.
 
-use super::{Add, AvgPool, Conv2d, Depthwise, IntLayer, IntNet, Linear, MaxPool, Requant, Tensor, TensorId};
+use super::{Add, AvgPool, IntNet, Layer, Op, Requant, Tensor, TensorId, Weights};
+use crate::window::Window;
 
 /// What is wrong with a network or its file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +44,7 @@ impl IntNet {
             .get_mut(self.input)
             .ok_or_else(|| NetError::Tensor("input".into(), no_tensor(self.input)))? = true;
         for layer in &self.layers {
-            self.check_layer(layer, &mut written).map_err(|why| NetError::Layer(layer.name().into(), why))?;
+            self.check_layer(layer, &mut written).map_err(|why| NetError::Layer(layer.name.clone(), why))?;
         }
         match written.get(self.output) {
             Some(true) => Ok(()),
@@ -70,8 +71,12 @@ impl IntNet {
         Ok(())
     }
 
-    fn check_layer(&self, layer: &IntLayer, written: &mut [bool]) -> Result<(), String> {
-        for id in layer.inputs() {
+    fn check_layer(&self, layer: &Layer, written: &mut [bool]) -> Result<(), String> {
+        let (kind, reads) = (layer.kind(), layer.kind().reads());
+        if layer.inputs.len() != reads {
+            return Err(format!("reads {} tensors; layers of kind {kind} read {reads}", layer.inputs.len()));
+        }
+        for &id in &layer.inputs {
             match written.get(id) {
                 Some(true) => {}
                 Some(false) => {
@@ -80,92 +85,73 @@ impl IntNet {
                 None => return Err(no_tensor(id)),
             }
         }
-        let output = layer.output();
-        match written.get_mut(output) {
+        match written.get_mut(layer.output) {
             Some(done @ false) => *done = true,
-            Some(true) => return Err(format!("writes tensor '{}' a second time", self.tensors[output].name)),
-            None => return Err(no_tensor(output)),
+            Some(true) => {
+                return Err(format!("writes tensor '{}' a second time", self.tensors[layer.output].name));
+            }
+            None => return Err(no_tensor(layer.output)),
         }
-        if self.tensors[output].bits == 32 && !matches!(layer, IntLayer::Linear(_)) {
+        let (x, y) = (&self.tensors[layer.input()], &self.tensors[layer.output]);
+        if y.bits == 32 && !kind.writes_wide() {
             return Err("only a linear layer can have a 32-bit output".into());
         }
-        match layer {
-            IntLayer::Conv2d(l) => self.check_conv(l),
-            IntLayer::Linear(l) => self.check_linear(l),
-            IntLayer::Depthwise(l) => self.check_depthwise(l),
-            IntLayer::AvgPool(l) => self.check_avg_pool(l),
-            IntLayer::MaxPool(l) => self.check_max_pool(l),
-            IntLayer::Add(l) => self.check_add(l),
+        if let Some(window) = layer.op.window() {
+            check_window(x, y, window)?;
+        }
+        if kind.by_channel() && x.channels != y.channels {
+            return Err(format!("'{}' has {} channels, '{}' {}", x.name, x.channels, y.name, y.channels));
+        }
+        match &layer.op {
+            Op::Conv2d(l) => check_weights(&l.weights, l.window.taps() * x.channels, x, y),
+            Op::Depthwise(l) => check_weights(&l.weights, l.window.taps(), x, y),
+            Op::Linear(weights) => check_linear(weights, x, y),
+            Op::AvgPool(l) => check_avg_pool(l, x),
+            Op::MaxPool(_) => check_max_pool(x, y),
+            Op::Add(l) => check_add(l, layer.inputs.iter().map(|&id| &self.tensors[id]), y),
         }
     }
+}
 
-    fn check_conv(&self, l: &Conv2d) -> Result<(), String> {
-        let (x, y) = (&self.tensors[l.input], &self.tensors[l.output]);
-        check_window(x, y, l.kernel, l.stride, l.pad)?;
-        check_weights(
-            &l.weight_bits,
-            &l.weights,
-            &l.requant,
-            y.channels,
-            l.kernel[0] * l.kernel[1] * x.channels,
-            x,
-            y,
-        )
+fn check_linear(weights: &Weights, x: &Tensor, y: &Tensor) -> Result<(), String> {
+    if (y.height, y.width) != (1, 1) {
+        return Err(format!("its output is {}x{}, expected 1x1", y.height, y.width));
     }
+    check_weights(weights, x.len(), x, y)
+}
 
-    fn check_depthwise(&self, l: &Depthwise) -> Result<(), String> {
-        let (x, y) = (&self.tensors[l.input], &self.tensors[l.output]);
-        check_window(x, y, l.kernel, l.stride, l.pad)?;
-        check_channels(x, y)?;
-        check_weights(&l.weight_bits, &l.weights, &l.requant, y.channels, l.kernel[0] * l.kernel[1], x, y)
+fn check_max_pool(x: &Tensor, y: &Tensor) -> Result<(), String> {
+    if (x.bits, x.zero_point) != (y.bits, y.zero_point) {
+        return Err(format!(
+            "a maximum keeps the number format, but '{}' has {} bits and zero point {}, '{}' {} bits and {}",
+            x.name, x.bits, x.zero_point, y.name, y.bits, y.zero_point
+        ));
     }
+    Ok(())
+}
 
-    fn check_linear(&self, l: &Linear) -> Result<(), String> {
-        let (x, y) = (&self.tensors[l.input], &self.tensors[l.output]);
-        if (y.height, y.width) != (1, 1) {
-            return Err(format!("its output is {}x{}, expected 1x1", y.height, y.width));
+fn check_avg_pool(l: &AvgPool, x: &Tensor) -> Result<(), String> {
+    if l.window.pad != [0; 4] {
+        return Err(format!("an average has no padding; this one has {:?}", l.window.pad));
+    }
+    let (low, high) = centred(x);
+    let n = l.window.taps() as i64;
+    check_range(l.requant, n * low, n * high)
+}
+
+fn check_add<'a>(l: &Add, inputs: impl Iterator<Item = &'a Tensor>, y: &Tensor) -> Result<(), String> {
+    let (mut low, mut high) = (i64::from(l.lambda), i64::from(l.lambda));
+    for (x, kappa) in inputs.zip(l.kappa) {
+        if (x.height, x.width, x.channels) != (y.height, y.width, y.channels) {
+            return Err(format!("'{}' and '{}' have different shapes", x.name, y.name));
         }
-        check_weights(&l.weight_bits, &l.weights, &l.requant, y.channels, x.len(), x, y)
+        let ends = centred(x);
+        let products = [ends.0 * i64::from(kappa), ends.1 * i64::from(kappa)];
+        low += products[0].min(products[1]);
+        high += products[0].max(products[1]);
     }
-
-    fn check_max_pool(&self, l: &MaxPool) -> Result<(), String> {
-        let (x, y) = (&self.tensors[l.input], &self.tensors[l.output]);
-        check_window(x, y, l.kernel, l.stride, l.pad)?;
-        check_channels(x, y)?;
-        if (x.bits, x.zero_point) != (y.bits, y.zero_point) {
-            return Err(format!(
-                "a maximum keeps the number format, but '{}' has {} bits and zero point {}, '{}' {} bits and {}",
-                x.name, x.bits, x.zero_point, y.name, y.bits, y.zero_point
-            ));
-        }
-        Ok(())
-    }
-
-    fn check_avg_pool(&self, l: &AvgPool) -> Result<(), String> {
-        let (x, y) = (&self.tensors[l.input], &self.tensors[l.output]);
-        check_window(x, y, l.kernel, l.stride, [0; 4])?;
-        check_channels(x, y)?;
-        let (low, high) = centred(x);
-        let n = (l.kernel[0] * l.kernel[1]) as i64;
-        check_range(l.requant, n * low, n * high)
-    }
-
-    fn check_add(&self, l: &Add) -> Result<(), String> {
-        let y = &self.tensors[l.output];
-        let (mut low, mut high) = (i64::from(l.lambda), i64::from(l.lambda));
-        for (id, kappa) in l.inputs.into_iter().zip(l.kappa) {
-            let x = &self.tensors[id];
-            if (x.height, x.width, x.channels) != (y.height, y.width, y.channels) {
-                return Err(format!("'{}' and '{}' have different shapes", x.name, y.name));
-            }
-            let ends = centred(x);
-            let products = [ends.0 * i64::from(kappa), ends.1 * i64::from(kappa)];
-            low += products[0].min(products[1]);
-            high += products[0].max(products[1]);
-        }
-        fits(low, high, "the sum")?;
-        check_shift(l.shift)
-    }
+    fits(low, high, "the sum")?;
+    check_shift(l.shift)
 }
 
 fn no_tensor(id: TensorId) -> String {
@@ -179,33 +165,13 @@ fn centred(x: &Tensor) -> (i64, i64) {
 }
 
 /// The window must turn the input's height and width into the output's, and each position of it must touch the input.
-fn check_window(
-    x: &Tensor,
-    y: &Tensor,
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    pad: [usize; 4],
-) -> Result<(), String> {
-    let [top, left, bottom, right] = pad;
-    let out = |size: usize, before: usize, after: usize, k: usize, stride: usize| {
-        (k > 0 && stride > 0 && before < k && after < k && size + before + after >= k)
-            .then(|| (size + before + after - k) / stride + 1)
-    };
-    let height = out(x.height, top, bottom, kernel[0], stride[0]);
-    let width = out(x.width, left, right, kernel[1], stride[1]);
-    if (height, width) != (Some(y.height), Some(y.width)) {
+fn check_window(x: &Tensor, y: &Tensor, window: &Window) -> Result<(), String> {
+    if window.output([x.height, x.width]) != Some([y.height, y.width]) {
+        let Window { kernel, stride, pad } = window;
         return Err(format!(
             "window {kernel:?}, stride {stride:?}, padding {pad:?} do not make {}x{} into {}x{}",
             x.height, x.width, y.height, y.width
         ));
-    }
-    Ok(())
-}
-
-/// Each channel by itself: as many out as in.
-fn check_channels(x: &Tensor, y: &Tensor) -> Result<(), String> {
-    if x.channels != y.channels {
-        return Err(format!("'{}' has {} channels, '{}' {}", x.name, x.channels, y.name, y.channels));
     }
     Ok(())
 }
@@ -237,8 +203,7 @@ fn check_pruned(row: &[i8], q: Requant, y: &Tensor) -> Result<(), String> {
     if let Some(w) = row.iter().find(|w| **w != 0) {
         return Err(format!("it has 0 bits, that is, it is pruned, but a weight of {w}"));
     }
-    let (low, high) = y.range();
-    let zero = q.apply(0).clamp(low, high);
+    let zero = y.clip(q.apply(0));
     if zero != y.zero_point {
         return Err(format!(
             "it is pruned, so lambda >> shift must be the zero point {}, not {zero}",
@@ -249,30 +214,24 @@ fn check_pruned(row: &[i8], q: Requant, y: &Tensor) -> Result<(), String> {
 }
 
 /// Counts, ranges and overflow of a layer with weights; `k` is the number of weights of an output channel.
-fn check_weights(
-    bits: &[u8],
-    weights: &[i8],
-    requant: &[Requant],
-    channels: usize,
-    k: usize,
-    x: &Tensor,
-    y: &Tensor,
-) -> Result<(), String> {
+fn check_weights(weights: &Weights, k: usize, x: &Tensor, y: &Tensor) -> Result<(), String> {
+    let Weights { bits, codes, requant } = weights;
+    let channels = y.channels;
     if x.bits == 32 {
         return Err("its input has 32 bits".into());
     }
-    if bits.len() != channels || requant.len() != channels || weights.len() != channels * k {
+    if bits.len() != channels || requant.len() != channels || codes.len() != channels * k {
         return Err(format!(
             "{channels} output channels '{}' of {k} weights need as many weight bits and requantisations; there are {}, {} \
              and {} weights",
             y.name,
             bits.len(),
             requant.len(),
-            weights.len()
+            codes.len()
         ));
     }
     let (low, high) = centred(x);
-    for (c, row) in weights.chunks_exact(k.max(1)).enumerate() {
+    for (c, row) in codes.chunks_exact(k.max(1)).enumerate() {
         let at = |why: String| format!("output channel {c}: {why}");
         if !matches!(bits[c], 0 | 2 | 4 | 8) {
             return Err(at(format!("{} weight bits; 0 (pruned), 2, 4 or 8 are possible", bits[c])));

@@ -1,7 +1,7 @@
 //! How a tensor lies in memory.
 
 use super::{BLOCK, copies};
-use crate::net::{Conv2d, Depthwise, IntLayer, IntNet, MaxPool, Tensor, TensorId};
+use crate::net::{IntNet, Layer, Tensor, TensorId};
 
 /// How the codes of a tensor are arranged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,15 +85,12 @@ fn layout(t: &Tensor, order: Vec<usize>, border: [usize; 4], form: Form) -> Layo
 
 fn form(net: &IntNet, id: TensorId) -> Form {
     let t = &net.tensors[id];
-    let fewer_words = |l: &IntLayer| match l {
-        IntLayer::Conv2d(l) => (l.kernel[1] * t.channels).div_ceil(4) < l.kernel[1] * t.channels.div_ceil(4),
-        IntLayer::Linear(_)
-        | IntLayer::Depthwise(_)
-        | IntLayer::AvgPool(_)
-        | IntLayer::MaxPool(_)
-        | IntLayer::Add(_) => false,
+    // Windows of convolutions may begin at any byte.
+    let fewer_words = |l: &Layer| {
+        let window = l.op.window().filter(|_| !l.kind().by_channel());
+        window.is_some_and(|w| (w.kernel[1] * t.channels).div_ceil(4) < w.kernel[1] * t.channels.div_ceil(4))
     };
-    let mut readers = net.layers.iter().filter(|l| l.inputs().contains(&id));
+    let mut readers = net.layers.iter().filter(|l| l.inputs.contains(&id));
     if copies::in_planes(net, id) {
         Form::Planes
     } else if id == net.input && id != net.output && t.bits == 8 && t.channels < 3 && readers.all(fewer_words)
@@ -107,23 +104,10 @@ fn form(net: &IntNet, id: TensorId) -> Form {
 /// The border a tensor needs: the largest padding of its readers.
 fn border(net: &IntNet, id: TensorId) -> [usize; 4] {
     let mut out = [0; 4];
-    for layer in &net.layers {
-        match layer {
-            IntLayer::Conv2d(Conv2d { input, pad, .. })
-            | IntLayer::Depthwise(Depthwise { input, pad, .. })
-            | IntLayer::MaxPool(MaxPool { input, pad, .. })
-                if *input == id =>
-            {
-                for (have, need) in out.iter_mut().zip(pad) {
-                    *have = (*need).max(*have);
-                }
-            }
-            IntLayer::Conv2d(_)
-            | IntLayer::Depthwise(_)
-            | IntLayer::MaxPool(_)
-            | IntLayer::Linear(_)
-            | IntLayer::AvgPool(_)
-            | IntLayer::Add(_) => {}
+    let readers = net.layers.iter().filter(|l| l.inputs.contains(&id));
+    for window in readers.filter_map(|l| l.op.window()) {
+        for (have, need) in out.iter_mut().zip(window.pad) {
+            *have = need.max(*have);
         }
     }
     out

@@ -2,7 +2,7 @@
 //! better stored as 5 rows of 25.
 
 use super::parts;
-use crate::net::{Conv2d, Depthwise, IntLayer, IntNet, Linear};
+use crate::net::{IntNet, Layer};
 
 /// Share of the work that exchanging must save.
 const WORTH: f64 = 0.03;
@@ -12,23 +12,18 @@ const ALONE: f64 = 1.5;
 
 /// Whether exchanged rows and columns are less work. Depends on shapes only, not on precisions or pruning.
 pub(super) fn is_better(net: &IntNet) -> bool {
+    // Convolutions alone: they do most of the work, and the other kernels take pixels one by one.
+    let convolutions = || {
+        let convolution = |l: &&Layer| !l.kind().by_channel() && l.kind().windowed();
+        let weights = |l: &Layer| l.op.weights().map_or(0, |w| w.codes.len());
+        net.layers.iter().filter(convolution).map(move |l| (&net.tensors[l.output], weights(l)))
+    };
     let work = |sizes: fn((usize, usize)) -> (usize, usize)| -> f64 {
-        net.layers
-            .iter()
-            .map(|l| match l {
-                IntLayer::Conv2d(l) => {
-                    let y = &net.tensors[l.output];
-                    let (height, width) = sizes((y.height, y.width));
-                    let (fours, alone) = parts(width);
-                    l.weights.len() as f64
-                        * height as f64
-                        * (fours.next_multiple_of(4) as f64 + ALONE * alone as f64)
-                }
-                IntLayer::Depthwise(_)
-                | IntLayer::Linear(_)
-                | IntLayer::AvgPool(_)
-                | IntLayer::MaxPool(_)
-                | IntLayer::Add(_) => 0.0,
+        convolutions()
+            .map(|(y, weights)| {
+                let (height, width) = sizes((y.height, y.width));
+                let (fours, alone) = parts(width);
+                weights as f64 * height as f64 * (fours.next_multiple_of(4) as f64 + ALONE * alone as f64)
             })
             .sum()
     };
@@ -41,37 +36,25 @@ pub(super) fn turned(net: &IntNet) -> IntNet {
     for t in &mut out.tensors {
         (t.height, t.width) = (t.width, t.height);
     }
-    let pad = [1, 0, 3, 2]; // left, top, right, bottom
     for layer in &mut out.layers {
-        match layer {
-            IntLayer::Conv2d(Conv2d { kernel, stride, pad: p, weights, weight_bits, .. })
-            | IntLayer::Depthwise(Depthwise { kernel, stride, pad: p, weights, weight_bits, .. }) => {
-                let [height, width] = *kernel;
-                let channels = weights.len() / (weight_bits.len() * height * width);
-                turn_weights(weights, height, width, channels);
-                (*kernel, *stride, *p) = (swap(*kernel), swap(*stride), pad.map(|i| p[i]));
-            }
-            IntLayer::Linear(Linear { input, weights, .. }) => {
-                let t = &net.tensors[*input];
-                turn_weights(weights, t.height, t.width, t.channels);
-            }
-            IntLayer::AvgPool(l) => (l.kernel, l.stride) = (swap(l.kernel), swap(l.stride)),
-            IntLayer::MaxPool(l) => {
-                (l.kernel, l.stride, l.pad) = (swap(l.kernel), swap(l.stride), pad.map(|i| l.pad[i]));
-            }
-            IntLayer::Add(_) => {}
+        let x = &net.tensors[layer.inputs[0]];
+        // Weights lie by row and column of their kernel, those of a linear layer of its whole input.
+        let kernel = layer.op.window().map_or([x.height, x.width], |w| w.kernel);
+        if let Some(weights) = layer.op.weights_mut() {
+            let per_output = weights.codes.len() / weights.bits.len();
+            turn_weights(&mut weights.codes, kernel, per_output);
+        }
+        if let Some(window) = layer.op.window_mut() {
+            *window = window.turned();
         }
     }
     out
 }
 
-fn swap([a, b]: [usize; 2]) -> [usize; 2] {
-    [b, a]
-}
-
-/// `[.., row, column, channel]` to `[.., column, row, channel]`.
-fn turn_weights(weights: &mut [i8], height: usize, width: usize, channels: usize) {
-    for window in weights.chunks_exact_mut(height * width * channels) {
+/// `[output, row, column, channel]` to `[output, column, row, channel]`, with `per_output` weights for each output.
+fn turn_weights(weights: &mut [i8], [height, width]: [usize; 2], per_output: usize) {
+    let channels = per_output / (height * width);
+    for window in weights.chunks_exact_mut(per_output) {
         let from = window.to_vec();
         for (i, to) in window.iter_mut().enumerate() {
             let (column, row, channel) = (i / channels / height, i / channels % height, i % channels);

@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 
 use super::{Builder, Shape};
-use crate::graph::{self, Graph, Op, Window};
+use crate::graph::{self, Graph, Window};
 use crate::net::IntNet;
 
 /// Weight bits of a layer's `n` output channels.
@@ -15,38 +15,13 @@ pub type Widths<'a> = dyn FnMut(&mut ChaCha8Rng, usize) -> Vec<u8> + 'a;
 /// If `widths` gives another number of widths than it was asked for.
 pub fn of(graph: &Graph, rng: &mut ChaCha8Rng, activation_bits: u8, widths: &mut Widths<'_>) -> IntNet {
     let mut b = Builder::new(&graph.name, graph.nodes[0].shape, 8);
-    let mut shape = |rng: &mut ChaCha8Rng, window: Window, channels: usize| {
-        let Window { kernel, stride, pad } = window;
-        Shape { kernel, stride, pad, weight_bits: widths(rng, channels), out_bits: activation_bits }
-    };
     // Every node makes one layer, so a node and the tensor it makes have the same number.
     for (id, node) in graph.nodes.iter().enumerate() {
-        let channels = node.shape[2];
-        match node.op {
-            Op::Input => continue,
-            Op::Conv { window, .. } => {
-                let shape = shape(rng, window, channels);
-                b.conv2d(rng, node.inputs[0], &shape)
-            }
-            Op::Depthwise { window, .. } => {
-                let shape = shape(rng, window, channels);
-                b.depthwise(rng, node.inputs[0], &shape)
-            }
-            Op::Linear { .. } => {
-                let Shape { weight_bits, .. } = shape(rng, Window::ONE, channels);
-                let bits = if id == graph.output() { 32 } else { activation_bits };
-                b.linear(rng, node.inputs[0], weight_bits, bits)
-            }
-            Op::Add { .. } => b.add(rng, [node.inputs[0], node.inputs[1]], activation_bits),
-            Op::AvgPool { window } => {
-                b.avg_pool(node.inputs[0], window.kernel, window.stride, activation_bits)
-            }
-            Op::MaxPool { window } => {
-                let Window { kernel, stride, pad } = window;
-                let shape = Shape { kernel, stride, pad, weight_bits: Vec::new(), out_bits: activation_bits };
-                b.max_pool(node.inputs[0], &shape)
-            }
-        };
+        let Some(kind) = node.op.kind() else { continue };
+        let weight_bits = if node.has_weights() { widths(rng, node.shape[2]) } else { Vec::new() };
+        let out_bits = if id == graph.output() { 32 } else { activation_bits };
+        let window = node.op.window().unwrap_or(Window::ONE);
+        b.layer(rng, kind, &node.inputs, Shape { window, weight_bits, out_bits });
     }
     b.finish(graph.output())
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use mpic_kernels::source::Source;
 
-use crate::model::{Graph, NodeId, Op, Rectifier, Window, to_toml};
+use crate::model::{Graph, Node, NodeId, Rectifier, to_toml};
 use crate::run::write_atomically;
 
 #[derive(clap::Args)]
@@ -57,7 +57,7 @@ fn table(graph: &Graph) -> String {
         let count = |n: usize| if n == 0 { String::new() } else { n.to_string() };
         rows.push([
             node.name.clone(),
-            operation(&node.op),
+            operation(node),
             reads,
             format!("{h} x {w} x {c}"),
             count(own),
@@ -82,32 +82,22 @@ fn names(graph: &Graph, ids: &[NodeId]) -> String {
 }
 
 /// What a node does, in a few words.
-fn operation(op: &Op) -> String {
+fn operation(node: &Node) -> String {
     let pair = |[a, b]: [usize; 2]| if a == b { a.to_string() } else { format!("{a}x{b}") };
-    let windowed = |what: &str, w: Window| {
+    let window = node.op.window().map_or_else(String::new, |w| {
         let stride = if w.stride == [1, 1] { String::new() } else { format!(" stride {}", pair(w.stride)) };
         let pad = match w.pad {
             [0, 0, 0, 0] => String::new(),
             [a, b, c, d] if a == b && b == c && c == d => format!(" pad {a}"),
             pad => format!(" pad {pad:?}"),
         };
-        format!("{what} {}{stride}{pad}", pair(w.kernel))
+        format!(" {}{stride}{pad}", pair(w.kernel))
+    });
+    let norm = if node.has_norm() { ", norm" } else { "" };
+    let relu = match node.rectifier() {
+        Rectifier::None => String::new(),
+        Rectifier::Relu => ", relu".to_owned(),
+        Rectifier::UpTo(end) => format!(", relu to {end}"),
     };
-    let behind = |norm: bool, relu: Rectifier| {
-        let norm = if norm { ", norm" } else { "" };
-        match relu {
-            Rectifier::None => norm.to_owned(),
-            Rectifier::Relu => format!("{norm}, relu"),
-            Rectifier::UpTo(end) => format!("{norm}, relu to {end}"),
-        }
-    };
-    match *op {
-        Op::Input => "input".into(),
-        Op::Conv { window, norm, relu } => windowed("conv", window) + &behind(norm, relu),
-        Op::Depthwise { window, norm, relu } => windowed("depthwise", window) + &behind(norm, relu),
-        Op::Linear { norm, relu } => format!("linear{}", behind(norm, relu)),
-        Op::Add { relu } => format!("add{}", behind(false, relu)),
-        Op::AvgPool { window } => windowed("avg_pool", window),
-        Op::MaxPool { window } => windowed("max_pool", window),
-    }
+    format!("{}{window}{norm}{relu}", node.op.name())
 }

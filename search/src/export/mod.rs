@@ -1,10 +1,8 @@
 //! From a trained network to an integer one.
 
-use mpic_kernels::net::{
-    Add, AvgPool, Conv2d, Depthwise, IntLayer, IntNet, Linear, MaxPool, NetError, Requant, Tensor,
-};
+use mpic_kernels::net::{Add, AvgPool, Convolution, IntNet, Layer, NetError, Op, Requant, Tensor, Weights};
 
-use crate::model::{Graph, NodeId, Op, Window};
+use crate::model::{self, Graph, NodeId};
 use crate::space::Assignment;
 
 /// Trained numbers of a node with weights, quantised.
@@ -27,7 +25,7 @@ fn tensors(graph: &Graph, assignment: &Assignment, scales: &[f64]) -> Vec<Tensor
         let node = &graph.nodes[id];
         let bits = assignment.activations[id];
         let [height, width, channels] = node.shape;
-        let zero_point = if node.op == Op::Input {
+        let zero_point = if node.op == model::Op::Input {
             graph.input.zero_point
         } else if node.unsigned(graph) {
             -(1 << (bits - 1))
@@ -104,89 +102,46 @@ fn layer(
     tensors: &[Tensor],
     frozen: Option<&Frozen>,
     id: NodeId,
-) -> Result<IntLayer, NetError> {
+) -> Result<Layer, NetError> {
     let node = &graph.nodes[id];
-    let (name, output, y) = (node.name.clone(), id, &tensors[id]);
+    let (x, y) = (&tensors[node.inputs[0]], &tensors[id]);
     let unfit = || NetError::Layer(node.name.clone(), "its requantisation does not fit 32 bits".into());
-    let input = node.inputs[0];
-    let x = &tensors[input];
-    Ok(match node.op {
-        Op::Conv { window, .. } => {
-            let f = frozen.expect("a convolution is frozen");
-            let requant = requant(f, x, y).ok_or_else(unfit)?;
-            let weight_bits = assignment.weights[id].clone();
-            let Window { kernel, stride, pad } = window;
-            let weights = f.codes.clone();
-            IntLayer::Conv2d(Conv2d {
-                name,
-                input,
-                output,
-                kernel,
-                stride,
-                pad,
-                weight_bits,
-                weights,
-                requant,
-            })
-        }
-        Op::Depthwise { window, .. } => {
-            let f = frozen.expect("a convolution is frozen");
-            let requant = requant(f, x, y).ok_or_else(unfit)?;
-            let weight_bits = assignment.weights[id].clone();
-            let Window { kernel, stride, pad } = window;
-            let weights = f.codes.clone();
-            IntLayer::Depthwise(Depthwise {
-                name,
-                input,
-                output,
-                kernel,
-                stride,
-                pad,
-                weight_bits,
-                weights,
-                requant,
-            })
-        }
-        Op::Linear { .. } => {
-            let f = frozen.expect("a linear layer is frozen");
-            let requant = requant(f, x, y).ok_or_else(unfit)?;
-            let weight_bits = assignment.weights[id].clone();
-            IntLayer::Linear(Linear { name, input, output, weight_bits, weights: f.codes.clone(), requant })
-        }
-        Op::AvgPool { window } => {
-            let n = (window.kernel[0] * window.kernel[1]) as i64;
+    let weights = || {
+        let f = frozen.expect("a node with weights is frozen");
+        let requant = requant(f, x, y).ok_or_else(unfit)?;
+        Ok(Weights { bits: assignment.weights[id].clone(), codes: f.codes.clone(), requant })
+    };
+    let op = match node.op {
+        model::Op::Conv { window, .. } => Op::Conv2d(Convolution { window, weights: weights()? }),
+        model::Op::Depthwise { window, .. } => Op::Depthwise(Convolution { window, weights: weights()? }),
+        model::Op::Linear { .. } => Op::Linear(weights()?),
+        model::Op::AvgPool { window } => {
+            let n = window.taps() as i64;
             let (low, high) = x.range();
             let range = (n * i64::from(low - x.zero_point), n * i64::from(high - x.zero_point));
             let requant = Requant::from_real(x.scale / (n as f64 * y.scale), f64::from(y.zero_point), range)
                 .ok_or_else(unfit)?;
-            let Window { kernel, stride, .. } = window;
-            IntLayer::AvgPool(AvgPool { name, input, output, kernel, stride, requant })
+            Op::AvgPool(AvgPool { window, requant })
         }
-        Op::MaxPool { window } => {
-            let Window { kernel, stride, pad } = window;
-            IntLayer::MaxPool(MaxPool { name, input, output, kernel, stride, pad })
-        }
-        Op::Add { .. } => {
-            let inputs = [input, node.inputs[1]];
-            let real = inputs.map(|i| tensors[i].scale / y.scale);
+        model::Op::MaxPool { window } => Op::MaxPool(window),
+        model::Op::Add { .. } => {
+            let real = [0, 1].map(|i| tensors[node.inputs[i]].scale / y.scale);
             let add = (0..=24u8).rev().find_map(|shift| {
                 let unit = f64::from(shift).exp2();
                 let kappa = real.map(|r| (r * unit).round());
                 let lambda = ((f64::from(y.zero_point) + 0.5) * unit).round();
                 let worst = 256.0 * (kappa[0] + kappa[1]) + lambda.abs();
                 (worst < f64::from(1 << 30) * 2.0 - 1.0).then(|| Add {
-                    name: name.clone(),
-                    inputs,
-                    output,
                     kappa: kappa.map(|k| k as i32),
                     lambda: lambda as i32,
                     shift,
                 })
             });
-            IntLayer::Add(add.ok_or_else(unfit)?)
+            Op::Add(add.ok_or_else(unfit)?)
         }
-        Op::Input => unreachable!("node 0 is the only input and has no layer"),
-    })
+        model::Op::Input => unreachable!("node 0 is the only input and has no layer"),
+    };
+    Ok(Layer { name: node.name.clone(), inputs: node.inputs.clone(), output: id, op })
 }
 
 /// The network with weights of zero: what cost models need to know of an assignment.

@@ -10,9 +10,10 @@ mod tflite;
 
 use std::path::Path;
 
+use mpic_kernels::net::LayerKind;
 use mpic_kernels::onnx;
 
-use crate::model::{Graph, Node, Op};
+use crate::model::{Graph, Node};
 use crate::train::NORM_EPS;
 
 /// Why weights cannot be taken over.
@@ -152,27 +153,27 @@ fn emit(
 
 fn fill(graph: &Graph, layers: Layers, input: f32) -> Result<Values, String> {
     let folded = layers.norms.is_empty();
-    let mut sources = [layers.convs, layers.depthwise, layers.linear].map(Vec::into_iter);
+    let mut sources = [
+        (LayerKind::Conv2d, layers.convs.into_iter()),
+        (LayerKind::Depthwise, layers.depthwise.into_iter()),
+        (LayerKind::Linear, layers.linear.into_iter()),
+    ];
     let mut norms = layers.norms.into_iter();
     let mut out = Vec::new();
-    for (id, node) in graph.nodes.iter().enumerate() {
-        let (kind, what) = match node.op {
-            Op::Conv { .. } => (0, "convolution"),
-            Op::Depthwise { .. } => (1, "depthwise convolution"),
-            Op::Linear { .. } => (2, "linear layer"),
-            Op::Input | Op::Add { .. } | Op::AvgPool { .. } | Op::MaxPool { .. } => continue,
-        };
+    for (id, node) in graph.nodes.iter().enumerate().filter(|(_, n)| n.has_weights()) {
+        let kind = node.op.kind().expect("a node with weights is a layer");
+        let what = kind.in_words();
+        let source = sources.iter_mut().find(|s| s.0 == kind);
         let name = &node.name;
         let Layer { shape, weights, bias } =
-            sources[kind].next().ok_or_else(|| format!("it has no {what} for '{name}'"))?;
+            source.and_then(|s| s.1.next()).ok_or_else(|| format!("it has no {what} for '{name}'"))?;
         let [rows, columns, inputs] = graph.kernel(id);
         let channels = node.shape[2];
         // A linear layer may say how it reads an image or not.
-        let fits = match node.op {
-            Op::Linear { .. } => {
-                shape[0] == channels && shape[1..].iter().product::<usize>() == rows * columns * inputs
-            }
-            _ => shape == [channels, rows, columns, inputs],
+        let fits = if node.is_linear() {
+            shape[0] == channels && shape[1..].iter().product::<usize>() == rows * columns * inputs
+        } else {
+            shape == [channels, rows, columns, inputs]
         };
         if !fits {
             let wanted = [channels, rows, columns, inputs];
@@ -194,7 +195,7 @@ fn fill(graph: &Graph, layers: Layers, input: f32) -> Result<Values, String> {
         };
         emit(node, weights, bias, norm, input, &mut out);
     }
-    let left = sources.iter().map(ExactSizeIterator::len).sum::<usize>() + norms.len();
+    let left = sources.iter().map(|s| s.1.len()).sum::<usize>() + norms.len();
     if left > 0 {
         return Err(format!("it has {left} layers more than the network"));
     }

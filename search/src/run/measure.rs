@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use anyhow::{Result, bail};
 use mpic_kernels::fast::Fast;
 use mpic_kernels::lut::{Query, queries};
-use mpic_kernels::net::{IntLayer, IntNet};
+use mpic_kernels::net::{IntNet, Layer};
 use mpic_kernels::{deploy, golden, simulate};
 use rayon::prelude::*;
 
@@ -158,11 +158,11 @@ impl Run {
 }
 
 /// Output channels by weight bits, the widest first, pruned ones left out.
-fn channels(layer: &IntLayer, q: &Query) -> Vec<(u8, usize)> {
-    let IntLayer::Depthwise(l) = layer else {
+fn channels(layer: &Layer, q: &Query) -> Vec<(u8, usize)> {
+    let Some(weights) = layer.op.weights().filter(|_| layer.kind().by_channel()) else {
         return q.groups.iter().copied().filter(|g| g.0 != 0).collect();
     };
     // A depthwise layer runs alike whatever its weights have, so it has no groups of widths; its weights have some.
-    let of = |bits: u8| (bits, l.weight_bits.iter().filter(|&&b| b == bits).count());
+    let of = |bits: u8| (bits, weights.bits.iter().filter(|&&b| b == bits).count());
     [8, 4, 2].into_iter().map(of).filter(|g| g.1 > 0).collect()
 }

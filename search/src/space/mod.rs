@@ -7,7 +7,7 @@ pub use moves::{How, Move, Moved, moves};
 use mpic_kernels::plan::{self, BLOCK};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Graph, NodeId, Op};
+use crate::model::{Graph, NodeId};
 
 /// Bits of the network's input and of its logits, which are not searched.
 pub const INPUT_BITS: u8 = 8;
@@ -95,8 +95,8 @@ impl Assignment {
         let ties = graph.ties();
         let mut by_group: Vec<Option<Vec<bool>>> = vec![None; graph.nodes.len()];
         for (id, node) in graph.nodes.iter().enumerate() {
-            // A depthwise layer keeps what it is given.
-            let makes = node.has_weights() && !matches!(node.op, Op::Depthwise { .. });
+            // A layer that goes channel by channel keeps what it is given.
+            let makes = node.has_weights() && !node.op.by_channel();
             if makes {
                 let group = by_group[ties[id]].get_or_insert_with(|| vec![false; node.shape[2]]);
                 group.iter_mut().zip(&self.weights[id]).for_each(|(stored, bits)| *stored |= *bits != 0);
@@ -118,7 +118,7 @@ impl Assignment {
             let node = &graph.nodes[id];
             let Some(&x) = node.inputs.first() else { return vec![] };
             let inputs = stored[x].iter().filter(|s| **s).count() as f64 / stored[x].len() as f64;
-            let share = if matches!(node.op, Op::Depthwise { .. }) { 1.0 } else { inputs };
+            let share = if node.op.by_channel() { 1.0 } else { inputs };
             let per = (node.shape[0] * node.shape[1] * graph.fan_in(id)) as f64 * share;
             let mut out: Vec<(u8, f64)> = Vec::new();
             for &w in self.weights[id].iter().filter(|w| **w != 0) {

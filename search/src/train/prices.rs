@@ -7,7 +7,7 @@
 use tch::{Kind, Tensor};
 
 use super::network::{Network, Weighted};
-use crate::model::{NodeId, Op};
+use crate::model::NodeId;
 use crate::quant;
 use crate::space::{Assignment, How, Move, Moved};
 
@@ -47,10 +47,8 @@ impl Prices {
             let tied = |n: &NodeId| net.ties[*n] == net.ties[id] && graph.nodes[*n].has_weights();
             let reads = |n: &NodeId| {
                 let node = &graph.nodes[*n];
-                // A depthwise layer is tied to what it reads.
-                node.has_weights()
-                    && !matches!(node.op, Op::Depthwise { .. })
-                    && net.ties[node.inputs[0]] == net.ties[id]
+                // A layer that goes channel by channel is tied to what it reads.
+                node.has_weights() && !node.op.by_channel() && net.ties[node.inputs[0]] == net.ties[id]
             };
             let all = || 0..graph.nodes.len();
             [all().filter(tied).collect(), all().filter(reads).collect()]
