@@ -1,8 +1,9 @@
 //! A network as an ELF: the prebuilt runtime, and behind it the layer table, requantisation tables, weights and buffers.
-//! No compiler is needed. [`c_sources`] says the same in C, for a board.
+//! No compiler is needed. [`c_sources`] says the same in C, for a board. [`records`] describes the tables.
 
 mod c;
 mod elf;
+pub mod records;
 mod tables;
 mod weights;
 mod words;

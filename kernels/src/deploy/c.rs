@@ -30,13 +30,14 @@ pub struct Source {
 }
 
 /// Files that are the same for every network.
-const COMMON: [(&str, &str); 12] = [
+const COMMON: [(&str, &str); 13] = [
     ("conv.S", include_str!("../../c/conv.S")),
     ("window.S", include_str!("../../c/window.S")),
     ("depthwise.S", include_str!("../../c/depthwise.S")),
     ("pointwise.S", include_str!("../../c/pointwise.S")),
     ("runtime.c", include_str!("../../c/runtime.c")),
     ("layers.h", include_str!("../../c/layers.h")),
+    ("records.h", include_str!("../../c/records.h")),
     ("frame.h", include_str!("../../c/frame.h")),
     ("pack.h", include_str!("../../c/pack.h")),
     ("mpic.h", mpic_firmware::MPIC_H),

@@ -1,31 +1,15 @@
-//! The layer table. Its structures are those of `kernels/c/layers.h`.
+//! The layer table, record by record.
 
 use super::MemoryUse;
+use super::records::{self, NO_SLOT, Runs, Stores};
 use super::weights::{Placed, place, place_depthwise};
-use super::words::{Blob, Word, row};
+use super::words::{Blob, Word, fields};
 use crate::net::{Convolution, Layer, Op, Requant, TensorId};
 use crate::pack;
 use crate::plan::{BLOCK, Fill, Form, Plan, Walk, parts};
 use crate::window::Window;
 
-/// Words of `struct network`.
-const NETWORK: usize = 7;
-/// Bytes of `struct tensor`.
-const TENSOR: u32 = 32;
-/// `NO_SLOT`: an output channel that is not stored.
-const NO_SLOT: u32 = u32::MAX;
-
-/// `enum kind`.
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Conv,
-    Depthwise,
-    Average,
-    Maximum,
-    Add,
-}
-
-/// Which depthwise kernel runs a layer, by its number in `struct depthwise`.
+/// Which depthwise kernel runs a layer, by its number in the layer's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ByPlane {
     Two,
@@ -33,13 +17,13 @@ enum ByPlane {
     Any,
 }
 
-/// All tables of a network, beginning with `struct network`, and what they occupy. Without `complete`, convolutions have
+/// All tables of a network, beginning with that of the network, and what they occupy. Without `complete`, convolutions have
 /// no groups and only prepare their outputs. The program compares its outputs with `expected`, if there is any.
 pub(super) fn tables(plan: &Plan, complete: bool, expected: &[i32]) -> (Vec<Word>, MemoryUse) {
     let net = &plan.net;
     let mut memory = MemoryUse::default();
     let mut blob = Blob::default();
-    blob.words.resize(NETWORK, Word::number(0));
+    blob.words.resize(records::NETWORK.fields.len(), Word::number(0));
     let placed: Vec<_> = net.layers.iter().map(|l| place(plan, l, &mut blob, &mut memory)).collect();
     let mut t = Tables { plan, blob, tensors: Word::number(0), complete };
     t.tensors = t.blob.here();
@@ -54,7 +38,12 @@ pub(super) fn tables(plan: &Plan, complete: bool, expected: &[i32]) -> (Vec<Word
     let mut blob = t.blob;
     let layers = blob.here();
     for (((kind, body, groups), fill), region) in bodies.into_iter().zip(fills).zip(&plan.region) {
-        blob.extend(row![kind as u32, fill.unwrap_or(Word::number(0)), body, groups, *region]);
+        blob.record(
+            &records::LAYER,
+            fields! {
+                kind: kind as u32, fill: fill.unwrap_or(Word::number(0)), body: body, groups: groups, region: *region
+            },
+        );
     }
     let order = blob.here();
     let y = &net.tensors[net.output];
@@ -62,20 +51,23 @@ pub(super) fn tables(plan: &Plan, complete: bool, expected: &[i32]) -> (Vec<Word
     blob.extend((0..y.channels).map(|c| slot(c).map_or(NO_SLOT, |s| s as u32)));
     let check = if expected.is_empty() { Word::number(0) } else { blob.here() };
     blob.extend(expected.iter().copied());
-    let network = row![net.layers.len(), layers, output, order, y.channels, y.zero_point, check];
-    blob.words[..NETWORK].copy_from_slice(&network);
+    let network = records::NETWORK.words(fields! {
+        layers: net.layers.len(), layer: layers, output: output, order: order, channels: y.channels,
+        zero_point: y.zero_point, expected: check
+    });
+    blob.words[..network.len()].copy_from_slice(&network);
     memory.tables = 4 * blob.words.len() - memory.weights - memory.requant;
     (blob.words, memory)
 }
 
 fn tensor_address(tensors: Word, id: TensorId) -> Word {
-    Word { value: tensors.value + TENSOR * id as u32, ..tensors }
+    Word { value: tensors.value + (records::TENSOR.bytes() * id) as u32, ..tensors }
 }
 
 struct Tables<'a> {
     plan: &'a Plan,
     blob: Blob,
-    /// Address of the first `struct tensor`.
+    /// Address of the first tensor's record.
     tensors: Word,
     complete: bool,
 }
@@ -86,23 +78,33 @@ impl Tables<'_> {
         Word::buffer(self.plan.offsets[id] + offset)
     }
 
-    /// `struct tensor`.
+    /// A tensor.
     fn tensor(&mut self, id: TensorId) {
         let (t, l) = (&self.plan.net.tensors[id], &self.plan.layouts[id]);
-        let first = self.buffer(id, l.first);
-        self.blob.extend(row![first, l.pixel, l.row, t.height, t.width, l.order.len(), t.bits, l.plane]);
+        self.oriented(id, [t.height, t.width, l.row, l.pixel]);
     }
 
-    /// `struct tensor` of the output in its original orientation.
+    /// The output in its original orientation.
     fn output(&mut self) {
         let id = self.plan.net.output;
-        let (t, l) = (&self.plan.net.tensors[id], &self.plan.layouts[id]);
         let (height, width, down, right) = self.plan.steps(id);
-        let first = self.buffer(id, l.first);
-        self.blob.extend(row![first, right, down, height, width, l.order.len(), t.bits, l.plane]);
+        self.oriented(id, [height, width, down, right]);
     }
 
-    /// `struct fill`; returns its address.
+    /// A tensor of so many rows and columns, with the steps from one to the next.
+    fn oriented(&mut self, id: TensorId, [height, width, down, right]: [usize; 4]) {
+        let (t, l) = (&self.plan.net.tensors[id], &self.plan.layouts[id]);
+        let first = self.buffer(id, l.first);
+        self.blob.record(
+            &records::TENSOR,
+            fields! {
+                first: first, pixel: right, row: down, height: height, width: width, channels: l.order.len(),
+                bits: t.bits, plane: l.plane
+            },
+        );
+    }
+
+    /// What is filled before a layer runs; returns its address.
     fn fill(&mut self, id: TensorId, f: &Fill) -> Word {
         let at = self.blob.here();
         let bits = self.plan.layouts[id].code_bits(&self.plan.net.tensors[id]);
@@ -111,23 +113,18 @@ impl Tables<'_> {
             bits => pack::words(&vec![self.plan.border_code(id); 32 / usize::from(bits)], bits)[0],
         };
         let base = self.buffer(id, 0);
-        self.blob.extend(row![
-            base,
-            f.planes,
-            f.head,
-            f.rows,
-            f.pairs,
-            f.step,
-            f.tail,
-            f.next,
-            word,
-            f.skip_head
-        ]);
+        self.blob.record(
+            &records::FILL,
+            fields! {
+                base: base, planes: f.planes, head: f.head, rows: f.rows, pairs: f.pairs, step: f.step, tail: f.tail,
+                next: f.next, word: word, skip_head: f.skip_head
+            },
+        );
         at
     }
 
     /// Writes the body of a layer; returns its kind, address and number of structures.
-    fn layer(&mut self, layer: &Layer, placed: &[Placed], memory: &mut MemoryUse) -> (Kind, Word, usize) {
+    fn layer(&mut self, layer: &Layer, placed: &[Placed], memory: &mut MemoryUse) -> (Runs, Word, usize) {
         match &layer.op {
             Op::Conv2d(_) | Op::Linear(_) => {
                 let body = self.blob.here();
@@ -140,43 +137,50 @@ impl Tables<'_> {
                         calls += 1;
                     }
                 }
-                (Kind::Conv, body, if self.complete { calls } else { 0 })
+                (Runs::Conv, body, if self.complete { calls } else { 0 })
             }
-            Op::Depthwise(l) => (Kind::Depthwise, self.depthwise(layer, l, memory), 1),
-            Op::AvgPool(l) => (Kind::Average, self.pool(layer, &l.window, Some(l.requant)), 1),
-            Op::MaxPool(window) => (Kind::Maximum, self.pool(layer, window, None), 1),
+            Op::Depthwise(l) => (Runs::Depthwise, self.depthwise(layer, l, memory), 1),
+            Op::AvgPool(l) => (Runs::Average, self.pool(layer, &l.window, Some(l.requant)), 1),
+            Op::MaxPool(window) => (Runs::Maximum, self.pool(layer, window, None), 1),
             Op::Add(l) => {
                 let body = self.blob.here();
                 let zero = |id: TensorId| self.plan.net.tensors[id].zero_point;
                 let [a, b] = [0, 1].map(|i| layer.inputs[i]);
                 let [one, other, out] = [a, b, layer.output].map(|id| tensor_address(self.tensors, id));
-                let sums = row![zero(a), zero(b), l.kappa[0], l.kappa[1], l.lambda, l.shift];
-                self.blob.extend(row![one, other, out]);
-                self.blob.extend(sums);
-                (Kind::Add, body, 1)
+                let fields = fields! {
+                    a: one, b: other, out: out, zero_a: zero(a), zero_b: zero(b), kappa_a: l.kappa[0],
+                    kappa_b: l.kappa[1], lambda: l.lambda, shift: l.shift
+                };
+                self.blob.record(&records::ADD, fields);
+                (Runs::Add, body, 1)
             }
         }
     }
 
-    /// `struct pool`, of an average with its requantisation; returns its address.
+    /// A pooling, of an average with its requantisation; returns its address.
     fn pool(&mut self, layer: &Layer, window: &Window, average: Option<Requant>) -> Word {
         let (input, output) = (layer.input(), layer.output);
         let [x, y] = [input, output].map(|id| tensor_address(self.tensors, id));
         let Window { kernel, stride, pad } = window;
         let layout = &self.plan.layouts[input];
         let start = self.buffer(input, layout.first - pad[0] * layout.row - pad[1] * layout.pixel);
-        let requant = match average {
-            Some(q) => row![self.plan.net.tensors[input].zero_point, q.kappa, q.lambda, q.shift],
-            None => [Word::number(0); 4],
+        let (zero_point, q) = match average {
+            Some(q) => (self.plan.net.tensors[input].zero_point, q),
+            None => (0, Requant { kappa: 0, lambda: 0, shift: 0 }),
         };
         let body = self.blob.here();
-        self.blob.extend(row![x, y, kernel[0], kernel[1], stride[0], stride[1]]);
-        self.blob.extend(requant);
-        self.blob.push(start);
+        self.blob.record(
+            &records::POOL,
+            fields! {
+                in: x, out: y, kernel_height: kernel[0], kernel_width: kernel[1], stride_height: stride[0],
+                stride_width: stride[1], zero_point: zero_point, kappa: q.kappa, lambda: q.lambda, shift: q.shift,
+                start: start
+            },
+        );
         body
     }
 
-    /// `struct conv` for `width` pixels of each row.
+    /// A group of output channels for `width` pixels of each row.
     fn group(&mut self, layer: &Layer, g: &Walk, p: &Placed, from: usize, width: usize) {
         let (input, output) = (layer.input(), layer.output);
         let (y, ly) = (&self.plan.net.tensors[output], &self.plan.layouts[output]);
@@ -185,32 +189,37 @@ impl Tables<'_> {
         let input_step = g.pixel as isize - 4 * (streamed as isize - 1);
         let four_codes = usize::from(y.bits) / 2;
         let (first, step, back, store) = match ly.form {
-            Form::Planes => (p.group.first * ly.plane, ly.plane, ly.plane as isize, 3),
+            Form::Planes => (p.group.first * ly.plane, ly.plane, ly.plane as isize, Stores::Planes),
             Form::Pixels | Form::Dense => (
                 p.group.first / BLOCK * four_codes,
                 ly.pixel,
                 four_codes as isize - 3 * ly.pixel as isize,
                 match y.bits {
-                    8 => 0,
-                    4 => 1,
-                    2 => 2,
-                    32 => 4,
+                    8 => Stores::Bits8,
+                    4 => Stores::Bits4,
+                    2 => Stores::Bits2,
+                    32 => Stores::Bits32,
                     bits => unreachable!("a valid tensor has no {bits} bits"),
                 },
             ),
         };
         let start = self.buffer(input, g.start + from * g.pixel);
         let out = self.buffer(output, ly.first + first + from * ly.pixel);
-        self.blob.extend(row![start, g.pixel, g.row, input_step, 4 - 3 * g.pixel as isize]);
-        self.blob.extend(row![g.kernel_rows, passes]);
-        self.blob.push(g.next_row as isize - (passes * p.pair.pass_bytes()) as isize);
-        self.blob.extend(row![p.weights, p.block_bytes, p.table, p.table_end]);
-        self.blob.extend(row![out, ly.pixel, ly.row, g.out_height, width, step, back]);
-        self.blob.extend(row![y.range().1, store as u32, p.pair.body(), p.pair.format()]);
-        self.blob.push(if ratio == 1 { 0 } else { BLOCK });
+        self.blob.record(
+            &records::CONV,
+            fields! {
+                input: start, input_pixel: g.pixel, input_row: g.row, input_step: input_step,
+                input_back: 4 - 3 * g.pixel as isize, kernel_rows: g.kernel_rows, passes: passes,
+                row_skip: g.next_row as isize - (passes * p.pair.pass_bytes()) as isize, weights: p.weights,
+                block_bytes: p.block_bytes, table: p.table, table_end: p.table_end, output: out,
+                output_pixel: ly.pixel, output_row: ly.row, out_height: g.out_height, out_width: width, step: step,
+                back: back, bound: y.range().1, store: store as u32, kernel: p.pair.body(),
+                format: p.pair.format(), skip: if ratio == 1 { 0 } else { BLOCK }
+            },
+        );
     }
 
-    /// Weights, tables and `struct depthwise`; returns its address.
+    /// A depthwise layer with its weights and tables; returns its address.
     fn depthwise(&mut self, layer: &Layer, l: &Convolution, memory: &mut MemoryUse) -> Word {
         let (x, ly) = (&self.plan.layouts[layer.input()], &self.plan.layouts[layer.output]);
         let y = &self.plan.net.tensors[layer.output];
@@ -230,10 +239,16 @@ impl Tables<'_> {
         let start = self.buffer(layer.input(), x.first - pad[0] * x.row - pad[1]);
         let out = self.buffer(layer.output, ly.first);
         let body = self.blob.here();
-        self.blob.extend(row![start, stride[1], x.row, x.plane, weights, 4 * (rows * words + 3)]);
-        self.blob.extend(row![kernel_height, words, x.row as isize - 4 * words as isize]);
-        self.blob.extend(row![out, ly.pixel, ly.row, y.height, y.width, ly.order.len()]);
-        self.blob.extend(row![y.range().1, y.bits, kernel as u32, stride[0]]);
+        self.blob.record(
+            &records::DEPTHWISE,
+            fields! {
+                input: start, input_column: stride[1], input_row: x.row, plane: x.plane, weights: weights,
+                channel_bytes: 4 * (rows * words + 3), kernel_rows: kernel_height, kernel_words: words,
+                row_skip: x.row as isize - 4 * words as isize, output: out, output_pixel: ly.pixel,
+                output_row: ly.row, out_height: y.height, out_width: y.width, channels: ly.order.len(),
+                bound: y.range().1, bits: y.bits, kernel: kernel as u32, stride: stride[0]
+            },
+        );
         body
     }
 }

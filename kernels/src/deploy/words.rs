@@ -1,5 +1,7 @@
 //! Words whose addresses are not known yet.
 
+use super::records::Record;
+
 /// What a word's value is relative to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Base {
@@ -74,8 +76,12 @@ impl Blob {
         Word { base: Base::Tables, value: 4 * self.words.len() as u32 }
     }
 
-    pub(super) fn push(&mut self, word: impl Into<Word>) {
-        self.words.push(word.into());
+    /// Appends a record.
+    ///
+    /// # Panics
+    /// As [`Record::words`].
+    pub(super) fn record<const N: usize>(&mut self, of: &Record, fields: [(&str, Word); N]) {
+        self.words.extend(of.words(fields));
     }
 
     pub(super) fn extend<W: Into<Word>>(&mut self, words: impl IntoIterator<Item = W>) {
@@ -83,8 +89,8 @@ impl Blob {
     }
 }
 
-/// Words of different types: `row![a, b, c]`.
-macro_rules! row {
-    ($($value:expr),* $(,)?) => { [$(Word::from($value)),*] };
+/// Fields of a record with their values, for [`Record::words`]: `fields! { pixel: 4usize, row: step }`.
+macro_rules! fields {
+    ($($name:tt: $value:expr),* $(,)?) => { [$((stringify!($name), Word::from($value))),*] };
 }
-pub(super) use row;
+pub(super) use fields;
