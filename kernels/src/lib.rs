@@ -8,7 +8,7 @@
 //! * [`fast`]: the same outputs for many inputs.
 //! * [`plan`], [`pack`], [`deploy`]: from a network to an ELF; [`simulate`]: that ELF on the simulator.
 //! * [`lut`]: measured costs, `lut.json`; [`measure`]: where they come from.
-//! * [`window`]: windows over images, as layers have them; [`files`]: files that are replaced at once.
+//! * [`width`]: the widths of codes; [`window`]: windows over images, as layers have them; [`files`]: files that are replaced at once.
 //! * [`random`]: seeded random layers and networks.
 //!
 //! This crate knows nothing of training; it can be built and tested without libtorch.
@@ -28,4 +28,5 @@ pub mod plan;
 pub mod random;
 pub mod simulate;
 pub mod source;
+pub mod width;
 pub mod window;

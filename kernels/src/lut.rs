@@ -18,6 +18,7 @@ pub use query::{Query, queries, queries_of};
 pub use crate::net::LayerKind;
 use crate::pack::Pair;
 use crate::plan::{self, BLOCK, Fill};
+use crate::width::Width;
 
 /// Where a layer's output goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -164,7 +165,7 @@ impl Sample {
         };
         // Of a kernel row; a linear layer's is its whole input.
         let columns = if self.layer.windowed() { g.kernel[1] } else { g.in_height * g.in_width };
-        let pair = Pair { a: self.a_bits, w: self.w_bits };
+        let pair = Pair::of(self.a_bits, self.w_bits).expect("a sample has widths of the kernels");
         let passes = (columns * pixel).div_ceil(pair.pass_bytes());
         let pairs = plan::parts(g.out_width).1 > 0;
         (passes, pairs && slots / BLOCK % 2 == 1, slots)
@@ -225,7 +226,15 @@ impl File {
         if file.format != FORMAT || file.version != 1 {
             return Err(malformed(format!("it says '{}' version {}", file.format, file.version)));
         }
-        Ok(file)
+        let known = |e: &&Entry| Width::of(e.a_bits).is_some() && Width::is_of_weights(e.w_bits);
+        let in_blocks = |e: &&Entry| e.layer.by_channel() || e.w_bits > 0;
+        match file.entries.iter().find(|e| !(known(e) && in_blocks(e))) {
+            Some(e) => Err(malformed(format!(
+                "a layer of activations of {} and weights of {} bits",
+                e.a_bits, e.w_bits
+            ))),
+            None => Ok(file),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::net::{IntNet, NetError};
 use crate::plan::{self, BLOCK, Plan};
 use crate::random::{self, Builder, Shape};
 use crate::source::{Source, SourceError};
+use crate::width::Width;
 use crate::window::Window;
 use crate::{deploy, graph, simulate};
 
@@ -80,8 +81,6 @@ pub type Listener<'a> = dyn Fn(Progress<'_>) -> ControlFlow<()> + Sync + 'a;
 pub fn silent(_: Progress<'_>) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
-
-const WIDTHS: [u8; 3] = [8, 4, 2];
 
 /// The targets that cover a network whatever precisions its channels get, pruning included.
 #[must_use]
@@ -207,11 +206,14 @@ fn samples(targets: &[Target]) -> Vec<Sample> {
             // Fewer than four are stored as four.
             most => [BLOCK, most.div_ceil(2), most].map(|n| n.max(BLOCK)).to_vec(),
         };
-        let activations = if t.geometry.dense { &WIDTHS[..1] } else { &WIDTHS };
+        let widths = Width::ALL.map(Width::bits);
+        // A dense input is one of bytes, and its layers run at 8 bits.
+        let bytes = [Width::Eight.bits()];
+        let activations: &[u8] = if t.geometry.dense { &bytes } else { &widths };
         for &a_bits in activations {
             let weights: &[u8] = match (t.layer.by_channel(), t.geometry.dense) {
-                (false, false) => &WIDTHS,
-                (false, true) => &[8],
+                (false, false) => &widths,
+                (false, true) => &bytes,
                 (true, _) => &[0],
             };
             for &w_bits in weights {

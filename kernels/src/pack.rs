@@ -1,5 +1,7 @@
 //! Weights and activations as the kernels read them.
 
+use crate::width::Width;
+
 /// Codes to 32-bit words, lane 0 in the low bits; the last word is filled with zeros.
 #[must_use]
 pub fn words(codes: &[i32], bits: u8) -> Vec<u32> {
@@ -11,32 +13,40 @@ pub fn words(codes: &[i32], bits: u8) -> Vec<u32> {
         .collect()
 }
 
-/// How the widths of activations and weights relate: which loop body runs.
+/// The widths of activations and weights, and how they relate: which loop body runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pair {
-    /// Activation bits: 2, 4 or 8.
-    pub a: u8,
-    /// Weight bits: 2, 4 or 8.
-    pub w: u8,
+    /// Of the activations.
+    pub a: Width,
+    /// Of the weights.
+    pub w: Width,
 }
 
 impl Pair {
-    /// Every pair.
-    pub const ALL: [Self; 9] = {
-        let widths = [8, 4, 2];
-        let mut all = [Self { a: 0, w: 0 }; 9];
-        let mut i = 0;
-        while i < 9 {
-            all[i] = Self { a: widths[i / 3], w: widths[i % 3] };
-            i += 1;
-        }
-        all
-    };
+    /// Every pair, the widest activations first, and for each of them the widest weights.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let widths = || Width::ALL.into_iter().rev();
+        widths().flat_map(move |a| widths().map(move |w| Self { a, w }))
+    }
+
+    /// The pair of so many bits of activations and weights, if the kernels have both widths.
+    #[must_use]
+    pub fn of(a: u8, w: u8) -> Option<Self> {
+        Some(Self { a: Width::of(a)?, w: Width::of(w)? })
+    }
+
+    fn wide(self) -> Width {
+        self.a.max(self.w)
+    }
+
+    fn narrow(self) -> Width {
+        self.a.min(self.w)
+    }
 
     /// Wide over narrow width: 1, 2 or 4.
     #[must_use]
     pub fn ratio(self) -> usize {
-        usize::from(self.a.max(self.w) / self.a.min(self.w))
+        self.narrow().lanes() / self.wide().lanes()
     }
 
     /// Whether the weights are the wide operand.
@@ -48,37 +58,39 @@ impl Pair {
     /// Elements of a kernel row that one pass of the inner loop takes: a word of the narrow operand.
     #[must_use]
     pub fn elements(self) -> usize {
-        32 / usize::from(self.a.min(self.w))
+        self.narrow().lanes()
     }
 
     /// Bytes of a pixel that one pass of the inner loop takes.
     #[must_use]
     pub fn pass_bytes(self) -> usize {
-        self.elements() * usize::from(self.a) / 8
+        self.elements() * usize::from(self.a.bits()) / 8
     }
 
     /// Loop body: 0 uniform, 1 and 2 activations wider by 2 and 4, 3 and 4 weights wider by 2 and 4.
     #[must_use]
     pub fn body(self) -> u32 {
-        match (self.ratio(), self.swapped()) {
-            (1, _) => 0,
-            (2, false) => 1,
-            (_, false) => 2,
-            (2, true) => 3,
-            (_, true) => 4,
+        use Width::{Eight, Four, Two};
+        match (self.a, self.w) {
+            (Two, Two) | (Four, Four) | (Eight, Eight) => 0,
+            (Four, Two) | (Eight, Four) => 1,
+            (Eight, Two) => 2,
+            (Two, Four) | (Four, Eight) => 3,
+            (Two, Eight) => 4,
         }
     }
 
     /// Format code for CSR 0x00D.
     #[must_use]
     pub fn format(self) -> u32 {
-        match (self.a.max(self.w), self.a.min(self.w)) {
-            (8, 8) => 2,
-            (4, 4) => 3,
-            (2, 2) => 4,
-            (4, 2) => 5,
-            (8, 2) => 6,
-            _ => 8,
+        use Width::{Eight, Four, Two};
+        match (self.a, self.w) {
+            (Eight, Eight) => 2,
+            (Four, Four) => 3,
+            (Two, Two) => 4,
+            (Four, Two) | (Two, Four) => 5,
+            (Eight, Two) | (Two, Eight) => 6,
+            (Eight, Four) | (Four, Eight) => 8,
         }
     }
 }
@@ -98,7 +110,7 @@ pub fn stream(pair: Pair, rows: &[Vec<Vec<i32>>]) -> Vec<u32> {
             .map(|channel| {
                 let mut codes = channel[kernel_row].clone();
                 codes.resize(codes.len().next_multiple_of(pair.elements()), 0);
-                words(&codes, pair.w)
+                words(&codes, pair.w.bits())
             })
             .collect();
         for at in (0..packed[0].len()).step_by(together) {

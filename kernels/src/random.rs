@@ -9,11 +9,10 @@ use rand_chacha::ChaCha8Rng;
 use crate::net::{
     Add, AvgPool, Convolution, IntNet, Layer, LayerKind, Op, Requant, Tensor, TensorId, Weights,
 };
+use crate::width::Width;
 use crate::window::Window;
 
 pub use networks::{Widths, built_in, of};
-
-const WIDTHS: [u8; 3] = [2, 4, 8];
 
 /// What a layer is made from; each kind takes what it has.
 #[derive(Clone, Debug)]
@@ -185,6 +184,17 @@ fn weights(rng: &mut ChaCha8Rng, bits: &[u8], k: usize, x: &Tensor, y: &Tensor) 
     (codes, requant)
 }
 
+/// Bits of one of the widths.
+fn one_width(rng: &mut ChaCha8Rng) -> u8 {
+    Width::ALL.choose(rng).expect("there are widths").bits()
+}
+
+/// Bits of an output that may have 32.
+fn out_width(rng: &mut ChaCha8Rng) -> u8 {
+    let bits: Vec<u8> = Width::ALL.map(Width::bits).into_iter().chain([32]).collect();
+    *bits.choose(rng).expect("there are widths")
+}
+
 /// Weight bits of `n` channels as [`mix`], in one of four layers with channels pruned at random.
 pub fn pruned_mix(rng: &mut ChaCha8Rng, n: usize) -> Vec<u8> {
     let mut bits = mix(rng, n);
@@ -197,27 +207,26 @@ pub fn pruned_mix(rng: &mut ChaCha8Rng, n: usize) -> Vec<u8> {
 
 /// Weight bits of `n` channels: one width, or a random mix.
 pub fn mix(rng: &mut ChaCha8Rng, n: usize) -> Vec<u8> {
-    let one = *WIDTHS.choose(rng).expect("three widths");
+    let one = one_width(rng);
     let mixed = rng.random_bool(0.6);
-    (0..n).map(|_| if mixed { *WIDTHS.choose(rng).expect("three widths") } else { one }).collect()
+    (0..n).map(|_| if mixed { one_width(rng) } else { one }).collect()
 }
 
 /// A network of one random layer.
 pub fn layer(rng: &mut ChaCha8Rng, kind: LayerKind) -> IntNet {
-    let width = |rng: &mut ChaCha8Rng| *WIDTHS.choose(rng).expect("three widths");
     let (largest, most) = *[(3, 5), (3, 20), (6, 5), (6, 20)].choose(rng).expect("four");
     let kernel = [rng.random_range(1..=largest), rng.random_range(1..=largest)];
     let size = |rng: &mut ChaCha8Rng, k: usize| rng.random_range(k..=k + 9);
     let (height, columns) = (size(rng, kernel[0]), size(rng, kernel[1]));
     let channels = rng.random_range(1..=most);
-    let mut b = Builder::new(kind.name(), [height, columns, channels], width(rng));
+    let mut b = Builder::new(kind.name(), [height, columns, channels], one_width(rng));
     let stride = [rng.random_range(1..=3), rng.random_range(1..=3)];
     let pad = [0, 1, 0, 1].map(|axis| rng.random_range(0..kernel[axis]));
     let outputs = if kind == LayerKind::Depthwise { channels } else { rng.random_range(1..=21) };
     let weight_bits = pruned_mix(rng, outputs);
-    let mut shape = Shape { window: Window { kernel, stride, pad }, weight_bits, out_bits: width(rng) };
+    let mut shape = Shape { window: Window { kernel, stride, pad }, weight_bits, out_bits: one_width(rng) };
     if kind.writes_wide() {
-        shape.out_bits = *[2, 4, 8, 32].choose(rng).expect("four widths");
+        shape.out_bits = out_width(rng);
     }
     let out = b.layer(rng, kind, &vec![0; kind.reads()], shape);
     b.finish(out)
@@ -226,9 +235,8 @@ pub fn layer(rng: &mut ChaCha8Rng, kind: LayerKind) -> IntNet {
 /// A random small network with every kind of layer: convolutions, depthwise layers, maxima, perhaps a residual block, pooling, a
 /// linear layer; some with pruned channels.
 pub fn network(rng: &mut ChaCha8Rng) -> IntNet {
-    let width = |rng: &mut ChaCha8Rng| *WIDTHS.choose(rng).expect("three widths");
     let shape = [rng.random_range(1..=9), rng.random_range(1..=11), rng.random_range(1..=9)];
-    let bits = width(rng);
+    let bits = one_width(rng);
     let mut b = Builder::new("random", shape, bits);
     let mut last = 0;
     for _ in 0..rng.random_range(1..=3) {
@@ -242,7 +250,7 @@ pub fn network(rng: &mut ChaCha8Rng) -> IntNet {
             [rng.random_range(0..4)];
         let channels = if kind.by_channel() { x.channels } else { rng.random_range(1..=13) };
         let weight_bits = pruned_mix(rng, channels);
-        let shape = Shape { window: Window { kernel, stride, pad }, weight_bits, out_bits: width(rng) };
+        let shape = Shape { window: Window { kernel, stride, pad }, weight_bits, out_bits: one_width(rng) };
         last = b.layer(rng, kind, &[last], shape);
     }
     if rng.random_bool(0.5) {
@@ -250,24 +258,23 @@ pub fn network(rng: &mut ChaCha8Rng) -> IntNet {
         let branch = |b: &mut Builder, rng: &mut ChaCha8Rng, size: usize| {
             let window = Window { kernel: [size; 2], stride: [1, 1], pad: [size / 2; 4] };
             let weight_bits = pruned_mix(rng, x.channels);
-            let shape = Shape { window, weight_bits, out_bits: width(rng) };
+            let shape = Shape { window, weight_bits, out_bits: one_width(rng) };
             let kind = if rng.random_bool(0.3) { LayerKind::Depthwise } else { LayerKind::Conv2d };
             b.layer(rng, kind, &[last], shape)
         };
         let (left, right) = (branch(&mut b, rng, 3), branch(&mut b, rng, 1));
-        let shape = Shape { window: Window::ONE, weight_bits: Vec::new(), out_bits: width(rng) };
+        let shape = Shape { window: Window::ONE, weight_bits: Vec::new(), out_bits: one_width(rng) };
         last = b.layer(rng, LayerKind::Add, &[left, right], shape);
     }
     if rng.random_bool(0.5) {
         let x = b.net.tensors[last].clone();
         let window = Window { kernel: [x.height, x.width], ..Window::ONE };
-        let shape = Shape { window, weight_bits: Vec::new(), out_bits: width(rng) };
+        let shape = Shape { window, weight_bits: Vec::new(), out_bits: one_width(rng) };
         last = b.layer(rng, LayerKind::AvgPool, &[last], shape);
     }
     if rng.random_bool(0.7) {
         let outputs = rng.random_range(1..=21);
-        let (weight_bits, out_bits) =
-            (pruned_mix(rng, outputs), *[2, 4, 8, 32].choose(rng).expect("four widths"));
+        let (weight_bits, out_bits) = (pruned_mix(rng, outputs), out_width(rng));
         last = b.layer(rng, LayerKind::Linear, &[last], Shape { window: Window::ONE, weight_bits, out_bits });
     }
     b.finish(last)

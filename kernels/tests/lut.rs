@@ -97,6 +97,11 @@ fn refuses_what_it_cannot_answer() {
     };
     assert!(told(&text[..text.len() / 2]).contains("measure it again with: mpic-kernels lut"));
     assert!(told("").contains("not a complete lut.json"));
+    // Widths that no kernel has, and a convolution without weights.
+    let said = told(&text.replacen("\"a_bits\":8", "\"a_bits\":3", 1));
+    assert!(said.contains("a layer of activations of 3 and weights of "), "{said}");
+    let said = told(&text.replacen("\"w_bits\":8", "\"w_bits\":0", 1));
+    assert!(said.contains(" and weights of 0 bits"), "{said}");
     let stale = text.replacen(&deploy::kernels_hash(), "0123456789abcdef", 1);
     let message = told(&stale);
     assert!(

@@ -4,6 +4,7 @@
 use mpic_kernels::net::{IntNet, LayerKind};
 use mpic_kernels::pack::Pair;
 use mpic_kernels::random::{self, Builder, Shape};
+use mpic_kernels::width::Width;
 use mpic_kernels::window::Window;
 use mpic_kernels::{deploy, golden, simulate};
 
@@ -40,8 +41,8 @@ fn reference_layer(a: u8, weight_bits: Vec<u8>) -> f64 {
 #[test]
 fn reference_layer_is_faster_than_the_study() {
     const MACS: f64 = 4_718_592.0;
-    for ((pair, published), study) in Pair::ALL.into_iter().zip(PUBLISHED).zip(STUDY) {
-        let speed = MACS / reference_layer(pair.a, vec![pair.w; 64]);
+    for ((pair, published), study) in Pair::all().zip(PUBLISHED).zip(STUDY) {
+        let speed = MACS / reference_layer(pair.a.bits(), vec![pair.w.bits(); 64]);
         println!("| a{} w{} | {speed:.2} | {study:.2} | {published} |", pair.a, pair.w);
         assert!(speed >= study - 0.005, "{pair:?}: {speed:.2} MAC/cycle, the study {study}");
     }
@@ -63,10 +64,14 @@ fn a_mix_costs_its_parts() {
 
 #[test]
 fn pointwise_layer() {
-    for (pair, published) in Pair::ALL.into_iter().zip(PUBLISHED) {
-        let mut b = Builder::new("pointwise", [25, 5, 64], pair.a);
-        let out =
-            b.layer(&mut random::seeded(7), LayerKind::Conv2d, &[0], square(1, vec![pair.w; 64], pair.a));
+    for (pair, published) in Pair::all().zip(PUBLISHED) {
+        let mut b = Builder::new("pointwise", [25, 5, 64], pair.a.bits());
+        let out = b.layer(
+            &mut random::seeded(7),
+            LayerKind::Conv2d,
+            &[0],
+            square(1, vec![pair.w.bits(); 64], pair.a.bits()),
+        );
         let speed = 512_000.0 / cycles(&b.finish(out))[0];
         println!("| a{} w{} | {speed:.2} | {published} |", pair.a, pair.w);
         assert!(speed > 2.0, "{pair:?}: {speed:.2} MAC/cycle");
@@ -75,14 +80,18 @@ fn pointwise_layer() {
 
 #[test]
 fn linear_layer() {
-    for pair in Pair::ALL {
-        let mut b = Builder::new("linear", [1, 1, 640], pair.a);
-        let out =
-            b.layer(&mut random::seeded(7), LayerKind::Linear, &[0], square(1, vec![pair.w; 128], pair.a));
+    for pair in Pair::all() {
+        let mut b = Builder::new("linear", [1, 1, 640], pair.a.bits());
+        let out = b.layer(
+            &mut random::seeded(7),
+            LayerKind::Linear,
+            &[0],
+            square(1, vec![pair.w.bits(); 128], pair.a.bits()),
+        );
         let speed = 81_920.0 / cycles(&b.finish(out))[0];
         println!("| a{} w{} | {speed:.2} |", pair.a, pair.w);
         let study = match (pair.a, pair.w) {
-            (2, 2) => 6.49,
+            (Width::Two, Width::Two) => 6.49,
             _ => 1.74,
         };
         assert!(speed > study, "{pair:?}: {speed:.2} MAC/cycle, the study {study}");

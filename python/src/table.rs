@@ -10,6 +10,7 @@ use mpic_kernels::files;
 use mpic_kernels::lut::{self, Cost, Lut, queries};
 use mpic_kernels::measure::{self, Progress};
 use mpic_kernels::net::IntNet;
+use mpic_kernels::width::{self, Width};
 use numpy::PyArray1;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -39,9 +40,10 @@ impl Model<'_> {
             Self::Name(name) => name.display().to_string(),
         };
         for bits in [weights, activations] {
-            if ![2, 4, 8].contains(&bits) {
+            if Width::of(bits).is_none() {
+                let widths = width::in_words();
                 return Err(PyValueError::new_err(format!(
-                    "'{bits}' is not a width of the kernels: 2, 4 or 8"
+                    "'{bits}' is not a width of the kernels: {widths}"
                 )));
             }
         }

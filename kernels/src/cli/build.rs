@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::deploy::deploy_checked;
 use crate::net::LayerKind;
 use crate::random::{self, Builder, Shape};
+use crate::width::{self, Width};
 use crate::window::Window;
 
 /// Arguments of `mpic-kernels build`.
@@ -80,8 +81,8 @@ impl FromStr for Part {
 }
 
 fn check_bits(bits: u8) -> Result<()> {
-    if !matches!(bits, 0 | 2 | 4 | 8) {
-        bail!("{bits} bits; weights have 2, 4 or 8, or 0 if they are pruned");
+    if !Width::is_of_weights(bits) {
+        bail!("{bits} bits; weights have {}, or 0 if they are pruned", width::in_words());
     }
     Ok(())
 }
@@ -98,8 +99,8 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let out_bits = args.out.unwrap_or(args.a);
     let kind = args.layer;
     let wide = kind.writes_wide() && out_bits == 32;
-    if !matches!(args.a, 2 | 4 | 8) || !(wide || matches!(out_bits, 2 | 4 | 8)) {
-        bail!("activations have 2, 4 or 8 bits, the output of a linear layer also 32");
+    if Width::of(args.a).is_none() || !(wide || Width::of(out_bits).is_some()) {
+        bail!("activations have {} bits, the output of a linear layer also 32", width::in_words());
     }
     check_bits(args.w)?;
     let own = if kind.by_channel() { Some(args.input[2]) } else { args.out_channels };

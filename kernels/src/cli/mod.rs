@@ -80,7 +80,7 @@ pub fn main() -> ExitCode {
 }
 
 fn list() {
-    let pairs: Vec<_> = Pair::ALL.iter().map(|p| format!("{}x{}", p.a, p.w)).collect();
+    let pairs: Vec<_> = Pair::all().map(|p| format!("{}x{}", p.a, p.w)).collect();
     println!("bits of activations x weights: {}", pairs.join(" "));
     for kind in LayerKind::ALL {
         println!("{:<10} {}", kind.name(), kind.limits());

@@ -53,7 +53,7 @@ fn groups(
     let x = &plan.net.tensors[layer.input()];
     let mut placed = Vec::new();
     for group in plan.groups(layer) {
-        let pair = Pair { a: x.bits, w: group.bits };
+        let pair = Pair::of(x.bits, group.bits).expect("a valid layer has widths of the kernels");
         let (weights, before) = (blob.here(), blob.words.len());
         let mut table: Vec<Word> = Vec::new();
         for block in group.channels.chunks(BLOCK) {

@@ -1,6 +1,7 @@
 //! Whether a network makes sense, and the proof that 32 bits suffice for all of its arithmetic.
 
 use super::{Add, AvgPool, IntNet, Layer, Op, Requant, Tensor, TensorId, Weights};
+use crate::width::{self, Width};
 use crate::window::Window;
 
 /// What is wrong with a network or its file.
@@ -58,8 +59,12 @@ impl IntNet {
 
     fn check_tensor(&self, id: TensorId, t: &Tensor) -> Result<(), String> {
         let wide = t.bits == 32 && id == self.output && id != self.input;
-        if !matches!(t.bits, 2 | 4 | 8) && !wide {
-            return Err(format!("{} bits; a tensor has 2, 4 or 8, the network output also 32", t.bits));
+        if Width::of(t.bits).is_none() && !wide {
+            return Err(format!(
+                "{} bits; a tensor has {}, the network output also 32",
+                t.bits,
+                width::in_words()
+            ));
         }
         if t.is_empty() || t.len() > 1 << 24 {
             return Err(format!("shape {}x{}x{} is empty or too large", t.height, t.width, t.channels));
@@ -233,8 +238,12 @@ fn check_weights(weights: &Weights, k: usize, x: &Tensor, y: &Tensor) -> Result<
     let (low, high) = centred(x);
     for (c, row) in codes.chunks_exact(k.max(1)).enumerate() {
         let at = |why: String| format!("output channel {c}: {why}");
-        if !matches!(bits[c], 0 | 2 | 4 | 8) {
-            return Err(at(format!("{} weight bits; 0 (pruned), 2, 4 or 8 are possible", bits[c])));
+        if !Width::is_of_weights(bits[c]) {
+            return Err(at(format!(
+                "{} weight bits; 0 (pruned), {} are possible",
+                bits[c],
+                width::in_words()
+            )));
         }
         if bits[c] == 0 {
             check_pruned(row, requant[c], y).map_err(at)?;

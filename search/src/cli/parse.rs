@@ -1,6 +1,7 @@
 //! What options of a search say, as values; what they should have said otherwise.
 
 use clap::ValueEnum as _;
+use mpic_kernels::width::{self, Width};
 
 use crate::cost::Objective;
 use crate::run::Budgets;
@@ -111,12 +112,10 @@ pub(super) fn parse_weight_width(text: &str) -> Result<u8, String> {
 }
 
 pub(super) fn parse_width(text: &str) -> Result<u8, String> {
-    match text {
-        "2" => Ok(2),
-        "4" => Ok(4),
-        "8" => Ok(8),
-        _ => Err(format!("'{text}' is not a width of the kernels: 2, 4 or 8")),
-    }
+    let width = Width::ALL.into_iter().find(|w| w.to_string() == text);
+    width
+        .map(Width::bits)
+        .ok_or_else(|| format!("'{text}' is not a width of the kernels: {}", width::in_words()))
 }
 
 pub(super) fn parse_fixed(text: &str) -> Result<(u8, u8), String> {

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use mpic_kernels::fast::Fast;
 use mpic_kernels::lut::{Query, queries};
 use mpic_kernels::net::{IntNet, Layer};
+use mpic_kernels::width::Width;
 use mpic_kernels::{deploy, golden, simulate};
 use rayon::prelude::*;
 
@@ -164,5 +165,5 @@ fn channels(layer: &Layer, q: &Query) -> Vec<(u8, usize)> {
     };
     // A depthwise layer runs alike whatever its weights have, so it has no groups of widths; its weights have some.
     let of = |bits: u8| (bits, weights.bits.iter().filter(|&&b| b == bits).count());
-    [8, 4, 2].into_iter().map(of).filter(|g| g.1 > 0).collect()
+    Width::ALL.into_iter().rev().map(|w| of(w.bits())).filter(|g| g.1 > 0).collect()
 }
