@@ -13,6 +13,9 @@
 //!
 //! This crate knows nothing of training; it can be built and tested without libtorch.
 
+// A new kind of layer, or of anything else, is to be named wherever it matters: no default arm takes it.
+#![warn(clippy::wildcard_enum_match_arm)]
+
 pub mod cli;
 pub mod deploy;
 pub mod fast;

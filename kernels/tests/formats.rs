@@ -33,6 +33,14 @@ fn holds(schema: &jsonschema::Validator, file: &Value) {
 #[test]
 fn networks_are_as_the_schema_says() {
     let schema = schema("network");
+    let path = root().join("docs/schemas/network.schema.json");
+    let text: Value = serde_json::from_slice(&fs::read(path).expect("there")).expect("JSON");
+    let alternatives = text["properties"]["layers"]["items"]["oneOf"].as_array().expect("a list");
+    let kinds: Vec<_> = alternatives.iter().map(|a| a["properties"]["kind"]["const"].clone()).collect();
+    for kind in &kinds {
+        let listed = LayerKind::ALL.iter().filter(|k| *kind == k.name()).count();
+        assert_eq!((listed, kinds.len()), (1, LayerKind::ALL.len()), "{kind}");
+    }
     for seed in 0..40 {
         let rng = &mut random::seeded(seed);
         let nets =

@@ -267,9 +267,10 @@ impl Serialize for Layer {
         let mut map = to.serialize_map(None)?;
         map.serialize_entry("kind", &self.kind())?;
         map.serialize_entry("name", &self.name)?;
-        match self.inputs[..] {
-            [input] => map.serialize_entry("input", &input)?,
-            _ => map.serialize_entry("inputs", &self.inputs)?,
+        if let [input] = self.inputs[..] {
+            map.serialize_entry("input", &input)?;
+        } else {
+            map.serialize_entry("inputs", &self.inputs)?;
         }
         map.serialize_entry("output", &self.output)?;
         if let Some(window) = self.op.window() {

@@ -262,7 +262,7 @@ impl<'a> Walk<'a> {
             };
             let is = match is {
                 Axis::Input(k) => *self.bound[k].get_or_insert(want),
-                axis => axis,
+                axis @ (Axis::Batch | Axis::Channels | Axis::Height | Axis::Width) => axis,
             };
             if is != want {
                 return Err(Refusal::new(
@@ -278,7 +278,7 @@ impl<'a> Walk<'a> {
     pub(super) fn resolved(&self, layout: &Layout) -> Layout {
         let axis = |&(axis, size): &Sized| match axis {
             Axis::Input(k) => (self.bound[k].unwrap_or(axis), size),
-            axis => (axis, size),
+            Axis::Batch | Axis::Channels | Axis::Height | Axis::Width => (axis, size),
         };
         Layout { dims: layout.dims.iter().map(|d| d.iter().map(axis).collect()).collect() }
     }
