@@ -1,7 +1,7 @@
 //! The records of the layer table: what deployment writes, and the runtime and its kernels read.
 //!
 //! This is their one description. `kernels/c/records.h` is written from it; there the C compiler holds its structures to the
-//! offsets that assembly uses. Deployment writes a record by the names of its fields ([`Record::words`]).
+//! offsets that assembly uses. Deployment writes a record by the names of its fields.
 
 use std::fmt::Write as _;
 
