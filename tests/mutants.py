@@ -54,6 +54,7 @@ MUTANTS = [
     ("a wrapped loop count stays in blocks", "engine/blocks/mod.rs", "exec.has_stale_code() || exec.cpu.hart.count_wraps()", "exec.has_stale_code()"),
     ("a block's loop end is not counted down", "engine/blocks/mod.rs", "                    l.count -= 1;\n", ""),
     ("corners are not told in the middle of blocks", "engine/blocks/mod.rs", "            s.tell_quirks(pc);\n            let insts", "            let insts"),
+    ("a killed multiplication is valid in EX", "timing/cycle.rs", "valid: done && !s.ex.nothing", "valid: done"),
     ("compiled: a word of lanes is not cut", "engine/compiled/dots.rs", "let word = self.b.ins().band_imm(word, (1 << (4 * bits)) - 1);", "let _ = bits;"),
     ("compiled: lanes of 2 bits lose their sign", "engine/compiled/dots.rs", "if signed && bits < 8 {", "if signed && bits < 8 && bits != 2 {"),
     ("compiled: the sub-group stands still", "engine/compiled/plan.rs", "Self { group: simd.group,", "Self { group,"),

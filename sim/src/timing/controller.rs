@@ -195,7 +195,7 @@ impl Orders {
     #[inline]
     pub(super) fn follow(&self, from: Control, ready: Readiness) -> Control {
         match from {
-            Control::FlushEx if !ready.done => Control::FlushEx,
+            Control::FlushEx if !ready.valid => Control::FlushEx,
             Control::FirstFetch if !ready.id && self.next == Control::Decode => Control::FirstFetch,
             // A CSR access that flushes is done in ID before it does.
             Control::Decode if self.next == Control::FlushEx && !self.at_once && !ready.id => Control::Decode,

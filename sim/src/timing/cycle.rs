@@ -16,6 +16,8 @@ use crate::isa::{Inst, Unit};
 pub(super) struct Readiness {
     /// EX and WB are done with what they hold.
     pub(super) done: bool,
+    /// The same, and something was enabled in EX (`ex_valid_o`).
+    pub(super) valid: bool,
     /// EX can take something.
     pub(super) ex: bool,
     /// ID can hand something on.
@@ -210,7 +212,7 @@ impl Pipeline {
             jump_stall = inst.row.unit == Unit::Jalr && s.waits_for_target(inst);
         }
         let id = !misaligned && !jump_stall && !load_stall && ex;
-        Readiness { done, ex, id, load_stall, jump_stall, misaligned }
+        Readiness { done, valid: done && !s.ex.nothing, ex, id, load_stall, jump_stall, misaligned }
     }
 
     /// Writes of CSRs in EX, at the end of the cycle.

@@ -77,6 +77,8 @@ pub(super) struct Execute {
     pub(super) taken: Option<u32>,
     /// A CSR is accessed.
     pub(super) csr: bool,
+    /// Nothing in it is enabled, so that it is never valid: a multiplication that was killed in ID.
+    pub(super) nothing: bool,
 }
 
 /// All that decides how the pipeline goes on, but for the time and the instruction in ID.
@@ -168,6 +170,7 @@ impl Pipeline {
             branch: false,
             taken: None,
             csr: false,
+            nothing: false,
         };
         let state = State {
             control: Control::Boot,

@@ -38,15 +38,21 @@ impl Pipeline {
                 branch: false,
                 taken: None,
                 csr: false,
+                nothing: false,
                 ..*ex
             };
             if let Some(executed) = executed {
                 ex.take(executed);
             } else if leaves && !killed && self.quirks {
-                // A division that stays in ID is issued again, whether it was done or killed.
-                if let Some(inst) = self.inst.filter(|i| matches!(i.row.unit, Unit::Div | Unit::Divu)) {
-                    ex.left = rules::division(inst.row.unit == Unit::Div, d.register(inst.rs2)) as u8;
-                    ex.unit = Stall::StaleDivision;
+                // What stays in ID is issued again, whether it was done or killed.
+                match self.inst.map(|i| (i.row.unit, i.rs2)) {
+                    Some((unit @ (Unit::Div | Unit::Divu), divisor)) => {
+                        ex.left = rules::division(unit == Unit::Div, d.register(divisor)) as u8;
+                        ex.unit = Stall::StaleDivision;
+                    }
+                    // The ALU is enabled for a killed instruction, the multiplier is not.
+                    Some((Unit::Mul | Unit::Mac | Unit::Mulh | Unit::Dot, _)) => ex.nothing = true,
+                    Some(_) | None => {}
                 }
             }
         } else {
