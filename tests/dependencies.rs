@@ -59,7 +59,8 @@ struct Skip {
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Sources {
-    allow_registry: Vec<String>,
+    unknown_registry: String,
+    unknown_git: String,
 }
 
 #[derive(Deserialize)]
@@ -153,18 +154,20 @@ fn every_dependency_has_an_allowed_licence() {
 }
 
 #[test]
-fn every_dependency_comes_from_a_known_registry() {
+fn every_dependency_comes_from_one_registry() {
     let rules = rules();
+    let Sources { unknown_registry, unknown_git } = &rules.sources;
+    assert_eq!([unknown_registry, unknown_git], ["deny"; 2], "deny.toml lets others in");
+    let mut sources: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for p in packages(&rules) {
-        let Some(source) = &p.source else { continue };
-        let registry = source.strip_prefix("registry+").unwrap_or_default();
-        assert!(
-            rules.sources.allow_registry.iter().any(|r| r == registry),
-            "{} {} comes from {source}, which deny.toml does not allow",
-            p.name,
-            p.version
-        );
+        if let Some(source) = p.source {
+            sources.entry(source).or_default().push(format!("{} {}", p.name, p.version));
+        }
     }
+    assert!(
+        sources.len() == 1 && sources.keys().all(|s| s.starts_with("registry+")),
+        "dependencies come from more than cargo's own registry: {sources:#?}"
+    );
 }
 
 #[test]
