@@ -296,6 +296,26 @@ fn engines_agree_on_code_that_overwrites_itself() {
     }
 }
 
+/// A loop that adds dot products to the stack pointer, whose every value counts.
+#[test]
+fn engines_agree_on_a_stack_pointer_that_is_a_sum() {
+    for format in 1..11 {
+        let mut words = vec![asm::csrwi(0x00D, format), asm::NOP, asm::NOP];
+        for (register, value) in [(2, 0x1C02_0000), (10, 0x0101_0101), (11, 0x0101_0101), (7, 60)] {
+            words.extend(li(register, value));
+        }
+        words.push(asm::r(0x2E << 1, 11, 10, 1, 2, 0x57));
+        words.push(addi(12, 12, 1));
+        words.push(addi(7, 7, -1));
+        words.push(asm::branch(1, 7, 0, -12));
+        words.push(addi(10, 0, 0));
+        words.extend(exit());
+        let image = Image::parse(&asm::program(&words)).expect("a program");
+        let o = agree("a sum in sp", &image, true, Limits::default());
+        assert!(o.stack_bytes > 0, "format {format}");
+    }
+}
+
 /// Whatever ran before in its memory, a program finds it as new: all of RAM is compared, and what the run says.
 /// Programs that change their code and such that do not, some stopped on the way, with other data in between.
 #[test]

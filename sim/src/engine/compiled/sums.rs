@@ -16,7 +16,8 @@ fn only_summed(plan: &Plan, node: &Node) -> u32 {
     let (mut summed, mut used) = (0u32, 0u32);
     for (_, i) in node.insts {
         let mut of_sources = i.sources().map(|r| 1u32 << r);
-        if stays_in_lanes(plan, i) {
+        // Whoever follows the stack pointer needs each of its values.
+        if stays_in_lanes(plan, i) && !i.moves_stack() {
             summed |= 1 << i.rd;
             of_sources[2] = 0;
         } else {
