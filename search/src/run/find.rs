@@ -15,8 +15,8 @@ use crate::pareto::Point;
 use crate::refine::{Price, Refinement};
 use crate::space::{Assignment, Space};
 use crate::train::{
-    self, Arithmetic, Descent, Epochs, Goal, Limit, Network, Phase, Pressure, Progress, SoftCost, Statistics,
-    Term, TrainError,
+    self, Arithmetic, Compact, Descent, Epochs, Goal, Limit, Network, Phase, Pressure, Progress, SoftCost,
+    Statistics, Term, TrainError,
 };
 
 /// The widths of a point, in its folder.
@@ -25,8 +25,11 @@ const ASSIGNMENT: &str = "assignment.json";
 /// What else is known of a search when it ends, in the folder of its point.
 const SEARCHED: &str = "search.json";
 
-/// The state of training, in the folder of a point or a descent.
+/// The state of a search or a descent, in the folder of a point or a descent: also where a branch of a descent begins.
 const STATE: &str = "state.safetensors";
+
+/// The state of fine-tuning, in the folder of a point: of the network without what was pruned.
+const TUNING: &str = "tuning.safetensors";
 
 /// Scores of the fake-quantised network before fine-tuning.
 #[derive(Serialize, Deserialize)]
@@ -50,7 +53,6 @@ impl Run {
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let (graph, trainer) = (shared.graph, shared.trainer);
         let mut net = self.network(&plan.space, shared);
-        let state = folder.join(STATE);
         let Epochs { search, fine_tune, .. } = self.config.recipe.epochs;
         let (assignment, searched, tuning) = match &plan.goal {
             Way::Search(costs) => {
@@ -68,15 +70,17 @@ impl Run {
                 (assignment, None, search + fine_tune)
             }
         };
-        trainer.phase(&mut net, Phase::FineTune, tuning, Goal::Keep(&assignment), &state, &mut nothing)?;
+        let mut small = Self::compact(net, &assignment, &folder)?;
+        let goal = Goal::Keep(&small.assignment);
+        trainer.phase(&mut small.net, Phase::FineTune, tuning, goal, &folder.join(TUNING), &mut nothing)?;
         // What was not trained keeps the statistics it came with.
         if search + fine_tune > 0 {
-            trainer.settle(&net, &assignment)?;
+            trainer.settle(&small.net, &small.assignment)?;
         }
-        let choices = net.hard_choices(&assignment);
-        let fake = trainer.score(&net, Arithmetic::Fake(&choices, Statistics::Running));
-        let (frozen, scales) = net.freeze(&assignment);
-        let network = export::lower(graph, &assignment, &frozen, &scales)?;
+        let choices = small.net.hard_choices(&small.assignment);
+        let fake = trainer.score(&small.net, Arithmetic::Fake(&choices, Statistics::Running));
+        let (frozen, scales) = small.net.freeze(&small.assignment);
+        let network = export::lower(graph, &assignment, &small.whole(graph, frozen), &scales)?;
         let point = Point {
             accuracy_search: searched.as_ref().map(|s| s.end),
             accuracy_decided: searched.as_ref().map(|s| s.decided),
@@ -84,8 +88,25 @@ impl Run {
         };
         network.save(&folder.join("network.json"))?;
         write_json(&folder.join("report.json"), &point)?;
-        let _ = std::fs::remove_file(state);
+        for state in [STATE, TUNING] {
+            let _ = std::fs::remove_file(folder.join(state));
+        }
         Ok(())
+    }
+
+    /// The network to fine-tune, as its search left it, without what was pruned. Fine-tuning that has begun goes on from its
+    /// own state.
+    fn compact(mut net: Network, a: &Assignment, folder: &Path) -> Result<Compact> {
+        let tuning = folder.join(TUNING);
+        if tuning.exists() {
+            return Ok(net.compact(a));
+        }
+        let Some(progress) = train::load_state(&mut net, &folder.join(STATE))? else {
+            return Ok(net.compact(a));
+        };
+        let small = net.compact(a);
+        train::save_state(&small.net, &Goal::Keep(&small.assignment), progress, &tuning)?;
+        Ok(small)
     }
 
     /// The network in floating point, with quantisers for a space.

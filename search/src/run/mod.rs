@@ -5,7 +5,7 @@
 //! RUN/lut.json               the cost table, as it was; model.toml, the network, if it came from a file
 //! RUN/warmup.safetensors     state of the warm-up; float.safetensors, its result, which other runs can start from
 //! RUN/descents/ID/           state.safetensors of a descent while it trains
-//! RUN/points/ID/             search.json assignment.json network.json network.elf report.json, state.safetensors while training
+//! RUN/points/ID/             search.json assignment.json network.json network.elf report.json; state.safetensors and tuning.safetensors while training
 //! RUN/pareto.json …          see `report`
 //! ```
 

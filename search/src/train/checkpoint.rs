@@ -37,6 +37,15 @@ pub enum CheckpointError {
     },
 }
 
+/// Loads a state into `net`, if there is one.
+///
+/// # Errors
+/// If the file is there and no state of this network.
+pub fn load_state(net: &mut Network, path: &Path) -> Result<Option<Progress>, CheckpointError> {
+    // Nothing but the network of it is asked for, which is the same in every phase.
+    load(net, Phase::FineTune, &mut Goal::Float, path)
+}
+
 /// Loads a state into `net`, and into the `goal` if it is of this `phase`, if there is one.
 ///
 /// # Errors

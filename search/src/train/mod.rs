@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod choose;
+mod compact;
 mod descent;
 mod forward;
 mod network;
@@ -19,9 +20,10 @@ use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
 
 pub use checkpoint::{
-    CheckpointError, Progress, load_weights, save as save_state, save_values, save_weights,
+    CheckpointError, Progress, load_state, load_weights, save as save_state, save_values, save_weights,
 };
 pub use choose::{Choice, Choices, Sampling};
+pub use compact::Compact;
 pub use descent::{AtStop, Descent, Limit};
 pub use forward::{Arithmetic, Statistics, Trace};
 pub use network::{NORM_EPS, Network};

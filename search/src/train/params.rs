@@ -143,6 +143,29 @@ impl Params {
         self.slots[id].len() as usize
     }
 
+    /// How many parameters there are.
+    pub(super) fn count(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Takes over some of the values of each parameter of another network, and their moments.
+    ///
+    /// # Panics
+    /// If the places, as many as a parameter here has values, are not those of the other's.
+    pub(super) fn take(&mut self, other: &Self, places: &[Vec<usize>]) {
+        let (mut index, mut start) = (Vec::with_capacity(self.flat.numel()), 0);
+        for ((places, to), from) in places.iter().zip(&self.slots).zip(&other.slots) {
+            assert_eq!(places.len() as i64, to.len(), "a place for every value of {:?}", to.shape);
+            index.extend(places.iter().map(|&p| start + p as i64));
+            start += from.len();
+        }
+        let index = Tensor::from_slice(&index).to_device(other.device());
+        let of = |t: &Tensor| t.detach().index_select(0, &index);
+        tch::no_grad(|| self.flat.copy_(&of(&other.flat)));
+        self.moments = [0, 1].map(|i| of(&other.moments[i]));
+        self.steps = other.steps;
+    }
+
     /// A number for every parameter: those given, in row-major order, and 0.
     pub(super) fn flat(&self, given: &[(ParamId, Vec<f32>)]) -> Tensor {
         let mut all = vec![0.0; self.flat.numel()];
