@@ -7,10 +7,12 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests crate lies in the workspace root")
 }
 
-/// The Markdown files of the root and of `docs/`, with their texts.
+/// The folders with Markdown files for readers.
+const FOLDERS: [&str; 4] = ["", "docs", "tests/golden", "firmware/project"];
+
+/// The Markdown files, with their texts.
 fn documents() -> Vec<(PathBuf, String)> {
-    let entries =
-        ["", "docs"].into_iter().flat_map(|f| fs::read_dir(root().join(f)).expect("a readable folder"));
+    let entries = FOLDERS.into_iter().flat_map(|f| fs::read_dir(root().join(f)).expect("a readable folder"));
     let paths =
         entries.map(|e| e.expect("entry").path()).filter(|p| p.extension().is_some_and(|e| e == "md"));
     let read = |path: PathBuf| (path.clone(), fs::read_to_string(path).expect("UTF-8 text"));
@@ -37,13 +39,17 @@ fn links_lead_somewhere() {
 }
 
 #[test]
-fn the_paths_in_contributing_exist() {
-    let text = fs::read_to_string(root().join("CONTRIBUTING.md")).expect("CONTRIBUTING.md");
-    let folders = ["sim/", "firmware/", "kernels/", "search/", "python/", "tests/", "docs/"];
-    let paths: Vec<&str> =
-        text.split('`').skip(1).step_by(2).filter(|p| folders.iter().any(|f| p.starts_with(f))).collect();
-    assert!(paths.len() > 30, "{paths:?}");
-    for path in paths {
-        assert!(root().join(path).exists(), "CONTRIBUTING.md names {path}, which is not there");
+fn the_paths_that_guides_name_exist() {
+    let folders = ["sim/", "firmware/", "kernels/", "search/", "python/", "tests/", "docs/", "src/"];
+    for (guide, least) in [("CONTRIBUTING.md", 30), ("tests/golden/README.md", 5)] {
+        let text = fs::read_to_string(root().join(guide)).expect("a guide");
+        let beside = Path::new(guide).parent().expect("a file lies in a folder");
+        let paths: Vec<&str> =
+            text.split('`').skip(1).step_by(2).filter(|p| folders.iter().any(|f| p.starts_with(f))).collect();
+        assert!(paths.len() >= least, "{guide} names {paths:?}");
+        for path in paths {
+            let exists = root().join(path).exists() || root().join(beside).join(path).exists();
+            assert!(exists, "{guide} names {path}, which is not there");
+        }
     }
 }

@@ -172,3 +172,35 @@ fn channels(layer: &Layer, q: &Query) -> Vec<(u8, usize)> {
     let of = |bits: u8| (bits, weights.bits.iter().filter(|&&b| b == bits).count());
     Width::ALL.into_iter().rev().map(|w| of(w.bits())).filter(|g| g.1 > 0).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{export, model};
+
+    /// What a report says of a layer's channels adds up to those that are left, in depthwise layers too.
+    #[test]
+    fn every_layer_with_weights_says_its_channels() {
+        for (name, _) in model::BUILT_IN {
+            let graph = model::built_in(name).expect("it is listed");
+            let mut a = Assignment::uniform(&graph, 4, 8);
+            // A channel in four is wider, and of what may be pruned the first block is.
+            for id in 0..graph.nodes.len() {
+                a.weights[id].iter_mut().step_by(4).for_each(|b| *b = 8);
+                if graph.prunable(id) {
+                    a.weights[id].iter_mut().take(4).for_each(|b| *b = 0);
+                }
+            }
+            let network = export::skeleton(&graph, &a);
+            let all = queries(&network);
+            for steps in all.chunk_by(|a, b| a.region == b.region) {
+                let q = steps.last().expect("a chunk is not empty");
+                let layer = &network.layers[q.region];
+                let said = channels(layer, q);
+                let left = a.weights[layer.output].iter().filter(|b| **b != 0).count();
+                assert_eq!(said.iter().map(|s| s.1).sum::<usize>(), left, "{name}, {}: {said:?}", layer.name);
+                assert!(said.is_sorted_by(|a, b| a.0 > b.0), "{name}, {}: {said:?}", layer.name);
+            }
+        }
+    }
+}
