@@ -108,7 +108,9 @@ fn a_run_leaves_every_file_and_repeats_itself_even_when_killed() {
         let network = mpic_kernels::net::IntNet::load(&point.join("network.json")).expect("a valid network");
         assert_eq!(network.name, "fashion");
         assert!(fs::read(point.join("network.elf")).expect("ELF").starts_with(b"\x7fELF"));
-        assert!(!point.join("state.safetensors").exists(), "a complete point leaves no checkpoint");
+        for state in ["state.safetensors", "tuning.safetensors"] {
+            assert!(!point.join(state).exists(), "a complete point leaves no checkpoint");
+        }
     }
 
     // Killed somewhere in the middle, resumed, killed again, and so on: the same result.
