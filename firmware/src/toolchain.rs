@@ -50,6 +50,7 @@ pub enum ToolchainError {
 pub struct Toolchain {
     compiler: OsString,
     includes: Vec<PathBuf>,
+    defines: Vec<String>,
     debug_info: bool,
 }
 
@@ -64,7 +65,7 @@ impl Toolchain {
     /// # Errors
     /// If there is none.
     pub fn find() -> Result<Self, ToolchainError> {
-        let with = |compiler| Self { compiler, includes: Vec::new(), debug_info: false };
+        let with = |compiler| Self { compiler, includes: Vec::new(), defines: Vec::new(), debug_info: false };
         if let Some(named) = std::env::var_os(VARIABLE) {
             let name = named.to_string_lossy().into_owned();
             return if answers(&named) { Ok(with(named)) } else { Err(ToolchainError::Named(name)) };
@@ -76,6 +77,13 @@ impl Toolchain {
     #[must_use]
     pub fn include(mut self, folder: &Path) -> Self {
         self.includes.push(folder.to_owned());
+        self
+    }
+
+    /// Defines a macro of the preprocessor for [`link`](Self::link), as `NAME=VALUE`.
+    #[must_use]
+    pub fn define(mut self, definition: &str) -> Self {
+        self.defines.push(definition.to_owned());
         self
     }
 
@@ -128,6 +136,7 @@ impl Toolchain {
         for folder in &self.includes {
             c.arg("-I").arg(folder);
         }
+        c.args(self.defines.iter().map(|d| format!("-D{d}")));
         c.arg("-o").arg(output).arg(support.path().join("crt0.S")).args(sources);
         c.args(linking(support.path())).arg("-lgcc");
         let command = format!("{c:?}");

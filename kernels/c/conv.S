@@ -14,8 +14,13 @@
  *
  * A row of 4 n + 3 pixels ends with a block that overlaps the one before: outputs are pure functions of the input, so writing
  * some twice is harmless. (One or two pixels that are left are for window.S.)
+ *
+ * With LATE_DATA (guard.h) the mixed and swapped bodies load four streamed words at a time, then do one thing that is neither a load
+ * nor a dot product, then all that these words are needed for. The table and output pointers make room for two of the words.
+ * SKIP = 0: the words of a pixel (mixed) or channel (swapped) follow each other, so each dot product moves on to the next sub-group.
  */
 #include "mpic.h"
+#include "guard.h"
 #include "layers.h"
 #include "frame.h"
 #include "pack.h"
@@ -41,6 +46,8 @@
 #define STEP (SAVED + 44)
 #define BACK (SAVED + 48)
 #define TABLE_END (SAVED + 52)
+#define TABLE (SAVED + 56)      /* with LATE_DATA, while a block is summed */
+#define BLOCK_OUT (SAVED + 60)
 #define FRAME (SAVED + 64)
 
 .macro load_pixel c, s, ratio, to
@@ -142,8 +149,7 @@
     .endif
 .endm
 
-/* one pass: a word of the narrow operand of each of the four */
-.macro pass swapped, ratio, first
+.macro load_resident swapped
     .if \swapped
     p_lw_rpost t0, a7, a6
     p_lw_rpost t1, a7, a6
@@ -155,6 +161,10 @@
     p_lw_post t2, 4, gp
     p_lw_post t3, 4, gp
     .endif
+.endm
+/* one pass: a word of the narrow operand of each of the four */
+.macro pass swapped, ratio, first
+    load_resident \swapped
     stream \swapped, \ratio, 0
     stream \swapped, \ratio, 1
     .set word, 0
@@ -164,6 +174,64 @@
     stream \swapped, \ratio, %(word + 2)
     .endif
     .set word, word + 1
+    .endr
+.endm
+
+/* sum number i of the sixteen */
+.macro dot_number first, i, wide, narrow
+    .set number, 0
+    .irp sum, s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, a2, a3, a4, a5
+    .if number == \i
+    dot \first, \sum, \wide, \narrow
+    .endif
+    .set number, number + 1
+    .endr
+.endm
+/* the streamed words of pixel or channel number i against the four resident words, sub-group by sub-group */
+.macro dot_words swapped, first, i, w0, others:vararg
+    .set resident, 0
+    .irp narrow, t0, t1, t2, t3
+    .if \swapped
+    .set which, 4 * resident + \i
+    .else
+    .set which, 4 * (\i) + resident
+    .endif
+    dot_number \first, %which, \w0, \narrow
+    .irp wide, \others
+    dot_number 0, %which, \wide, \narrow
+    .endr
+    .set resident, resident + 1
+    .endr
+.endm
+/* between loads and dot products; in the first pass what the block needs done anyway: the count of the passes that are left */
+.macro apart first, word
+    .if \first == 0
+    nop
+    .elseif \word == 0
+    addi tp, tp, -1
+    .elseif \word == 4
+    lp_count 0, 4
+    .else
+    nop
+    .endif
+.endm
+/* the same for memory that answers late */
+.macro pass_late swapped, ratio, first
+    load_resident \swapped
+    .set word, 0
+    .rept \ratio
+    load_stream \swapped, \ratio, %word, t4
+    load_stream \swapped, \ratio, %(word + 1), t5
+    load_stream \swapped, \ratio, %(word + 2), a1
+    load_stream \swapped, \ratio, %(word + 3), ra
+    apart \first, %word
+    .if \ratio == 2
+    dot_words \swapped, \first, %(word / 2), t4, t5
+    dot_words \swapped, \first, %(word / 2 + 1), a1, ra
+    .else
+    dot_words \swapped, \first, %(word / 4), t4, t5, a1, ra
+    .endif
+    .set word, word + 4
     .endr
 .endm
 
@@ -190,6 +258,16 @@
 .L\name\()_block:
     lw t4, ROWS(sp)
     lw a6, PIXELS(sp)
+    .if LATE_DATA && \ratio > 1
+    sw a1, TABLE(sp)
+    sw ra, BLOCK_OUT(sp)
+    lp_count 1, 29
+    pass_late \swapped, \ratio, 1
+    addi tp, tp, 1
+    p_beqimm tp, 1, .L\name\()_row
+.L\name\()_pass:
+    pass_late \swapped, \ratio, 0
+    .else
     addi t5, tp, -1
     lp_count 1, 29
     lp_count 0, 30
@@ -197,10 +275,15 @@
     p_beqimm tp, 1, .L\name\()_row
 .L\name\()_pass:
     pass \swapped, \ratio, 0
+    .endif
 .L\name\()_row:
     lp_count 0, 4 /* not last: an instruction that sets a loop cannot end one */
     add a6, a6, a0
 .L\name\()_rows:
+    .if LATE_DATA && \ratio > 1
+    lw a1, TABLE(sp)
+    lw ra, BLOCK_OUT(sp)
+    .endif
     requant s0, s4, s8, a2
     requant s1, s5, s9, a3
     requant s2, s6, s10, a4
@@ -267,10 +350,16 @@ start:
     sw t0, BLOCK(sp)
     /* formats first: the first dot product comes many instructions later */
     lw t0, CONV_FORMAT(a0)
+    .if LATE_DATA == 0
     lw t1, CONV_SKIP(a0)
+    .endif
     csrw CSR_SIMD_FORMAT, t0
     csrwi CSR_SIMD_GROUP, 0
+    .if LATE_DATA
+    csrwi CSR_SIMD_SKIP, 0
+    .else
     csrw CSR_SIMD_SKIP, t1
+    .endif
     la t1, stores
     lw t0, CONV_STORE(a0)
     slli t0, t0, 2

@@ -4,8 +4,11 @@
  * Bodies, formats and the order of weights are those of conv.S; eight channels are two of its blocks, each behind a weight
  * pointer of its own. One load per dot product would be the limit with a single block; two share the pixel's words.
  * Mixed: SKIP = number of channels. Swapped: SKIP 0, every dot product moves on to the next part of the pixel's word.
+ *
+ * With LATE_DATA (guard.h) loads come together, then a nop, then the dot products; SKIP is 0 for the mixed bodies too.
  */
 #include "mpic.h"
+#include "guard.h"
 #include "layers.h"
 #include "frame.h"
 #include "pack.h"
@@ -59,6 +62,16 @@
     .endif
 .endm
 
+.macro load_resident channels
+    .irp r, t0, t1, t2, t3
+    p_lw_post \r, 4, gp
+    .endr
+    .if \channels == 8
+    .irp r, a2, a3, a4, a5
+    p_lw_post \r, 4, tp
+    .endr
+    .endif
+.endm
 .macro dot_all channels, word
     pv_sdotsp s0, \word, t0
     pv_sdotsp s1, \word, t1
@@ -75,14 +88,7 @@
 /* activations wider: weights are resident, the pixel's words stream through t4 and t5 */
 .macro pass_mixed ratio, channels
     p_lw_post t4, 4, a6
-    .irp r, t0, t1, t2, t3
-    p_lw_post \r, 4, gp
-    .endr
-    .if \channels == 8
-    .irp r, a2, a3, a4, a5
-    p_lw_post \r, 4, tp
-    .endr
-    .endif
+    load_resident \channels
     p_lw_post t5, 4, a6
     dot_all \channels, t4
     .if \ratio == 4
@@ -137,6 +143,83 @@
     .endif
 .endm
 
+/* the words of the pixel against a channel's word, part by part */
+.macro dot_parts sum, weights, words:vararg
+    .irp word, \words
+    pv_sdotsp \sum, \word, \weights
+    .endr
+.endm
+/* activations wider, for memory that answers late: s8 and s9 hold the third and fourth word */
+.macro dot_mixed_late channels, words:vararg
+    .irp word, \words
+    p_lw_post \word, 4, a6
+    .endr
+    load_resident \channels
+    nop
+    dot_parts s0, t0, \words
+    dot_parts s1, t1, \words
+    dot_parts s2, t2, \words
+    dot_parts s3, t3, \words
+    .if \channels == 8
+    dot_parts s4, a2, \words
+    dot_parts s5, a3, \words
+    dot_parts s6, a4, \words
+    dot_parts s7, a5, \words
+    .endif
+.endm
+.macro pass_mixed_late ratio, channels
+    .if \ratio == 2
+    dot_mixed_late \channels, t4, t5
+    .else
+    dot_mixed_late \channels, t4, t5, s8, s9
+    .endif
+.endm
+
+/* weights wider, for memory that answers late: eight words of weights at a time, of channels that lie together */
+.macro dot_swapped_late ratio, from, a, b, c, d
+    .irp r, t0, t1, t2, t3, a2, a3, a4, a5
+    p_lw_post \r, 4, \from
+    .endr
+    nop
+    .if \ratio == 2
+    .irp r, t0, t1
+    pv_sdotsp \a, \r, t4
+    .endr
+    .irp r, t2, t3
+    pv_sdotsp \b, \r, t4
+    .endr
+    .irp r, a2, a3
+    pv_sdotsp \c, \r, t4
+    .endr
+    .irp r, a4, a5
+    pv_sdotsp \d, \r, t4
+    .endr
+    .else
+    .irp r, t0, t1, t2, t3
+    pv_sdotsp \a, \r, t4
+    .endr
+    .irp r, a2, a3, a4, a5
+    pv_sdotsp \b, \r, t4
+    .endr
+    .endif
+.endm
+.macro pass_swapped_late ratio, channels
+    p_lw_post t4, 4, a6
+    .if \ratio == 2
+    dot_swapped_late 2, gp, s0, s1, s2, s3
+    .if \channels == 8
+    dot_swapped_late 2, tp, s4, s5, s6, s7
+    .endif
+    .else
+    dot_swapped_late 4, gp, s0, s1
+    dot_swapped_late 4, gp, s2, s3
+    .if \channels == 8
+    dot_swapped_late 4, tp, s4, s5
+    dot_swapped_late 4, tp, s6, s7
+    .endif
+    .endif
+.endm
+
 /* the next channel of the table */
 .macro requant acc
     p_lw_post t0, 4, a1
@@ -148,7 +231,7 @@
 .macro channels name, body, ratio, n
     .balign 16
 .L\name\()_block_\n:
-    .if \body == 1
+    .if \body == 1 && LATE_DATA == 0
     csrwi CSR_SIMD_SKIP, \n
     .endif
     lw t5, CONV_KERNEL_ROWS(a0)
@@ -169,12 +252,19 @@
     lp_setup 0, 29, .L\name\()_passes_end_\n
     .if \body == 0
     pass_uniform \n
+    .elseif LATE_DATA && \body == 1
+    pass_mixed_late \ratio, \n
+    .elseif LATE_DATA
+    pass_swapped_late \ratio, \n
     .elseif \body == 1
     pass_mixed \ratio, \n
     .else
     pass_swapped \ratio, \n
     .endif
 .L\name\()_passes_end_\n:
+    .if LATE_DATA && \body == 1 && \ratio == 4
+    lw s9, CONV_ROW_SKIP(a0)
+    .endif
     lw t4, CONV_PASSES(a0)
     add a6, a6, s9
 .L\name\()_rows_end_\n:
@@ -183,6 +273,9 @@
     requant s2
     requant s3
     .if \n == 8
+    .if LATE_DATA && \body == 1 && \ratio == 4
+    lw s8, CONV_BLOCK_BYTES(a0)
+    .endif
     requant s4
     requant s5
     requant s6

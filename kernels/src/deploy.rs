@@ -17,8 +17,63 @@ use crate::plan::{Form, Layout, Plan};
 
 pub use c::{Of, Source, c_sources};
 
-/// The runtime firmware as compiled from `kernels/c`; a test holds it against its sources.
-pub const RUNTIME: &[u8] = include_bytes!("../prebuilt/runtime.elf");
+/// What memory the kernels are to bear.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Guard {
+    /// Loads and stores are granted at once and answered in the next cycle
+    #[default]
+    None,
+    /// Loads and stores may be late: no mixed dot product stands right behind one, which costs up to 6 % of a mixed layer
+    LateData,
+}
+
+impl Guard {
+    /// Both sets of kernels.
+    pub const ALL: [Self; 2] = [Self::None, Self::LateData];
+
+    /// The name that command lines and `lut.json` have for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::LateData => "late-data",
+        }
+    }
+
+    /// The runtime firmware as compiled from `kernels/c`; a test holds it against its sources.
+    #[must_use]
+    pub const fn runtime(self) -> &'static [u8] {
+        match self {
+            Self::None => include_bytes!("../prebuilt/runtime.elf"),
+            Self::LateData => include_bytes!("../prebuilt/runtime_late_data.elf"),
+        }
+    }
+
+    /// What the preprocessor is told when the kernels are compiled (`kernels/c/guard.h`).
+    #[must_use]
+    pub const fn definition(self) -> &'static str {
+        match self {
+            Self::None => "LATE_DATA=0",
+            Self::LateData => "LATE_DATA=1",
+        }
+    }
+}
+
+impl std::fmt::Display for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How a network is to be deployed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// What memory the kernels are to bear.
+    pub guard: Guard,
+}
 
 /// End of the RAM of the default memory map.
 const RAM_END: u32 = 0x1C20_0000;
@@ -31,8 +86,8 @@ const OVERREAD: usize = 64;
 
 /// Identifies the kernels: measured costs hold only for the runtime they were measured with.
 #[must_use]
-pub fn kernels_hash() -> String {
-    let digest = sha2::Sha256::digest(RUNTIME);
+pub fn kernels_hash(guard: Guard) -> String {
+    let digest = sha2::Sha256::digest(guard.runtime());
     format!("{:016x}", u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes")))
 }
 
@@ -114,35 +169,43 @@ impl Deployment {
     }
 }
 
-/// Deploys `net`; `sample` is the input the ELF starts with, so that it runs by itself.
+/// Deploys `net` with the kernels for ideal memory; `sample` is the input the ELF starts with, so that it runs by itself.
 ///
 /// # Errors
 /// If the network does not validate or does not fit.
 pub fn deploy(net: &IntNet, sample: &[i32]) -> Result<Deployment, DeployError> {
-    net.validate()?;
-    check_input(net, sample)?;
-    assemble(Plan::new(net), sample, true, &[])
+    deploy_with(net, sample, Options::default())
 }
 
-/// As [`deploy`], with the outputs of the reference for `sample` inside: the ELF's exit code is 0 only if they come out.
+/// As [`deploy`], as the options say.
 ///
 /// # Errors
 /// As [`deploy`].
-pub fn deploy_checked(net: &IntNet, sample: &[i32]) -> Result<Deployment, DeployError> {
+pub fn deploy_with(net: &IntNet, sample: &[i32], options: Options) -> Result<Deployment, DeployError> {
+    net.validate()?;
+    check_input(net, sample)?;
+    assemble(Plan::new(net), sample, true, &[], options)
+}
+
+/// As [`deploy_with`], with the outputs of the reference for `sample` inside: the ELF's exit code is 0 only if they come out.
+///
+/// # Errors
+/// As [`deploy`].
+pub fn deploy_checked(net: &IntNet, sample: &[i32], options: Options) -> Result<Deployment, DeployError> {
     net.validate()?;
     check_input(net, sample)?;
     let expected = crate::golden::run(net, sample).swap_remove(net.output);
-    assemble(Plan::new(net), sample, true, &expected)
+    assemble(Plan::new(net), sample, true, &expected, options)
 }
 
-/// What a [valid](IntNet::validate) network occupies, without making an ELF of it.
+/// What a [valid](IntNet::validate) network occupies with the kernels for ideal memory, without making an ELF of it.
 ///
 /// # Errors
 /// If the runtime does not load.
 pub fn memory(net: &IntNet) -> Result<MemoryUse, DeployError> {
     let plan = Plan::new(net);
     Ok(MemoryUse {
-        code: code(&Image::parse(RUNTIME)?),
+        code: code(&Image::parse(Guard::None.runtime())?),
         buffers: plan.bytes,
         ..tables::tables(&plan, true, &[]).1
     })
@@ -159,12 +222,23 @@ fn check_input(net: &IntNet, sample: &[i32]) -> Result<(), DeployError> {
 }
 
 /// A plan of a valid network as it is; unless `complete`, with convolutions that only prepare their output: for measuring.
-pub(crate) fn deploy_plan(plan: Plan, sample: &[i32], complete: bool) -> Result<Deployment, DeployError> {
-    assemble(plan, sample, complete, &[])
+pub(crate) fn deploy_plan(
+    plan: Plan,
+    sample: &[i32],
+    complete: bool,
+    options: Options,
+) -> Result<Deployment, DeployError> {
+    assemble(plan, sample, complete, &[], options)
 }
 
-fn assemble(plan: Plan, sample: &[i32], complete: bool, expected: &[i32]) -> Result<Deployment, DeployError> {
-    let runtime = Image::parse(RUNTIME)?;
+fn assemble(
+    plan: Plan,
+    sample: &[i32],
+    complete: bool,
+    expected: &[i32],
+    options: Options,
+) -> Result<Deployment, DeployError> {
+    let runtime = Image::parse(options.guard.runtime())?;
     let base = runtime.symbol("__image_end").expect("the runtime's linker script defines __image_end");
     let (words, mut memory) = tables::tables(&plan, complete, expected);
     memory.code = code(&runtime);

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use query::{Query, queries, queries_of};
 
+use crate::deploy::Guard;
 pub use crate::net::LayerKind;
 use crate::pack::Pair;
 use crate::plan::{self, BLOCK, Fill};
@@ -211,6 +212,9 @@ struct File {
     version: u32,
     simulator: String,
     kernels: String,
+    /// What these kernels are guarded against; a table of those for ideal memory does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    guard: Option<Guard>,
     core: String,
     /// Preparing an output buffer: see [`Lut::prepare`].
     prepare: [Cost; FEATURES],
@@ -218,6 +222,10 @@ struct File {
 }
 
 impl File {
+    fn guard(&self) -> Guard {
+        self.guard.unwrap_or_default()
+    }
+
     fn read(path: &Path) -> Result<Self, LutError> {
         let name = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|e| LutError::Read(name.clone(), e.to_string()))?;
@@ -241,6 +249,8 @@ impl File {
 /// Measured costs by layer, precision and channel count.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Lut {
+    /// The kernels that were measured.
+    guard: Guard,
     /// Preparing an output buffer: cost of a layer that fills nothing; of filling anything, a plane, a gap between rows, a pair
     /// of words.
     pub prepare: [Cost; FEATURES],
@@ -279,7 +289,7 @@ pub enum LutError {
     /// Measured with other kernels or timing.
     #[error(
         "{path} was measured with {found}, this program has {expected}: its numbers no longer hold; refresh it with: \
-         mpic-kernels lut -o {path}"
+         mpic-kernels lut{} -o {path}", guard_option(*guard)
     )]
     Stale {
         /// The file.
@@ -288,6 +298,21 @@ pub enum LutError {
         found: String,
         /// This program's key.
         expected: String,
+        /// The guard of these kernels.
+        guard: Guard,
+    },
+    /// Measured with kernels of another guard than asked for.
+    #[error(
+        "{path} was measured with kernels of --guard {found}, its numbers do not hold for those of --guard {expected}; measure \
+         these into a table of their own with: mpic-kernels lut --guard {expected} -o TABLE"
+    )]
+    Guard {
+        /// The file.
+        path: String,
+        /// Its guard.
+        found: Guard,
+        /// The guard that was asked for.
+        expected: Guard,
     },
     /// A layer that was not measured.
     #[error(
@@ -302,6 +327,11 @@ pub enum LutError {
     },
 }
 
+/// What measuring kernels with this guard takes on the command line.
+fn guard_option(guard: Guard) -> String {
+    if guard == Guard::None { String::new() } else { format!(" --guard {guard}") }
+}
+
 /// Value of `format` in the file.
 pub const FORMAT: &str = "mpic-lut";
 
@@ -311,16 +341,43 @@ fn simulator_key() -> String {
 }
 
 impl Lut {
-    /// Reads a table that was measured with these kernels on this simulator.
+    /// An empty table for the kernels with this guard.
+    #[must_use]
+    pub fn new(guard: Guard) -> Self {
+        Self { guard, ..Self::default() }
+    }
+
+    /// The guard of the kernels whose costs these are.
+    #[must_use]
+    pub fn guard(&self) -> Guard {
+        self.guard
+    }
+
+    /// Reads a table that was measured with the kernels for ideal memory, as they are here, on this simulator.
     ///
     /// # Errors
-    /// If it is unreadable, malformed or stale; the message says how to measure it.
+    /// If it is unreadable, malformed, stale or of guarded kernels; the message says how to measure it.
     pub fn load(path: &Path) -> Result<Self, LutError> {
+        Self::load_of(path, Guard::None)
+    }
+
+    /// As [`load`](Self::load), for the kernels with this guard.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_of(path: &Path, guard: Guard) -> Result<Self, LutError> {
         let file = File::read(path)?;
+        if file.guard() != guard {
+            return Err(LutError::Guard {
+                path: path.display().to_string(),
+                found: file.guard(),
+                expected: guard,
+            });
+        }
         let found = format!("kernels {} on {}", file.kernels, file.simulator);
-        let expected = format!("kernels {} on {}", crate::deploy::kernels_hash(), simulator_key());
+        let expected = format!("kernels {} on {}", crate::deploy::kernels_hash(guard), simulator_key());
         if found != expected {
-            return Err(LutError::Stale { path: path.display().to_string(), found, expected });
+            return Err(LutError::Stale { path: path.display().to_string(), found, expected, guard });
         }
         Ok(Self::of(file))
     }
@@ -334,7 +391,7 @@ impl Lut {
     }
 
     fn of(file: File) -> Self {
-        let mut lut = Self { prepare: file.prepare, ..Self::default() };
+        let mut lut = Self { guard: file.guard(), prepare: file.prepare, ..Self::default() };
         for e in file.entries {
             lut.insert(e);
         }
@@ -352,7 +409,8 @@ impl Lut {
             format: FORMAT.into(),
             version: 1,
             simulator: simulator_key(),
-            kernels: crate::deploy::kernels_hash(),
+            kernels: crate::deploy::kernels_hash(self.guard),
+            guard: (self.guard != Guard::None).then_some(self.guard),
             core: "mpic".into(),
             prepare: self.prepare,
             entries: self.entries().collect(),

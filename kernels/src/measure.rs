@@ -9,6 +9,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use crate::deploy::{Guard, Options};
 use crate::lut::{
     Cost, Entry, FEATURES, Geometry, LayerKind, Lut, LutError, Query, Sample, Store, features, queries,
     queries_of,
@@ -125,7 +126,7 @@ pub fn network_of(name: &str, weights: u8, activations: u8) -> Result<IntNet, Me
     Ok(random::of(source.graph(), &mut random::seeded(0), activations, &mut widths))
 }
 
-/// Completes the table in a file for `targets`, or for every built-in network where there are none. A table that is stale
+/// Completes the table in a file, of the kernels with this guard, for `targets`, or for every built-in network where there are none. A table that is stale
 /// is measured anew for what it held, and one that is damaged from nothing. Returns the table and the number of
 /// measurements that were made.
 ///
@@ -133,6 +134,7 @@ pub fn network_of(name: &str, weights: u8, activations: u8) -> Result<IntNet, Me
 /// As [`complete`].
 pub fn refresh(
     path: &Path,
+    guard: Guard,
     mut targets: Vec<Target>,
     listen: &Listener<'_>,
 ) -> Result<(Lut, usize), MeasureError> {
@@ -140,18 +142,18 @@ pub fn refresh(
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(()) => Err(MeasureError::Interrupted),
     };
-    let mut lut = match Lut::load(path) {
+    let mut lut = match Lut::load_of(path, guard) {
         Ok(lut) => lut,
-        Err(LutError::Read(..)) if !path.exists() => Lut::default(),
+        Err(LutError::Read(..)) if !path.exists() => Lut::new(guard),
         Err(e @ LutError::Stale { .. }) => {
             let held = held(&Lut::load_stale(path)?);
             say(format!("measuring anew the {} layers it held: {e}", held.len()))?;
             targets.extend(held);
-            Lut::default()
+            Lut::new(guard)
         }
         Err(e @ LutError::Malformed { .. }) => {
             say(format!("measuring anew: {e}"))?;
-            Lut::default()
+            Lut::new(guard)
         }
         Err(e) => return Err(e.into()),
     };
@@ -265,19 +267,20 @@ fn network(s: &Sample) -> IntNet {
 }
 
 /// Runs a network; the cost of its first layer. With `empty` only the preparation of its output.
-fn run(net: &IntNet, empty: bool) -> Result<(Cost, Query), MeasureError> {
+fn run(net: &IntNet, empty: bool, guard: Guard) -> Result<(Cost, Query), MeasureError> {
     let plan = Plan::as_is(net);
     let query = queries_of(&plan).swap_remove(0);
     let failed = |why: String| MeasureError::Layer { what: format!("{query:?}"), why };
     let x = random::input(&mut ChaCha8Rng::seed_from_u64(2), net);
     net.validate().map_err(|e| failed(e.to_string()))?;
-    let deployment = deploy::deploy_plan(plan, &x, !empty).map_err(|e| failed(e.to_string()))?;
+    let deployment =
+        deploy::deploy_plan(plan, &x, !empty, Options { guard }).map_err(|e| failed(e.to_string()))?;
     let run = simulate::run(&deployment, &[x], true).map_err(|e| failed(e.to_string()))?.swap_remove(0);
     Ok((run.layers[0], query))
 }
 
 /// Measures what preparing an output buffer costs: from as many different outputs as there are features.
-fn prepare() -> Result<[Cost; FEATURES], MeasureError> {
+fn prepare(guard: Guard) -> Result<[Cost; FEATURES], MeasureError> {
     type Case = ([f64; FEATURES], Cost);
     let case = |size: usize, channels: usize, planes: bool, border: usize| -> Result<Case, MeasureError> {
         let rng = &mut ChaCha8Rng::seed_from_u64(1);
@@ -292,7 +295,7 @@ fn prepare() -> Result<[Cost; FEATURES], MeasureError> {
         if planes || border > 0 {
             out = b.layer(rng, reader, &[out], shape(2 * border + 1, border));
         }
-        let (cost, query) = run(&b.finish(out), true)?;
+        let (cost, query) = run(&b.finish(out), true, guard)?;
         Ok((features(query.fill.as_ref()), cost))
     };
     let cases = [
@@ -333,14 +336,15 @@ pub fn complete(
     path: &Path,
     listen: &Listener<'_>,
 ) -> Result<usize, MeasureError> {
-    lut.prepare = prepare()?;
+    let guard = lut.guard();
+    lut.prepare = prepare(guard)?;
     let mut missing: Vec<_> = samples(targets).into_iter().filter(|s| !lut.has(s)).collect();
     missing.sort_unstable();
     missing.dedup();
     let total = missing.len();
     let shared = Mutex::new((&mut *lut, 0, std::time::Instant::now()));
     let all = missing.par_iter().try_for_each(|s| -> Result<(), MeasureError> {
-        let (cost, query) = run(&network(s), false)?;
+        let (cost, query) = run(&network(s), false, guard)?;
         let mut guard = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (lut, done, saved) = &mut *guard;
         let cost = cost - lut.preparation(query.fill.as_ref());

@@ -57,14 +57,21 @@ pub struct Simulator<'a> {
 }
 
 impl<'a> Simulator<'a> {
-    /// Loads a deployed network; with `quirks`, the RTL's corners are reproduced.
+    /// Loads a deployed network on ideal memory; with `quirks`, the RTL's corners are reproduced.
     ///
     /// # Errors
     /// If the ELF does not load.
     pub fn new(deployment: &'a Deployment, quirks: bool) -> Result<Self, SimulateError> {
+        Self::on(deployment, &Config { quirks, ..Config::default() })
+    }
+
+    /// Loads a deployed network into this machine.
+    ///
+    /// # Errors
+    /// If the ELF does not load.
+    pub fn on(deployment: &'a Deployment, config: &Config) -> Result<Self, SimulateError> {
         let image = Image::parse(&deployment.elf).map_err(|e| SimulateError::Load(e.to_string()))?;
-        let config = Config { quirks, ..Config::default() };
-        let mut template = Machine::new(&image, &config).map_err(|e| SimulateError::Load(e.to_string()))?;
+        let mut template = Machine::new(&image, config).map_err(|e| SimulateError::Load(e.to_string()))?;
         let loaded = template.snapshot();
         Ok(Self { deployment, loaded, template, warm: false, idle: Mutex::default() })
     }

@@ -4,8 +4,10 @@ use std::fs;
 use std::process;
 
 use assert_cmd::Command;
+use mpic_kernels::deploy::{Guard, deploy, kernels_hash};
 use mpic_kernels::net::{IntNet, LayerKind};
 use mpic_kernels::{golden, random};
+use mpic_sim::timing::{Latency, MemoryTiming};
 use mpic_sim::{Config, Image, Limits, Machine, Outcome, Status};
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -61,8 +63,18 @@ fn command_line_deploys_runs_and_checks() {
 }
 
 fn simulate(elf: &[u8]) -> Outcome {
+    simulate_on(elf, &Config::default())
+}
+
+fn simulate_on(elf: &[u8], config: &Config) -> Outcome {
     let image = Image::parse(elf).expect("an ELF");
-    Machine::new(&image, &Config::default()).expect("loads").run(Limits::default())
+    Machine::new(&image, config).expect("loads").run(Limits::default())
+}
+
+/// Memory whose data come a cycle late.
+fn late_data() -> Config {
+    let data = Latency { answer: 1, ..Latency::IDEAL };
+    Config { memory: MemoryTiming { data, ..MemoryTiming::default() }, ..Config::default() }
 }
 
 /// Layers are regions by their names, in the order in which they run.
@@ -71,7 +83,7 @@ fn layers_of_a_deployed_network_have_names() {
     let rng = &mut ChaCha8Rng::seed_from_u64(7);
     let net = random::built_in("fashion", rng, 4, &mut random::pruned_mix);
     let x = random::input(rng, &net);
-    let outcome = simulate(&mpic_kernels::deploy::deploy(&net, &x).expect("deploys").elf);
+    let outcome = simulate(&deploy(&net, &x).expect("deploys").elf);
     let names: Vec<_> = outcome.regions.iter().map(|r| r.name.as_deref().expect("a name")).collect();
     let layers: Vec<_> = net.layers.iter().map(|l| l.name.clone()).collect();
     assert_eq!(names, layers);
@@ -99,14 +111,14 @@ fn closed_pipes_end_quietly() {
     }
 }
 
-/// The C sources, compiled, give the outputs of the reference.
-fn check_c(net: &IntNet, seed: u64) {
+/// The C sources, compiled, give the outputs of the reference on the memory that the guard is for.
+fn check_c(net: &IntNet, seed: u64, guard: Guard) {
     let dir = tempfile::tempdir().expect("tempdir");
     let at = |name: &str| dir.path().join(name);
     let x = random::input(&mut ChaCha8Rng::seed_from_u64(seed), net);
     net.save(&at("network.json")).expect("saved");
     fs::write(at("input.bin"), x.iter().map(|&c| c as u8).collect::<Vec<_>>()).expect("written");
-    kernels(&["deploy", "--emit", "c"])
+    kernels(&["deploy", "--emit", "c", "--guard", guard.name()])
         .arg(at("network.json"))
         .arg("--input")
         .arg(at("input.bin"))
@@ -117,10 +129,15 @@ fn check_c(net: &IntNet, seed: u64) {
     let made = process::Command::new("make").arg("-C").arg(at("c")).output().expect("make is installed");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     assert!(made.stderr.is_empty(), "{}", String::from_utf8_lossy(&made.stderr));
-    let outcome = simulate(&fs::read(at("c").join("network.elf")).expect("linked"));
+    let elf = fs::read(at("c").join("network.elf")).expect("linked");
+    let config = match guard {
+        Guard::None => Config::default(),
+        Guard::LateData => late_data(),
+    };
+    let outcome = simulate_on(&elf, &config);
     assert!(matches!(outcome.status, Status::Exited(0)), "{:?}", outcome.status);
     let got: Vec<i32> = outcome.results.iter().map(|&w| w as i32).collect();
-    assert_eq!(got, golden::run(net, &x).swap_remove(net.output), "{}", net.name);
+    assert_eq!(got, golden::run(net, &x).swap_remove(net.output), "{}, guard {guard}", net.name);
 }
 
 #[test]
@@ -132,8 +149,42 @@ fn c_sources_compile_and_give_the_same_outputs() {
         random::network(rng),
         random::layer(rng, LayerKind::Depthwise),
     ] {
-        check_c(&net, 1);
+        check_c(&net, 1, Guard::None);
+        check_c(&net, 1, Guard::LateData);
     }
+}
+
+/// A guarded network is right on late memory, and another one is not; a guarded layer says so by its exit code.
+#[test]
+fn a_guard_is_asked_for_by_name() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let elf = dir.path().join("k.elf");
+    for (guard, status) in [("none", 1), ("late-data", 0)] {
+        let line = "build conv2d --in 6x8x16 --out-channels 8 --kernel 3x3 --pad 1 --w 4 --guard";
+        let mut c = kernels(&line.split(' ').collect::<Vec<_>>());
+        c.arg(guard).arg("-o").arg(&elf).assert().code(0);
+        let bytes = fs::read(&elf).expect("written");
+        let outcome = simulate_on(&bytes, &late_data());
+        assert!(
+            matches!(outcome.status, Status::Exited(code) if code == status),
+            "{guard}: {:?}",
+            outcome.status
+        );
+        assert!(matches!(simulate(&bytes).status, Status::Exited(0)), "{guard}: right on ideal memory");
+    }
+    let net = dir.path().join("net.json");
+    random::layer(&mut ChaCha8Rng::seed_from_u64(1), LayerKind::Linear).save(&net).expect("saved");
+    let deploy = |more: &str| {
+        let mut c = kernels(&["deploy", "net.json", "-o", "csrc", "--emit", "c"]);
+        c.args(more.split_whitespace()).current_dir(dir.path()).assert()
+    };
+    deploy("").code(0);
+    // Kernels of one kind are not mixed with those of the other.
+    deploy("--guard late-data").code(125).stderr(contains("guard.h is not as this program writes it"));
+    deploy("--guard late-data --force").code(0);
+    let header = fs::read_to_string(dir.path().join("csrc/guard.h")).expect("written");
+    assert!(header.contains("#define LATE_DATA 1\n"), "{header}");
+    deploy("--guard early").code(125).stderr(contains("none").and(contains("late-data")));
 }
 
 #[test]
@@ -251,6 +302,33 @@ fn files_of_others_stay() {
     assert!(!fs::read_to_string(at("csrc/main.c")).expect("there").contains("return 7"));
 }
 
+/// A table holds the costs of one set of kernels, and is not taken for the other's.
+#[test]
+fn a_table_is_of_one_guard() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let own = "name = \"own\"\ninput = [1, 1, 40]\n[[node]]\nname = \"out\"\nop = \"linear\"\nchannels = 6\n";
+    fs::write(dir.path().join("own.toml"), own).expect("written");
+    let lut = |more: &str| {
+        let mut c = kernels(&["lut", "--network", "own.toml"]);
+        c.args(more.split(' ')).current_dir(dir.path()).assert()
+    };
+    lut("-o plain.json").code(0);
+    lut("--guard late-data -o guarded.json").code(0);
+    let says = |one: &str, other: &str| {
+        contains(format!("kernels of --guard {one}, its numbers do not hold for those of --guard {other}"))
+    };
+    lut("--guard late-data -o plain.json").code(125).stderr(says("none", "late-data"));
+    lut("-o guarded.json").code(125).stderr(says("late-data", "none"));
+    // Stale kernels are measured anew, and still those.
+    let path = dir.path().join("guarded.json");
+    let fresh = fs::read_to_string(&path).expect("written");
+    fs::write(&path, fresh.replacen(&kernels_hash(Guard::LateData), "0123456789abcdef", 1)).expect("written");
+    lut("--guard late-data -o guarded.json")
+        .code(0)
+        .stderr(contains("mpic-kernels lut --guard late-data -o"));
+    assert!(fs::read_to_string(&path).expect("written") == fresh);
+}
+
 /// A table of other kernels is measured anew for what it held, and for nothing else.
 #[test]
 fn a_stale_table_is_measured_for_what_it_held() {
@@ -268,7 +346,7 @@ fn a_stale_table_is_measured_for_what_it_held() {
     };
     lut(&["--network", "own.toml"]);
     let fresh = fs::read_to_string(&path).expect("written");
-    let stale = fresh.replacen(&mpic_kernels::deploy::kernels_hash(), "0123456789abcdef", 1);
+    let stale = fresh.replacen(&kernels_hash(Guard::None), "0123456789abcdef", 1);
     fs::write(&path, stale).expect("written");
     lut(&[]).stderr(contains("measuring anew the 4 layers it held"));
     assert!(fs::read_to_string(&path).expect("written") == fresh, "the same layers, the same numbers");

@@ -63,6 +63,9 @@ fn tables_and_network_files_are_as_the_schemas_say() {
     measure::complete(&mut Lut::default(), &targets, &path, &measure::silent).expect("measured");
     let mut file: Value = serde_json::from_slice(&fs::read(&path).expect("written")).expect("JSON");
     holds(&schema("lut"), &file);
+    assert!(file.get("guard").is_none());
+    file["guard"] = "late-data".into();
+    holds(&schema("lut"), &file);
     file["entries"][0]["layer"] = "pool".into();
     assert!(!schema("lut").is_valid(&file));
     for (name, text) in graph::BUILT_IN {

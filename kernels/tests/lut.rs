@@ -71,6 +71,35 @@ fn predicts_random_mixes() {
     }
 }
 
+/// A table of the guarded kernels predicts those, and is not read as one of the others.
+#[test]
+fn predicts_guarded_kernels() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let path = dir.path().join("lut.json");
+    let guard = deploy::Guard::LateData;
+    let mut lut = Lut::new(guard);
+    measure::complete(&mut lut, &measure::targets(&fashion()), &path, &measure::silent).expect("measured");
+    assert!(Lut::load_of(&path, guard).expect("loads") == lut);
+    assert!(matches!(Lut::load(&path), Err(LutError::Guard { .. })));
+    let mut differs = false;
+    for seed in 0..4 {
+        let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+        let a = *[2, 4, 8].choose(rng).expect("widths");
+        let net = random::built_in("fashion", rng, a, &mut random::pruned_mix);
+        let x = random::input(rng, &net);
+        let cycles = |guard| -> f64 {
+            let deployed = deploy::deploy_with(&net, &x, deploy::Options { guard }).expect("fits");
+            let run = simulate::run(&deployed, std::slice::from_ref(&x), true).expect("runs").swap_remove(0);
+            run.layers.iter().map(|c| c.cycles).sum()
+        };
+        let predicted: f64 = queries(&net).iter().map(|q| lut.cost(q).expect("measured").cycles).sum();
+        let simulated = cycles(guard);
+        assert!((predicted - simulated).abs() < 0.02 * simulated, "seed {seed}: {predicted} for {simulated}");
+        differs |= cycles(deploy::Guard::None) < simulated;
+    }
+    assert!(differs, "the guard costs something");
+}
+
 #[test]
 fn is_read_back_as_it_was_measured() {
     let dir = tempfile::tempdir().expect("tempdir");
@@ -102,7 +131,7 @@ fn refuses_what_it_cannot_answer() {
     assert!(said.contains("a layer of activations of 3 and weights of "), "{said}");
     let said = told(&text.replacen("\"w_bits\":8", "\"w_bits\":0", 1));
     assert!(said.contains(" and weights of 0 bits"), "{said}");
-    let stale = text.replacen(&deploy::kernels_hash(), "0123456789abcdef", 1);
+    let stale = text.replacen(&deploy::kernels_hash(deploy::Guard::None), "0123456789abcdef", 1);
     let message = told(&stale);
     assert!(
         message.contains("0123456789abcdef") && message.contains("refresh it with: mpic-kernels lut"),

@@ -258,7 +258,8 @@ impl Network {
     /// The network and its kernels in C, by file name, for a board.
     fn c_sources(&self, py: Python<'_>) -> PyResult<Py<PyDict>> {
         let t = self.input();
-        let sources = deploy::c_sources(&self.net, &vec![t.zero_point; t.len()]).map_err(error)?;
+        let sources = deploy::c_sources(&self.net, &vec![t.zero_point; t.len()], deploy::Options::default())
+            .map_err(error)?;
         let out = PyDict::new(py);
         for source in sources {
             out.set_item(source.name, source.text)?;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use mpic_kernels::deploy::Guard;
 use mpic_kernels::files;
 use mpic_kernels::lut::{self, Cost, Lut, queries};
 use mpic_kernels::measure::{self, Progress};
@@ -126,7 +127,7 @@ pub(crate) fn measure_layers(
     std::thread::scope(|scope| {
         let work = scope.spawn(|| {
             let tell = tell;
-            measure::refresh(&path, targets, &|event| {
+            measure::refresh(&path, Guard::None, targets, &|event| {
                 let event = match event {
                     Progress::Note(sentence) => Told::Note(sentence.into()),
                     Progress::Layers { done, total } => Told::Layers(done, total),

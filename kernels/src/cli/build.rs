@@ -8,7 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::deploy::deploy_checked;
+use crate::deploy::{Guard, Options, deploy_checked};
 use crate::net::LayerKind;
 use crate::random::{self, Builder, Shape};
 use crate::width::{self, Width};
@@ -47,6 +47,9 @@ pub(super) struct Args {
     /// Bits of the output (default: those of the input)
     #[arg(long)]
     out: Option<u8>,
+    /// Kernels to use
+    #[arg(long, value_enum, default_value = "none")]
+    guard: Guard,
     /// Seed of weights and input
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -129,7 +132,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let out = b.layer(rng, kind, &vec![0; kind.reads()], Shape { window, weight_bits, out_bits });
     let net = b.finish(out);
     net.validate()?;
-    let deployed = deploy_checked(&net, &random::input(rng, &net))?;
+    let deployed = deploy_checked(&net, &random::input(rng, &net), Options { guard: args.guard })?;
     crate::files::write(&args.output, &deployed.elf)
         .with_context(|| format!("cannot write {}", args.output.display()))?;
     Ok(0)

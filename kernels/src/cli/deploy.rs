@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::deploy::{Of, STACK, Source, c_sources, deploy};
+use crate::deploy::{Guard, Of, Options, STACK, Source, c_sources, deploy_with};
 use crate::files;
 use crate::net::IntNet;
 
@@ -28,6 +28,9 @@ pub(super) struct Args {
     /// What to write
     #[arg(long, value_enum, default_value = "elf")]
     emit: Form,
+    /// Kernels to use
+    #[arg(long, value_enum, default_value = "none")]
+    guard: Guard,
     /// Input codes the program starts with: one signed byte each, height x width x channels (default: the zero point)
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
@@ -46,13 +49,14 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         Some(path) => super::run::read_codes(path, tensor.len())?.swap_remove(0),
         None => vec![tensor.zero_point; tensor.len()],
     };
-    let deployed = deploy(&net, &sample)?;
+    let options = Options { guard: args.guard };
+    let deployed = deploy_with(&net, &sample, options)?;
     match args.emit {
         Form::Elf => {
             files::guard(&args.output, args.force, files::is_elf)?;
             write(&args.output, &deployed.elf)?;
         }
-        Form::C => sources(args, &c_sources(&net, &sample)?)?,
+        Form::C => sources(args, &c_sources(&net, &sample, options)?)?,
     }
     let m = deployed.memory;
     eprintln!("{}: {} bytes of {} KiB", args.output.display(), m.total(), args.memory);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::deploy::Guard;
 use crate::measure::{self, Progress, Target};
 use crate::{files, lut};
 
@@ -19,6 +20,9 @@ pub(super) struct Args {
     /// What to measure: a JSON list of {layer, geometry, channels}
     #[arg(long, value_name = "FILE", conflicts_with = "network")]
     shapes: Option<PathBuf>,
+    /// Kernels to measure; a table holds those of one guard
+    #[arg(long, value_enum, default_value = "none")]
+    guard: Guard,
     /// Table to write, or to complete if it is there; one of other kernels is measured anew for what it held
     #[arg(short, long, value_name = "FILE", default_value = "lut.json")]
     output: PathBuf,
@@ -37,7 +41,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let style = ProgressStyle::with_template("measuring {bar:30} {pos}/{len} layers, {eta} left")
         .expect("the template is well-formed");
     let bar = ProgressBar::new(0).with_style(style);
-    let (lut, measured) = measure::refresh(&args.output, targets, &|progress| {
+    let (lut, measured) = measure::refresh(&args.output, args.guard, targets, &|progress| {
         match progress {
             Progress::Note(sentence) => eprintln!("mpic-kernels: {sentence}"),
             Progress::Layers { done, total } => {

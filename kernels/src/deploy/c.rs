@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::words::{Base, Word};
-use super::{DeployError, check_input, tables};
+use super::{DeployError, Guard, Options, check_input, tables};
 use crate::net::IntNet;
 use crate::plan::Plan;
 
@@ -30,7 +30,7 @@ pub struct Source {
 }
 
 /// Files that are the same for every network.
-const COMMON: [(&str, &str); 13] = [
+const COMMON: [(&str, &str); 14] = [
     ("conv.S", include_str!("../../c/conv.S")),
     ("window.S", include_str!("../../c/window.S")),
     ("depthwise.S", include_str!("../../c/depthwise.S")),
@@ -38,6 +38,7 @@ const COMMON: [(&str, &str); 13] = [
     ("runtime.c", include_str!("../../c/runtime.c")),
     ("layers.h", include_str!("../../c/layers.h")),
     ("records.h", include_str!("../../c/records.h")),
+    ("guard.h", include_str!("../../c/guard.h")),
     ("frame.h", include_str!("../../c/frame.h")),
     ("pack.h", include_str!("../../c/pack.h")),
     ("mpic.h", mpic_firmware::MPIC_H),
@@ -55,11 +56,11 @@ const HOST: [(&str, &str); 4] = [
 ];
 
 /// `net` as C sources for a board: its tables and buffers in `network.c`, the kernels, and a program for the simulator that runs
-/// it on `sample` and reports its outputs.
+/// it on `sample` and reports its outputs. The guard is a line of `guard.h`.
 ///
 /// # Errors
 /// If the network does not validate or `sample` has another size.
-pub fn c_sources(net: &IntNet, sample: &[i32]) -> Result<Vec<Source>, DeployError> {
+pub fn c_sources(net: &IntNet, sample: &[i32], options: Options) -> Result<Vec<Source>, DeployError> {
     net.validate()?;
     check_input(net, sample)?;
     let plan = Plan::new(net);
@@ -68,9 +69,19 @@ pub fn c_sources(net: &IntNet, sample: &[i32]) -> Result<Vec<Source>, DeployErro
         |of: Of| move |&(name, text): &(&'static str, &str)| Source { name, text: text.to_owned(), of };
     let mut out: Vec<Source> =
         COMMON.iter().map(same(Of::Kernels)).chain(HOST.iter().map(same(Of::Host))).collect();
+    let header = out.iter_mut().find(|s| s.name == "guard.h").expect("it is in the list");
+    header.text = guarded(&header.text, options.guard);
     out.push(Source { name: "network.c", text: network_c(net, &plan, &words), of: Of::Network });
     out.push(Source { name: "sample.h", text: sample_h(sample), of: Of::Network });
     Ok(out)
+}
+
+/// `guard.h` for kernels with this guard.
+fn guarded(text: &str, guard: Guard) -> String {
+    let line = |g: Guard| format!("#define {}\n", g.definition().replace('=', " "));
+    let plain = line(Guard::None);
+    assert!(text.contains(&plain), "guard.h defines what the definition of a guard says");
+    text.replace(&plain, &line(guard))
 }
 
 fn network_c(net: &IntNet, plan: &Plan, words: &[Word]) -> String {
