@@ -43,6 +43,12 @@ impl Guard {
         }
     }
 
+    /// What it takes on the command line, behind a space; nothing for the default.
+    #[must_use]
+    pub fn option(self) -> String {
+        if self == Self::default() { String::new() } else { format!(" --guard {self}") }
+    }
+
     /// The runtime firmware as compiled from `kernels/c`; a test holds it against its sources.
     #[must_use]
     pub const fn runtime(self) -> &'static [u8] {

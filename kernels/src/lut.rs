@@ -289,7 +289,7 @@ pub enum LutError {
     /// Measured with other kernels or timing.
     #[error(
         "{path} was measured with {found}, this program has {expected}: its numbers no longer hold; refresh it with: \
-         mpic-kernels lut{} -o {path}", guard_option(*guard)
+         mpic-kernels lut{} -o {path}", guard.option()
     )]
     Stale {
         /// The file.
@@ -327,11 +327,6 @@ pub enum LutError {
     },
 }
 
-/// What measuring kernels with this guard takes on the command line.
-fn guard_option(guard: Guard) -> String {
-    if guard == Guard::None { String::new() } else { format!(" --guard {guard}") }
-}
-
 /// Value of `format` in the file.
 pub const FORMAT: &str = "mpic-lut";
 
@@ -353,20 +348,26 @@ impl Lut {
         self.guard
     }
 
-    /// Reads a table that was measured with the kernels for ideal memory, as they are here, on this simulator.
+    /// Reads a table that was measured with kernels as they are here, on this simulator; it says which guard they have.
     ///
     /// # Errors
-    /// If it is unreadable, malformed, stale or of guarded kernels; the message says how to measure it.
+    /// If it is unreadable, malformed or stale; the message says how to measure it.
     pub fn load(path: &Path) -> Result<Self, LutError> {
-        Self::load_of(path, Guard::None)
+        let file = File::read(path)?;
+        let guard = file.guard();
+        Self::current(file, path, guard)
     }
 
-    /// As [`load`](Self::load), for the kernels with this guard.
+    /// As [`load`](Self::load), of the kernels with this guard and no others.
     ///
     /// # Errors
-    /// As [`load`](Self::load).
+    /// As [`load`](Self::load), and if it is of kernels with another guard.
     pub fn load_of(path: &Path, guard: Guard) -> Result<Self, LutError> {
         let file = File::read(path)?;
+        Self::current(file, path, guard)
+    }
+
+    fn current(file: File, path: &Path, guard: Guard) -> Result<Self, LutError> {
         if file.guard() != guard {
             return Err(LutError::Guard {
                 path: path.display().to_string(),

@@ -108,3 +108,46 @@ fn files_of_a_run_are_as_the_schemas_say() {
         assert!(!schema.is_valid(&file), "{key} is needed");
     }
 }
+
+/// A search with the table of guarded kernels deploys those.
+#[test]
+fn networks_are_deployed_with_the_guard_of_the_table() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let net = mpic_kernels::random::of(
+        &mpic_kernels::graph::fashion(),
+        &mut mpic_kernels::random::seeded(0),
+        8,
+        &mut |_, n| vec![4; n],
+    );
+    for guard in mpic_kernels::deploy::Guard::ALL {
+        let mut lut = mpic_kernels::lut::Lut::new(guard);
+        let targets = mpic_kernels::measure::targets(&net);
+        let path = dir.path().join(format!("{guard}.json"));
+        mpic_kernels::measure::complete(&mut lut, &targets, &path, &mpic_kernels::measure::silent)
+            .expect("measured");
+    }
+    let run = |table: &str| {
+        let line = RUN
+            .replace("w8a8", "w4a8")
+            .replace("--out run", &format!("--out run-{table} --cost {table}.json"));
+        let said = search(dir.path(), &line).code(0).get_output().clone();
+        let said = [said.stdout, said.stderr].concat();
+        let report = dir.path().join(format!("run-{table}/points/fixed-w4a8/report.json"));
+        let report: serde_json::Value =
+            serde_json::from_slice(&fs::read(report).expect("there")).expect("JSON");
+        assert_eq!(report["bit_exact"], true);
+        let [simulated, predicted] =
+            ["cycles", "predicted_cycles"].map(|k| report[k].as_f64().expect("a number"));
+        assert!(
+            (simulated - predicted).abs() < 0.005 * simulated,
+            "{table}: {simulated}, predicted {predicted}"
+        );
+        (String::from_utf8(said).expect("text"), simulated)
+    };
+    let ((plain, less), (guarded, more)) = (run("none"), run("late-data"));
+    assert!(
+        !plain.contains("--guard") && guarded.contains("deployed with --guard late-data"),
+        "{plain}{guarded}"
+    );
+    assert!((1.02..1.06).contains(&(more / less)), "the guard costs {less} to {more} cycles");
+}

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
-use mpic_kernels::lut::LutError;
+use mpic_kernels::deploy::Guard;
+use mpic_kernels::lut::{Lut, LutError};
 use mpic_kernels::source::Source;
 
 use super::INTERRUPTED;
@@ -238,6 +239,12 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         config.granularity.name(),
         config.seed
     ));
+    if inputs.guard() != Guard::None {
+        listener.say(&format!(
+            "  networks are deployed with --guard {}, as the table was measured",
+            inputs.guard()
+        ));
+    }
     let report = || Report::of(std::slice::from_ref(&run));
     inputs.notes.iter().for_each(|note| listener.say(note));
     let done = run.execute(&inputs, &STOP, listener, || report()?.write(&run.folder));
@@ -480,10 +487,12 @@ pub(super) fn asked(args: &Args, command: String) -> Result<Asked> {
             return e;
         }
         let (model, table) = (args.model.as_deref().unwrap_or(task.network), args.cost.as_deref());
+        let guard = table.and_then(|t| Lut::load_stale(t).ok()).map_or_else(Guard::default, |lut| lut.guard());
         let table = table.map_or_else(|| "lut.json".into(), |t| t.display().to_string());
         e.context(format!(
-            "the table does not cover network {model}; measure it with\n  mpic-kernels lut --network {model} -o {table}\n\
+            "the table does not cover network {model}; measure it with\n  mpic-kernels lut{} --network {model} -o {table}\n\
              and search again with\n  {}\n",
+            guard.option(),
             config.command
         ))
     })?;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use mpic_kernels::deploy::Guard;
 use mpic_kernels::lut::{Cost, Lut, LutError, Query, queries};
 
 use super::{CostError, CostModel};
@@ -30,6 +31,12 @@ impl Measured {
     #[must_use]
     pub fn energy(self) -> Self {
         Self { energy: true, ..self }
+    }
+
+    /// The guard of the kernels that were measured; a network is deployed with the same.
+    #[must_use]
+    pub fn guard(&self) -> Guard {
+        self.lut.guard()
     }
 
     /// Cycles of one layer.

@@ -8,6 +8,7 @@ mod published;
 use std::path::Path;
 
 use clap::ValueEnum as _;
+use mpic_kernels::deploy::Guard;
 use mpic_kernels::lut::LutError;
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +106,12 @@ impl Models {
     #[must_use]
     pub fn table(&self) -> Option<&Measured> {
         self.table.as_ref()
+    }
+
+    /// The guard of the kernels that costs are of: that of the table.
+    #[must_use]
+    pub fn guard(&self) -> Guard {
+        self.table.as_ref().map_or_else(Guard::default, Measured::guard)
     }
 
     /// The model of an objective. Cycles and energy come from the measured table or, without one, from the published table.

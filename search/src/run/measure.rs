@@ -58,7 +58,8 @@ impl Run {
         }
 
         let simulated = data.test.spread(self.config.simulate.unwrap_or(data.test.len()));
-        let deployment = deploy::deploy(network, &input(simulated[0]))?;
+        let options = deploy::Options { guard: shared.models.guard() };
+        let deployment = deploy::deploy_with(network, &input(simulated[0]), options)?;
         let mut simulator = simulate::Simulator::new(&deployment, true)?;
         let mut runs = Vec::with_capacity(simulated.len());
         let mut bit_exact = true;

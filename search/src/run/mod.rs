@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use mpic_kernels::deploy::Guard;
 use mpic_kernels::files;
 use mpic_kernels::source::Source;
 use rand::SeedableRng;
@@ -106,6 +107,12 @@ impl Inputs {
     #[must_use]
     pub fn samples(&self) -> usize {
         self.data.train.len()
+    }
+
+    /// The guard that networks are deployed with: that of the kernels whose costs the table holds.
+    #[must_use]
+    pub fn guard(&self) -> Guard {
+        self.models.guard()
     }
 
     /// Checks that the cost models know every layer and that some network meets each target, which a user wants to know at once
