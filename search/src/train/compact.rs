@@ -127,7 +127,7 @@ impl Compact {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Arithmetic, Goal, Statistics, gradient};
+    use super::super::{Arithmetic, ChoiceOptimiser, Goal, Recipe, Statistics, gradient};
     use super::*;
     use crate::model::built_in;
     use crate::space::{Space, moves};
@@ -156,8 +156,7 @@ mod tests {
         for _ in 0..2 {
             let error = |out: &Tensor| out.square().mean(Kind::Float);
             let (gradient, _) = gradient(&net, &x, &mut goal, 0.5, &mut rng, error).expect("no cost");
-            let schedule =
-                net.params.schedule(super::super::Recipe::BASE.pace.fine_tune, 0.0, Default::default());
+            let schedule = net.params.schedule(Recipe::BASE.pace.fine_tune, 0.0, ChoiceOptimiser::Adam);
             net.params.step(&gradient, &schedule, 1.0);
         }
         (net, a, x)
@@ -222,8 +221,7 @@ mod tests {
         let mut step = |net: &mut Network, a: &Assignment| {
             let error = |out: &Tensor| out.square().mean(Kind::Float);
             let (gradient, _) = gradient(net, &x, &mut Goal::Keep(a), 0.5, &mut rng, error).expect("no cost");
-            let schedule =
-                net.params.schedule(super::super::Recipe::BASE.pace.fine_tune, 0.0, Default::default());
+            let schedule = net.params.schedule(Recipe::BASE.pace.fine_tune, 0.0, ChoiceOptimiser::Adam);
             net.params.step(&gradient, &schedule, 1.0);
         };
         step(&mut net, &a);
