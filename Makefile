@@ -20,7 +20,7 @@ demo: build   ## measure the cost table, search, deploy, simulate; the Pareto re
 	target/release/mpic-kernels lut --network fashion -o demo-run/lut.json
 	target/release/nas-search --cost demo-run/lut.json --weights 0,2,4,8 --points 8 --out demo-run/channel
 	target/release/nas-search --cost demo-run/lut.json --granularity layer --points 4 --warm-start demo-run/channel --out demo-run/layer
-	target/release/nas-search --cost demo-run/lut.json --granularity width --fixed w2a4 --points 3 --warm-start demo-run/channel --out demo-run/width
+	target/release/nas-search --cost demo-run/lut.json --granularity width --fixed w4a4 --points 3 --warm-start demo-run/channel --out demo-run/width
 	target/release/nas-search --cost demo-run/lut.json --granularity fixed --fixed w8a8,w4a4,w2a2 --warm-start demo-run/channel --out demo-run/fixed
 	@echo; target/release/nas-search report demo-run/channel demo-run/layer demo-run/width demo-run/fixed --out demo-run
 
