@@ -134,13 +134,17 @@ impl Profile {
             match inst.row.form {
                 Form::B | Form::BImm | Form::J if target <= pc && !inst.is_call() => found.push((target, pc)),
                 // The end of a hardware loop lies one instruction before the address in the encoding.
-                Form::LoopSetup => found.push((pc + 4, target)),
-                Form::LoopSetupI => found.push((pc + 4, pc + 2 * u32::from(inst.rs1))),
+                Form::LoopSetup => found.push((pc.wrapping_add(4), target)),
+                Form::LoopSetupI => {
+                    found.push((pc.wrapping_add(4), pc.wrapping_add(2 * u32::from(inst.rs1))));
+                }
                 Form::LoopAddr if inst.row.name == "lp.starti" => starts[usize::from(inst.rd & 1)] = target,
                 Form::LoopAddr => found.push((starts[usize::from(inst.rd & 1)], target)),
                 _ => {}
             }
         }
+        // A program may say that a loop ends before it begins, and then nothing is repeated.
+        found.retain(|(begin, end)| begin <= end);
         let inside = |a: &(u32, u32), b: &(u32, u32)| a != b && a.0 >= b.0 && a.1 <= b.1;
         let innermost = found.iter().filter(|b| !found.iter().any(|a| inside(a, b)));
         let mut out: Vec<Loop> = innermost

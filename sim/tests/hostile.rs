@@ -3,6 +3,8 @@
 #[path = "hostile/mod.rs"]
 mod bodies;
 
+use mpic_sim::memory::DEFAULT_RAM;
+use mpic_sim::{Config, Image, Limits, Machine};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -79,4 +81,21 @@ fn a_file_that_names_its_bytes_again_and_again_is_refused() {
     elf[other..other + 32].copy_from_slice(&copy);
     let error = mpic_sim::Image::parse(&elf).expect_err("refused").to_string();
     assert!(error.contains("more bytes than the file"), "{error}");
+}
+
+/// Found by cargo-fuzz: the profile asked for the lines of a loop from its begin to its end.
+#[test]
+fn a_loop_that_ends_before_it_begins_is_profiled() {
+    // lp.setupi x0, 1, 0, whose body would end at the instruction itself, twice: as it is, and at the end of addresses.
+    let word = (1u32 << 20 | 5 << 12 | 0x7B).to_le_bytes();
+    let config = Config { profile: true, ram: vec![DEFAULT_RAM, (0xFFFF_0000, 0xFFFC)], ..Config::default() };
+    for entry in [DEFAULT_RAM.0 + 0x8080, 0xFFFF_FFF8] {
+        let image = Image::new(entry, Vec::new());
+        let mut machine = Machine::new(&image, &config).expect("the entry lies in RAM");
+        assert!(machine.write(entry, &word));
+        machine.run(Limits { cycles: 100, instructions: 10 });
+        let profile = machine.profile().expect("asked for");
+        assert!(profile.total().runs > 0, "it ran");
+        assert!(profile.loops(machine.memory()).is_empty());
+    }
 }

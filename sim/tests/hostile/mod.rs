@@ -24,6 +24,7 @@ pub(crate) fn elf(bytes: &[u8]) {
     assert!(!outcome.text(&symbols, 0.0).is_empty());
     if let Some(profile) = machine.profile() {
         let _ = profile.annotated(&symbols, machine.memory(), 0.0);
+        let _ = (profile.callgrind(&symbols, "x.elf"), profile.mix(machine.memory()));
     }
 }
 
