@@ -35,9 +35,10 @@ SHARED = [
     (["--test", "vectors", "--test", "encodings", "--test", "system"], {}),
     (["--test", "golden"], {}),
     (["--test", "measured"], {}),
+    (["--test", "rules_model", "--", "the_hardest_classes"], {"RULES_PROGRAMS": "40"}),
 ]
 ENGINES = [
-    (["--test", "engines", "--", "--skip", "measured_programs"], {"ENGINE_PROGRAMS": "60"}),
+    (["--test", "engines", "--", "hot_code", "random_programs", "measured_programs"], {"ENGINE_PROGRAMS": "20"}),
     (["--test", "engines"], {"ENGINE_PROGRAMS": "400"}),
 ]
 ALL = [([], {})]
@@ -82,7 +83,7 @@ MUTANTS = [
     ("entries forget whether dot products count", "engine/blocks/table.rs", "«u64::from(simd.counts()) << 40»", "0"),
     ("a wrapped loop count stays in blocks", "engine/blocks/mod.rs", "exec.has_stale_code() || «exec.cpu.hart.count_wraps()»", "false"),
     ("a block's loop end is not counted down", "engine/blocks/mod.rs", "                    «l.count -= 1;»\n", ""),
-    ("corners are not told in the middle of blocks", "engine/blocks/mod.rs", "            «s.tell_quirks(pc);»\n            let insts", ""),
+    ("corners are told by blocks as soon as by the pipeline", "engine/blocks/mod.rs", "if «block.simd && block.ran & format == 0» {", "false"),
     ("a killed multiplication is valid in EX", "timing/cycle.rs", "valid: «done && !s.ex.nothing»", "done"),
     ("compiled: a word of lanes is not cut", "engine/compiled/dots.rs", "let word = «self.b.ins().band_imm(word, (1 << (4 * bits)) - 1)»;", "word"),
     ("compiled: lanes of 2 bits lose their sign", "engine/compiled/dots.rs", "if «signed && bits < 8» {", "signed && bits < 8 && bits != 2"),

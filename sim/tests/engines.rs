@@ -316,6 +316,54 @@ fn engines_agree_on_a_stack_pointer_that_is_a_sum() {
     }
 }
 
+/// Dot products of every format in a loop, on words whose every bit changes: what lies above the lanes of a sub-group must not
+/// be taken for some of them.
+#[test]
+fn engines_agree_on_dot_products_of_every_format() {
+    for format in 1..11 {
+        let mut words = vec![asm::csrwi(0x00D, format), asm::NOP, asm::NOP];
+        for (register, value) in [(10, 0x89AB_CDEF), (11, 0x7654_3210), (18, 0x1357_9BDF), (7, 60)] {
+            words.extend(li(register, value));
+        }
+        let start = words.len() as i32;
+        // With every sign, without a sum and with one; there are eight, as no format has more sub-groups.
+        for (k, funct6) in [0x20, 0x22, 0x26, 0x28, 0x2A, 0x2E, 0x28, 0x2E].into_iter().enumerate() {
+            words.push(asm::r(funct6 << 1, 11, 10, 0, 19 + k as u32, 0x57));
+        }
+        words.push(asm::r(0, 18, 10, 0, 10, 0x33));
+        words.push(asm::r(0, 10, 11, 4, 11, 0x33));
+        words.push(addi(7, 7, -1));
+        words.push(asm::branch(1, 7, 0, 4 * (start - words.len() as i32)));
+        words.push(addi(10, 0, 0));
+        words.extend(exit());
+        let image = Image::parse(&asm::program(&words)).expect("a program");
+        agree(&format!("format {format}"), &image, true, Limits::default());
+    }
+}
+
+/// A corner is told where it was met, also in code that has run often without meeting it.
+#[test]
+fn corners_are_told_where_they_are_met() {
+    // The same loop with formats 2, 1 and then none, which a dot product must not meet.
+    let dot = asm::r(0x2E << 1, 11, 10, 0, 12, 0x57);
+    let mut words = li(8, 2).to_vec();
+    let start = words.len() as i32;
+    words.extend([asm::csrrw(0, 0x00D, 8), asm::NOP, asm::NOP, addi(7, 0, 60)]);
+    words.extend([addi(15, 15, 1), dot, addi(7, 7, -1), asm::branch(1, 7, 0, -12)]);
+    words.push(addi(8, 8, -1));
+    words.push(asm::branch(5, 8, 0, 4 * (start - words.len() as i32)));
+    words.push(addi(10, 0, 0));
+    words.extend(exit());
+    let met = ENTRY + 4 * words.iter().position(|w| *w == dot).expect("it is there") as u32;
+    let image = Image::parse(&asm::program(&words)).expect("a program");
+    for engine in &ENGINES {
+        let (outcome, _) = run(&image, engine, true, Limits::default());
+        let told: Vec<_> = outcome.warnings.iter().filter(|w| w.what.contains("format 0")).collect();
+        assert_eq!(told.len(), 1, "{}: {:?}", engine.name, outcome.warnings);
+        assert_eq!(told[0].pc, met, "{}", engine.name);
+    }
+}
+
 /// Whatever ran before in its memory, a program finds it as new: all of RAM is compared, and what the run says.
 /// Programs that change their code and such that do not, some stopped on the way, with other data in between.
 #[test]
