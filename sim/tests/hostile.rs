@@ -99,3 +99,29 @@ fn a_loop_that_ends_before_it_begins_is_profiled() {
         assert!(profile.loops(machine.memory()).is_empty());
     }
 }
+
+/// Found by cargo-fuzz: on late memory a program that ends behind the set-up of a loop stood behind the store that ended it,
+/// but in the reference.
+#[test]
+fn a_program_that_has_ended_stands_at_its_last_store() {
+    let store: u32 = 0x0062_A023;
+    // c.addi4spn x9, x2, 648; lp.starti 1, 22; lp.endi 1, 24; lp.counti 1, 2; p.extract x29, x12, 0, 0; bltu x11, x28, 4;
+    // lui x5, 0x1a10f; two of addi x0, x0, 0; sw x6, 0(x5); and a byte.
+    let mut program = 0x0524_u16.to_le_bytes().to_vec();
+    let words = [
+        0x0090_00FB,
+        0x00B0_10FB,
+        0x0020_30FB,
+        0xE263_0EB3,
+        0xF2B7_01C5,
+        0x0013_1A10,
+        0x0013_0000,
+        0xA023_0000,
+    ];
+    program.extend(words.iter().flat_map(|w: &u32| w.to_le_bytes()));
+    program.extend(&store.to_le_bytes()[2..]);
+    program.push(0x13);
+    for choice in 0..=u8::MAX {
+        bodies::words(&[&[choice], &program[..]].concat());
+    }
+}

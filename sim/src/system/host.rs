@@ -11,6 +11,8 @@ impl System {
     pub(crate) fn exit(&mut self) {
         let late = self.until_granted();
         self.pipeline.end(late);
+        // It stands at the store that ended it; engines that run blocks may have looked ahead already.
+        self.exec.cpu.hart.pc = self.exec.last;
         if let Some(profile) = &mut self.profile {
             let mut line = Line::default();
             line.stalls[Stall::DataMemory as usize] = late;
