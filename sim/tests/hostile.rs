@@ -125,3 +125,16 @@ fn a_program_that_has_ended_stands_at_its_last_store() {
         bodies::words(&[&[choice], &program[..]].concat());
     }
 }
+
+/// Found by cargo-fuzz: a hot block with two ways back to itself, on one of which an access is split, had the cycles of both and
+/// the stalls of one in the compiled engine.
+#[test]
+fn a_block_that_leads_to_itself_in_two_ways_is_counted_on_each() {
+    // lui x10, 0x1c010; addi x11, x0, 2000; p.sw x7, 6(x10!); addi x11, x11, -4; bne x11, x0, -8; jal x0, 0.
+    let program = [0x1C01_0537, 0x7D00_0593, 0x0075_232B, 0xFFC5_8593, 0xFE05_9CE3, 0x0000_006F];
+    for choice in 0..=u8::MAX {
+        let bytes: Vec<u8> =
+            [choice].into_iter().chain(program.iter().flat_map(|w: &u32| w.to_le_bytes())).collect();
+        bodies::words(&bytes);
+    }
+}

@@ -70,8 +70,8 @@ pub(super) struct Lowering<'p, 'f> {
 pub(super) struct Trips {
     /// What was spent when it was entered from elsewhere.
     pub(super) since: Variable,
-    /// The way back to itself, and what it costs.
-    pub(super) exit: Exit,
+    /// The way back to itself, by its price, and what it costs. There may be others, on which accesses are split elsewhere.
+    pub(super) price: u32,
     pub(super) cycles: u32,
     /// The counter of that way.
     pub(super) counter: usize,
@@ -173,7 +173,7 @@ impl Lowering<'_, '_> {
                 let since = self.b.declare_var(I64);
                 self.b.def_var(since, nothing);
                 self.ways.push((node.entry, e.price));
-                Trips { since, exit: e.exit, cycles: e.cycles, counter: self.ways.len() - 1 }
+                Trips { since, price: e.price, cycles: e.cycles, counter: self.ways.len() - 1 }
             });
             self.trips.push(trips);
             if trips.is_some() {

@@ -217,7 +217,7 @@ impl Lowering<'_, '_> {
         if inst.is_call() || inst.is_return() {
             self.note_call(&inst, pc.wrapping_add(u32::from(inst.size)));
         }
-        let again = self.trips[n].is_some_and(|t| edge.to == n && edge.exit == t.exit);
+        let again = self.trips[n].is_some_and(|t| edge.to == n && edge.price == t.price);
         if !again {
             self.count_trips(n);
             let one = self.b.ins().iconst(I64, 1);
