@@ -12,7 +12,7 @@ use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
 use super::frame::{Frame, Left};
-use super::{Exit, Node, Phase, Plan};
+use super::{Node, Phase, Plan};
 use crate::hart::{Hart, Multiplier, Simd};
 use crate::isa::{Cpu, Inst, Op, StackUse};
 use crate::memory::Memory;
