@@ -138,3 +138,28 @@ fn a_block_that_leads_to_itself_in_two_ways_is_counted_on_each() {
         bodies::words(&bytes);
     }
 }
+
+/// Found by cargo-fuzz: on late memory, blocks went past the end of a loop that was set up right in front of it, until that loop
+/// was known to end there.
+#[test]
+fn a_loop_that_is_set_up_right_in_front_of_its_end_jumps_back() {
+    let nop = 0x0000_0013;
+    let setupi = |count: u32, to_end: u32| count << 20 | to_end / 2 << 15 | 0x507B;
+    let endi = |to_end: u32| to_end / 2 << 20 | 0x107B;
+    let counti = |count: u32| count << 20 | 0x307B;
+    let fronts = [
+        [setupi(5, 4), nop, setupi(3, 8), nop],
+        [nop, endi(8), counti(2), nop],
+        [endi(96), counti(2), endi(4), nop],
+    ];
+    for [a, b, c, d] in fronts {
+        // addi x11, x0, 9; lp.starti 0, 20; what sets up loops; three of addi x11, x11, -1; bne x11, x0, -28; jal x0, 0.
+        let down = 0xFFF5_8593;
+        let program = [0x0090_0593, 0x00A0_007B, a, b, c, d, down, down, down, 0xFE05_92E3, 0x0000_006F];
+        for choice in 0..=u8::MAX {
+            let bytes: Vec<u8> =
+                [choice].into_iter().chain(program.iter().flat_map(|w: &u32| w.to_le_bytes())).collect();
+            bodies::words(&bytes);
+        }
+    }
+}

@@ -46,6 +46,7 @@ pub use op::{Alu, Condition, Multiply, Op};
 pub use simd::Lanewise;
 pub use xpulp_alu::{Bits, Normalise};
 pub use xpulp_loop::LoopPart;
+pub(crate) use xpulp_loop::ends_behind;
 pub use xpulp_mul::Short;
 
 use crate::hart::{Hart, Quirk};

@@ -38,18 +38,27 @@ pub(super) fn set_up(c: &mut Cpu, i: &Inst, part: LoopPart) {
         LoopCount | LoopSetup => c.hart.get(i.rs1),
         _ => imm,
     };
-    // The immediate of `lp.setupi` is its count; the way to the end is in the rs1 field.
-    let to_end = if i.row.form == LoopSetupI { 2 * u32::from(i.rs1) } else { imm };
     let (hart, which) = (&mut c.hart, usize::from(i.rd & 1));
     let hw = &mut hart.loops[which];
     match part {
         LoopPart::Start => hw.start = pc.wrapping_add(imm),
-        LoopPart::End => hw.end = pc.wrapping_add(imm),
+        LoopPart::End => hw.end = pc.wrapping_add(to_end(i)),
         LoopPart::Count => hw.count = count,
         LoopPart::Whole => {
             // The RTL takes what it is about to fetch, which is the next instruction unless this one ends a loop itself.
             let start = hart.fetched.unwrap_or(pc.wrapping_add(u32::from(i.size)));
-            *hw = HwLoop { start, end: pc.wrapping_add(to_end), count };
+            *hw = HwLoop { start, end: pc.wrapping_add(to_end(i)), count };
         }
     }
+}
+
+/// How far behind an instruction that sets an end that end is.
+fn to_end(i: &Inst) -> u32 {
+    // The immediate of `lp.setupi` is its count; the way to the end is in the rs1 field.
+    if i.row.form == LoopSetupI { 2 * u32::from(i.rs1) } else { i.imm as u32 }
+}
+
+/// Whether an instruction sets the end of a hardware loop to the instruction right behind it.
+pub(crate) fn ends_behind(i: &Inst) -> bool {
+    matches!(i.row.op, Op::Loop(LoopPart::End | LoopPart::Whole)) && to_end(i) == u32::from(i.size)
 }

@@ -10,7 +10,7 @@ use super::When;
 use super::hot::Budget;
 use crate::energy::EventCounts;
 use crate::hart::{Hart, Simd};
-use crate::isa::{Cpu, Inst, Unit, replaces_format};
+use crate::isa::{Cpu, Inst, Unit, ends_behind, replaces_format};
 use crate::profile::Line;
 use crate::system::Executor;
 use crate::timing::{Situation, Stalls};
@@ -247,10 +247,11 @@ impl Blocks {
         self.loops_that_end(pc) != 0
     }
 
-    /// Whether the ends of the hardware loops are known; if not, they are from now on and blocks must be made anew.
+    /// Whether the ends of the hardware loops are known; if not, they are from now on and blocks must be made anew. A loop without
+    /// a count may be given one right in front of its end.
     pub(super) fn learn_loop_ends(&mut self, hart: &Hart) -> bool {
         let mut known = true;
-        for (which, l) in hart.loops.iter().enumerate().filter(|(_, l)| l.count > 1) {
+        for (which, l) in hart.loops.iter().enumerate() {
             let bit = 1 << which;
             if self.loops_that_end(l.end) & bit == 0 {
                 self.loop_ends.push((l.end, bit));
@@ -356,8 +357,9 @@ impl Blocks {
             let after = pc.wrapping_add(u32::from(inst.size));
             let ends_loop = self.is_loop_end(pc);
             let Some(control) = Self::belongs(exec, &inst, after) else { break };
-            // A loop that is set up right in front of its own end.
-            let beyond = inst.row.unit == Unit::Loop && self.loops_at(after, inst.rd & 1);
+            // A loop that is set up right in front of its own end: memory that answers late delivers the end only then.
+            let beyond =
+                inst.row.unit == Unit::Loop && (ends_behind(&inst) || self.loops_at(after, inst.rd & 1));
             if control && ends_loop || beyond || self.short_loops.contains(&pc) {
                 break;
             }
