@@ -7,6 +7,7 @@ use asm::{
     sw,
 };
 use mpic_sim::observer::{Observer, Retired};
+use mpic_sim::timing::{Latency, MemoryTiming, Stall};
 use mpic_sim::{Config, Image, Limits, Machine, Outcome, Status};
 
 #[derive(Default)]
@@ -202,5 +203,42 @@ fn status_accesses_cost_three_cycles_more() {
     }
     for csr in [0x00D, 0x00E, 0x00F, 0x305, 0x340, 0x341, 0x342, 0x780, 0x7C0, 0x7C6, 0xC10, 0xF14] {
         assert_eq!(cycles(csrr(5, csr)), plain, "CSR 0x{csr:03x}");
+    }
+}
+
+/// A loop whose start lies across words costs a cycle for each jump back, and no other does: memory that answers late takes its
+/// cycles under its own names.
+#[test]
+fn loops_cost_the_same_on_late_memory() {
+    let (passes, late) = (5, Latency { grant: 0, answer: 1 });
+    for (instructions, data) in
+        [(Latency::IDEAL, Latency::IDEAL), (Latency::IDEAL, late), (late, Latency::IDEAL), (late, late)]
+    {
+        let memory = MemoryTiming { instructions, data, ..MemoryTiming::default() };
+        for (lead, lost) in [(NOP.to_le_bytes().to_vec(), 0), (vec![0x01, 0x00], passes - 1)] {
+            // lp.setupi 0, passes, 24 and six instructions.
+            let mut main = vec![
+                lui(8, asm::DATA),
+                (passes as u32) << 20 | 12 << 15 | 0x507B,
+                NOP,
+                lw(7, 0, 8),
+                NOP,
+                NOP,
+                NOP,
+                NOP,
+                addi(10, 0, 0),
+            ];
+            main.extend(exit());
+            let code = [lead.clone(), bytes(&main), lead].concat();
+            let image = Image::parse(&elf(ENTRY, &[(ENTRY, code)])).expect("a program");
+            let config = Config { memory: memory.clone(), ..Config::default() };
+            let o = Machine::new(&image, &config)
+                .expect("fits")
+                .run(Limits { cycles: 10_000, ..Limits::default() });
+            assert!(ended(&o));
+            let cycles = |reason| o.stalls.iter().find(|s| s.0 == reason).map_or(0, |s| s.1);
+            assert_eq!(cycles(Stall::HardwareLoop), lost, "{memory:?}");
+            assert_eq!(cycles(Stall::InstructionMemory) > 0, instructions != Latency::IDEAL, "{memory:?}");
+        }
     }
 }

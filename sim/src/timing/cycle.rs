@@ -77,6 +77,7 @@ impl Pipeline {
         let output = self.state.fetch.output();
         let sources = self.state.fetch.sources();
         let starts = if plan.starts { self.state.fetch.jumping() } else { 0 };
+        let loops = plan.drops || self.state.fetch.halves_start(&demand);
         if d.counting() {
             d.count(self.events(&orders, ready, traffic, &plan, leaves));
         }
@@ -100,7 +101,7 @@ impl Pipeline {
             let read = if moves { [sources.0, sources.1] } else { [1; 2] };
             executed = Some(self.execute(d, output, read, simd.zip(step), held)?);
         } else {
-            self.book_loss(&orders, ready, traffic);
+            self.book_loss(&orders, ready, traffic, loops);
         }
         // EX goes to WB as it was before ID hands something on to it.
         let ex = self.state.ex;

@@ -126,6 +126,8 @@ pub struct Pipeline {
     pub(super) timing: MemoryTiming,
     /// Memory never lets the core wait.
     pub(super) ideal: bool,
+    /// Instruction memory never does.
+    pub(super) prompt: bool,
     /// The RTL's corners are reproduced.
     pub(super) quirks: bool,
     /// The cycle to come.
@@ -194,6 +196,7 @@ impl Pipeline {
         };
         Self {
             ideal: timing.is_ideal(),
+            prompt: timing.is_prompt(),
             timing,
             quirks,
             now: BOOT,

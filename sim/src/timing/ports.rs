@@ -43,6 +43,12 @@ impl MemoryTiming {
         *self == Self::default()
     }
 
+    /// Whether instruction memory never lets the core wait.
+    #[must_use]
+    pub fn is_prompt(&self) -> bool {
+        self.instructions == Latency::IDEAL && self.shared.is_none() && self.regions.is_empty()
+    }
+
     /// The timing of instruction fetches from an address.
     #[inline]
     #[must_use]

@@ -97,8 +97,8 @@ impl Pipeline {
         }
     }
 
-    /// Books a cycle in which nothing was done in ID.
-    pub(super) fn book_loss(&mut self, o: &Orders, ready: Readiness, t: Traffic) {
+    /// Books a cycle in which nothing was done in ID. With `loops`, the jump back of a loop takes it even where memory is ideal.
+    pub(super) fn book_loss(&mut self, o: &Orders, ready: Readiness, t: Traffic, loops: bool) {
         let s = &self.state;
         let reason = if o.decodes && !o.halts_id {
             if !ready.ex {
@@ -121,7 +121,7 @@ impl Pipeline {
         } else if s.ex.left > 1 && s.ex.unit == Stall::StaleDivision {
             Stall::StaleDivision
         } else if matches!(s.control, Control::Decode | Control::FirstFetch)
-            && (t.code_late || !self.ideal && s.reason == Stall::HardwareLoop && !s.fetch.loops())
+            && (t.code_late || !self.prompt && s.reason == Stall::HardwareLoop && !loops)
         {
             Stall::InstructionMemory
         } else {
