@@ -13,6 +13,18 @@ fn golden(name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name)).expect("golden ELF")
 }
 
+/// Words as code.
+fn code(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|w| w.to_le_bytes()).collect()
+}
+
+/// Runs a program in all engines on every machine that there is to choose from.
+fn on_every_machine(program: &[u8]) {
+    for choice in 0..=u8::MAX {
+        bodies::words(&[&[choice], program].concat());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
@@ -121,9 +133,7 @@ fn a_program_that_has_ended_stands_at_its_last_store() {
     program.extend(words.iter().flat_map(|w: &u32| w.to_le_bytes()));
     program.extend(&store.to_le_bytes()[2..]);
     program.push(0x13);
-    for choice in 0..=u8::MAX {
-        bodies::words(&[&[choice], &program[..]].concat());
-    }
+    on_every_machine(&program);
 }
 
 /// Found by cargo-fuzz: a hot block with two ways back to itself, on one of which an access is split, had the cycles of both and
@@ -132,11 +142,7 @@ fn a_program_that_has_ended_stands_at_its_last_store() {
 fn a_block_that_leads_to_itself_in_two_ways_is_counted_on_each() {
     // lui x10, 0x1c010; addi x11, x0, 2000; p.sw x7, 6(x10!); addi x11, x11, -4; bne x11, x0, -8; jal x0, 0.
     let program = [0x1C01_0537, 0x7D00_0593, 0x0075_232B, 0xFFC5_8593, 0xFE05_9CE3, 0x0000_006F];
-    for choice in 0..=u8::MAX {
-        let bytes: Vec<u8> =
-            [choice].into_iter().chain(program.iter().flat_map(|w: &u32| w.to_le_bytes())).collect();
-        bodies::words(&bytes);
-    }
+    on_every_machine(&code(&program));
 }
 
 /// Found by cargo-fuzz: on late memory, blocks went past the end of a loop that was set up right in front of it, until that loop
@@ -156,10 +162,6 @@ fn a_loop_that_is_set_up_right_in_front_of_its_end_jumps_back() {
         // addi x11, x0, 9; lp.starti 0, 20; what sets up loops; three of addi x11, x11, -1; bne x11, x0, -28; jal x0, 0.
         let down = 0xFFF5_8593;
         let program = [0x0090_0593, 0x00A0_007B, a, b, c, d, down, down, down, 0xFE05_92E3, 0x0000_006F];
-        for choice in 0..=u8::MAX {
-            let bytes: Vec<u8> =
-                [choice].into_iter().chain(program.iter().flat_map(|w: &u32| w.to_le_bytes())).collect();
-            bodies::words(&bytes);
-        }
+        on_every_machine(&code(&program));
     }
 }
