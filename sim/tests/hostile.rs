@@ -165,3 +165,11 @@ fn a_loop_that_is_set_up_right_in_front_of_its_end_jumps_back() {
         on_every_machine(&code(&program));
     }
 }
+
+/// The end of a loop is in ID, and the jump back under way, when the instruction in front of it gives the loop another end.
+#[test]
+fn a_loop_that_is_set_up_anew_in_front_of_its_end_jumps_back_once_more() {
+    // addi x11, x0, 32; lp.setup 1, x11, 12; addi x0, x0, 0; lp.setup 1, x11, 14; c.nop; bne x11, x0, -14.
+    let words = code(&[0x0200_0593, 0x0065_C0FB, 0x0000_0013, 0x0075_C0FB]);
+    on_every_machine(&[words, vec![0x01, 0x00], code(&[0xFE05_99E3])].concat());
+}

@@ -142,6 +142,11 @@ impl Fetch {
         self.looping == Looping::None && self.asked & 2 != 0
     }
 
+    /// Whether a loop is jumping back.
+    pub(super) fn loops(&self) -> bool {
+        self.looping != Looping::None || self.first_is_start
+    }
+
     /// Whether the first half of a loop's start is there, and the other is still to be fetched.
     #[inline]
     pub(super) fn halves_start(&self, d: &Demand) -> bool {

@@ -235,6 +235,12 @@ impl Pipeline {
         self.state.valid.then_some(self.state.pc)
     }
 
+    /// Whether a hardware loop is jumping back: its end was seen, and its start is not in ID yet.
+    #[must_use]
+    pub fn loops(&self) -> bool {
+        self.state.fetch.loops()
+    }
+
     /// Whether memory read a word of code already, so that a store to it comes too late.
     #[must_use]
     pub fn holds(&self, word: u32) -> bool {

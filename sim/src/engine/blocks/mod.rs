@@ -261,8 +261,8 @@ impl Blocks {
         s.pipeline.refill(&mut s.exec)?;
         let Some(pc) = s.pipeline.next() else { return Ok(None) };
         s.exec.cpu.hart.pc = pc;
-        // Whether the end of a loop jumps back was decided before it came into ID.
-        if self.is_new(pc) || s.exec.cpu.hart.loops.iter().any(|l| l.end == pc) {
+        // Whether the end of a loop jumps back was decided before it came into ID, by the loop registers of then.
+        if self.is_new(pc) || s.pipeline.loops() || s.exec.cpu.hart.loops.iter().any(|l| l.end == pc) {
             return Ok(None);
         }
         // A sub-group on its way to its CSR is there as far as blocks are concerned.
