@@ -173,3 +173,14 @@ fn a_loop_that_is_set_up_anew_in_front_of_its_end_jumps_back_once_more() {
     let words = code(&[0x0200_0593, 0x0065_C0FB, 0x0000_0013, 0x0075_C0FB]);
     on_every_machine(&[words, vec![0x01, 0x00], code(&[0xFE05_99E3])].concat());
 }
+
+/// Behind the end of loop 1 comes address 0, which ends loop 0: on late memory the core counts that one down.
+#[test]
+fn a_start_that_ends_the_other_loop_is_counted_as_in_the_reference() {
+    // addi x11, x0, 32; addi x0, x0, 0; c.nop; lp.endi 1, 16; three of addi x0, x0, 0 and the end; lp.count 1, x11;
+    // lp.count 0, x11; addi x0, x0, 0; c.nop; bne x11, x0, -44.
+    let nop = 0x0000_0013;
+    let middle = code(&[0x0080_10FB, nop, nop, nop, nop, 0x0005_A0FB, 0x0005_A07B, nop]);
+    let c_nop = vec![0x01, 0x00];
+    on_every_machine(&[code(&[0x0200_0593, nop]), c_nop.clone(), middle, c_nop, code(&[0xFC05_9AE3])].concat());
+}

@@ -137,9 +137,11 @@ impl Blocks {
         let past = Past { live: true, ..self.past(s, now, exit, pc, splits) };
         self.settle_at(s, first, time);
         let (_, entered) = self.replay(s, at, past);
-        // The block's own jump back has been counted.
-        let own = past.looped.map_or(0, |l| l.0);
-        s.exec.looped(entered & !own);
+        // The block's own jump back has been counted, but where its start ends the other loop, that one may be counted for it.
+        for (l, hw) in s.exec.cpu.hart.loops.iter_mut().enumerate() {
+            hw.count = hw.count.wrapping_add(u32::from(past.looped.map_or(0, |own| own.0) >> l & 1));
+        }
+        s.exec.looped(entered);
         s.tally.instructions += u64::from(length);
         if let Some(next) = s.pipeline.next() {
             s.exec.cpu.hart.pc = next;
