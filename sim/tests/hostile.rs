@@ -184,3 +184,12 @@ fn a_start_that_ends_the_other_loop_is_counted_as_in_the_reference() {
     let c_nop = vec![0x01, 0x00];
     on_every_machine(&[code(&[0x0200_0593, nop]), c_nop.clone(), middle, c_nop, code(&[0xFC05_9AE3])].concat());
 }
+
+/// A CSR write can make the start of a loop odd; the core fetches from there, and goes on at even addresses.
+#[test]
+fn a_loop_may_begin_at_an_odd_address() {
+    // addi x11, x0, 32; lp.setup 0, x11, 12; two of addi x0, x0, 0; csrrsi x0, 0x7C0, 1.
+    on_every_machine(&code(&[0x0200_0593, 0x0065_C07B, 0x0000_0013, 0x0000_0013, 0x7C00_E073]));
+    // lp.setupi 1, 4, 12; csrrsi x0, 0x7C4, 1; two of addi x0, x0, 0.
+    on_every_machine(&code(&[0x0043_50FB, 0x7C40_E073, 0x0000_0013, 0x0000_0013]));
+}

@@ -24,6 +24,7 @@ use table::{
 use super::compiled::{self, Back, Exit, Phase};
 use super::threaded;
 use super::{Runner, consequences, forget_code, step};
+use crate::hart::HwLoop;
 use crate::isa::Cpu;
 use crate::report::Status;
 use crate::system::{Calls, Executor, Limits, System};
@@ -261,8 +262,12 @@ impl Blocks {
         s.pipeline.refill(&mut s.exec)?;
         let Some(pc) = s.pipeline.next() else { return Ok(None) };
         s.exec.cpu.hart.pc = pc;
-        // Whether the end of a loop jumps back was decided before it came into ID, by the loop registers of then.
-        if self.is_new(pc) || s.pipeline.loops() || s.exec.cpu.hart.loops.iter().any(|l| l.end == pc) {
+        // Whether the end of a loop jumps back was decided before it came into ID, by the loop registers of then. Only a CSR write
+        // can make an address of code odd, by way of a loop's start: then the instruction behind it is nearer than it is long.
+        let odd = |address: u32| address & 1 == 1;
+        let special = |l: &HwLoop| l.end == pc || odd(l.start);
+        let in_loop = s.pipeline.loops() || s.exec.cpu.hart.loops.iter().any(special);
+        if self.is_new(pc) || in_loop || odd(pc) {
             return Ok(None);
         }
         // A sub-group on its way to its CSR is there as far as blocks are concerned.
