@@ -71,6 +71,40 @@ proptest! {
         bodies::words(&bytes);
     }
 
+    /// Hardware loops that are set up within each other, anew, and in front of their own ends.
+    #[test]
+    fn entangled_loops_run_alike_in_both_engines(
+        choice in any::<u8>(),
+        pieces in vec((0..14u32, 0..2u32, 1..15u32, 0..6u32), 5..28),
+        back in 2..40u32,
+    ) {
+        // lui x8, 0x1c010; addi x11, x0, 32.
+        let mut bytes = [vec![choice], code(&[0x1C01_0437, 0x0200_0593])].concat();
+        for (kind, number, near, count) in pieces {
+            let setup = |operands: u32| code(&[operands | kind << 12 | number << 7 | 0x7B]);
+            bytes.extend(match kind {
+                0 | 1 => setup(near << 20),
+                2 => setup(11 << 15),
+                3 => setup(count << 20),
+                4 => setup(near << 20 | 11 << 15),
+                5 => setup(count << 20 | near << 15),
+                // csrrsi x0, 0x7C0.., 1; c.nop; lw x12, 0(x8); sw x12, 2(x8); addi x11, x11, -1; beq x0, x0, 8.
+                6 => code(&[(0x7C0 + count) << 20 | 0xE073]),
+                7 | 8 => vec![0x01, 0x00],
+                9 => code(&[0x0004_2603]),
+                10 => code(&[0x00C4_2123]),
+                11 => code(&[0xFFF5_8593]),
+                12 => code(&[0x0000_0463]),
+                _ => code(&[0x0015_0513]),
+            });
+        }
+        // bne x11, x0, back.
+        let to = (2 * back).wrapping_neg();
+        let offset = (to >> 5 & 0x7F) << 25 | (to >> 1 & 15) << 8 | (to >> 11 & 1) << 7;
+        bytes.extend(code(&[offset | 11 << 15 | 1 << 12 | 0x63]));
+        bodies::words(&bytes);
+    }
+
     #[test]
     fn arguments_are_understood_or_refused(text in "\\PC{0,40}", size in "(0x)?[0-9a-fA-F]{1,20}[KkMmG]?(:(0x)?[0-9a-f]{1,20}[KMG]?)?") {
         bodies::arguments(&text);
@@ -182,7 +216,8 @@ fn a_start_that_ends_the_other_loop_is_counted_as_in_the_reference() {
     let nop = 0x0000_0013;
     let middle = code(&[0x0080_10FB, nop, nop, nop, nop, 0x0005_A0FB, 0x0005_A07B, nop]);
     let c_nop = vec![0x01, 0x00];
-    on_every_machine(&[code(&[0x0200_0593, nop]), c_nop.clone(), middle, c_nop, code(&[0xFC05_9AE3])].concat());
+    let first = code(&[0x0200_0593, nop]);
+    on_every_machine(&[first, c_nop.clone(), middle, c_nop, code(&[0xFC05_9AE3])].concat());
 }
 
 /// A CSR write can make the start of a loop odd; the core fetches from there, and goes on at even addresses.
