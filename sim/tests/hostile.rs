@@ -225,6 +225,11 @@ fn a_start_that_ends_the_other_loop_is_counted_as_in_the_reference() {
 fn a_loop_may_begin_at_an_odd_address() {
     // addi x11, x0, 32; lp.setup 0, x11, 12; two of addi x0, x0, 0; csrrsi x0, 0x7C0, 1.
     on_every_machine(&code(&[0x0200_0593, 0x0065_C07B, 0x0000_0013, 0x0000_0013, 0x7C00_E073]));
+    // addi x11, x0, 32; lp.setup 0, x11, 2; addi x0, x0, 0; csrrsi x0, 0x7C0, 1; lp.endi 0, 14; c.nop; two of addi x0, x0, 0;
+    // lp.setup 0, x11, 2; addi x0, x0, 0.
+    let first = code(&[0x0200_0593, 0x0015_C07B, 0x0000_0013, 0x7C00_E073, 0x0070_107B]);
+    let behind = code(&[0x0000_0013, 0x0000_0013, 0x0015_C07B, 0x0000_0013]);
+    on_every_machine(&[first, vec![0x01, 0x00], behind].concat());
     // lp.setupi 1, 4, 12; csrrsi x0, 0x7C4, 1; two of addi x0, x0, 0.
     on_every_machine(&code(&[0x0043_50FB, 0x7C40_E073, 0x0000_0013, 0x0000_0013]));
 }

@@ -450,12 +450,13 @@ impl Memory {
         Err(Fault { access: Access::Store, address, bytes: BYTES })
     }
 
-    /// The 16 bits at an instruction address, which is even.
+    /// The 16 bits at an instruction address. The core fetches words and takes a half of one, so that the lowest bit of the
+    /// address makes no difference.
     ///
     /// # Errors
     /// If no RAM holds the address.
     pub fn fetch_half(&self, address: u32) -> Result<u16, Fault> {
-        self.slice(address, 2).map(|b| u16::from_le_bytes([b[0], b[1]])).ok_or(Fault {
+        self.slice(address & !1, 2).map(|b| u16::from_le_bytes([b[0], b[1]])).ok_or(Fault {
             access: Access::Fetch,
             address,
             bytes: 2,
