@@ -242,3 +242,17 @@ fn loops_cost_the_same_on_late_memory() {
         }
     }
 }
+
+/// The start of a loop is fetched as its CSR has it, odd or not; jumps go to even addresses (RTL, `riscv_if_stage.sv`).
+#[test]
+fn a_jump_from_an_odd_address_goes_to_an_even_one() {
+    let (auipc, set_start) = (0x397, 0x7C00_E073);
+    let mut main = vec![2 << 20 | 14 << 15 | 0x507B, jal(0, 8), NOP, auipc, set_start, NOP, NOP, NOP];
+    main.extend(result(7));
+    main.push(addi(10, 0, 0));
+    main.extend(exit());
+    let (o, log) = run(&asm::program(&main), vec![]);
+    assert!(ended(&o));
+    when(&log, ENTRY + 5);
+    assert_eq!(o.results, [ENTRY + 12]);
+}

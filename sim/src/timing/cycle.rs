@@ -147,7 +147,9 @@ impl Pipeline {
         let upper_compressed = ends.is_some()
             && self.state.fetch.asks_for_upper()
             && d.parcel(self.state.fetch.upper()) & 3 != 3;
-        let demand = Demand { wanted: o.wanted, jump: o.jump, answer, ends, size, upper_compressed };
+        // Behind the odd start of a loop, jumps would go to odd addresses.
+        let jump = o.jump.map(|target| target & !1);
+        let demand = Demand { wanted: o.wanted, jump, answer, ends, size, upper_compressed };
         let plan = self.state.fetch.plan(&demand);
         if o.jump.is_some() {
             d.refetch(None);
