@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Descent (channel-wise, layer-wise, one width with pruned channels), the regulariser and fixed widths over three seeds: fronts
-# side by side, with their hypervolumes. Then each budget of the descent of seed 1 by a descent of its own (FOLDER/apart).
+# side by side, with their hypervolumes, with one thread each. Then each budget of the descent of seed 1 by a descent of its own (FOLDER/apart).
 # The runs stay in runs/fronts (or FOLDER); run it again to continue where it stopped. BIN: folder of the programs,
 # built into target/release unless set.
 # usage: benches/fronts.sh [FOLDER]
@@ -19,7 +19,7 @@ search() { # folder, arguments of a new run
     if [ -f "$folder/config.json" ]; then
         "$BIN/nas-search" --resume "$folder"
     else
-        "$BIN/nas-search" --cost "$out/lut.json" --out "$folder" "$@"
+        "$BIN/nas-search" --threads 1 --cost "$out/lut.json" --out "$folder" "$@"
     fi
 }
 runs=()

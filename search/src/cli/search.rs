@@ -124,7 +124,7 @@ pub(super) struct Args {
     /// Samples of a step [default: the task's]
     #[arg(long, value_parser = parse_count)]
     batch: Option<usize>,
-    /// Learning rate of the weights at the start of each phase, as WARMUP/SEARCH/FINETUNE [default: 0.004/0.001/0.001]
+    /// Learning rate of the weights at the start of each phase, as WARMUP/SEARCH/FINETUNE [default: 0.004/0.001/0.004]
     #[arg(long, value_parser = parse_rates)]
     learning_rate: Option<[f64; 3]>,
     /// Weight decay: the share of a weight that a step takes away, times the learning rate [default: 0]

@@ -2,8 +2,8 @@
 //!
 //! What is allowed falls from the cost of the widest network to one budget after another. Whenever the network costs more, the
 //! move that harms least for what it saves is made: a block of channels a width down, a block pruned, a tensor narrower. The
-//! exact cost model says what a move saves, block rule and all; what it harms is estimated for weights ([`super::prices`]) and
-//! measured on samples for activations. So budgets are met exactly, several at once, by any cost model, and one descent passes
+//! exact cost model says what a move saves, block rule and all; what it harms is estimated for weights ([`super::prices`]),
+//! measured on samples for activations, and both for pruning. So budgets are met exactly, several at once, by any cost model, and one descent passes
 //! every network of a front.
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use crate::space::{Assignment, How, Move, Moved, Space, moves};
 /// Steps of training between two looks at the budget.
 pub(super) const ROUND: usize = 40;
 
-/// Rounds for which the measured price of narrower activations serves.
+/// Rounds for which a measured harm serves.
 const SERVES: usize = 4;
 
 /// What a move is taken to harm at least, in units of the loss: an estimate below it says nothing.
@@ -30,9 +30,9 @@ const LEAST: f64 = 1e-7;
 /// Samples on which moves are measured.
 const SAMPLES: usize = 256;
 
-/// How much of what narrower activations harm at once is still there when the network has been trained with them, about, in
-/// units of the estimates for weights.
-const REMAINS: f64 = 0.1;
+/// How much of what narrower weights or pruned channels harm at once is still there when the network has been trained with them,
+/// about. Of what narrower activations harm, all of it is (docs/search.md, "What heals").
+const REMAINS: f64 = 0.3;
 
 /// Moves that fill up a budget at most.
 const FILLS: usize = 200;
@@ -60,7 +60,7 @@ pub struct Descent<'a> {
     assignment: Assignment,
     /// Stops that are behind.
     reached: usize,
-    /// Price of a move of activations, and the round in which it was measured.
+    /// What a move harms at once, and the round in which that was measured.
     measured: BTreeMap<Move, (usize, f64)>,
     rounds: usize,
 }
@@ -269,9 +269,12 @@ impl<'a> Descent<'a> {
         all
     }
 
-    /// What a move harms: as estimated where it is weights that change, and as measured, not long ago or now, where it is
-    /// activations, which no estimate knows of. (What pruning a few of many channels does is too little to be measured on
-    /// samples, so that a measurement would let everything be pruned.)
+    /// What a move still harms when the network has been trained with it.
+    ///
+    /// For narrower weights that is estimated, and for narrower activations, which no estimate knows of, measured, not long ago or
+    /// now. For pruning it is the greater of the two: what a few of many channels do is too little to be measured on samples, so
+    /// that a measurement alone would let everything be pruned, and half of the last few channels do more than an estimate from
+    /// small changes says.
     fn price(
         &mut self,
         net: &mut Network,
@@ -279,15 +282,22 @@ impl<'a> Descent<'a> {
         prices: &Prices,
         judge: &mut Judge,
     ) -> Result<f64, TrainError> {
-        if let Some(estimate) = prices.of(moved, &self.assignment) {
-            return Ok(estimate);
+        let estimate = prices.of(moved, &self.assignment);
+        match (moved.by.how, estimate) {
+            (How::Width { .. } | How::Tied { .. }, Some(estimate)) => Ok(estimate * REMAINS),
+            (How::Fewer, Some(estimate)) => Ok(self.measured(net, moved, judge)?.max(estimate) * REMAINS),
+            _ => self.measured(net, moved, judge),
         }
+    }
+
+    /// What a move harms at once, as it was measured not long ago or as it is now.
+    fn measured(&mut self, net: &mut Network, moved: &Moved, judge: &mut Judge) -> Result<f64, TrainError> {
         match self.measured.get(&moved.by) {
-            Some(&(round, price)) if self.rounds < round + SERVES => Ok(price),
+            Some(&(round, harm)) if self.rounds < round + SERVES => Ok(harm),
             _ => {
-                let price = judge.change(net, &self.assignment, moved)? * REMAINS;
-                self.measured.insert(moved.by, (self.rounds, price));
-                Ok(price)
+                let harm = judge.change(net, &self.assignment, moved)?;
+                self.measured.insert(moved.by, (self.rounds, harm));
+                Ok(harm)
             }
         }
     }

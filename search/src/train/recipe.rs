@@ -110,7 +110,7 @@ impl Recipe {
         pace: Pace {
             warm_up: Rates { weight: 4e-3, scale: 0.0, choice: 0.0 },
             search: Rates { weight: 1e-3, scale: 1e-3, choice: 2e-2 },
-            fine_tune: Rates { weight: 1e-3, scale: 1e-3, choice: 0.0 },
+            fine_tune: Rates { weight: 4e-3, scale: 1e-3, choice: 0.0 },
         },
         weight_decay: 0.0,
         distill: None,
