@@ -31,7 +31,7 @@ const LEAST: f64 = 1e-7;
 const SAMPLES: usize = 256;
 
 /// How much of what narrower weights or pruned channels harm at once is still there when the network has been trained with them,
-/// about. Of what narrower activations harm, all of it is (docs/search.md, "What heals").
+/// as a share of what is still there of narrower activations (docs/search.md, "What heals").
 const REMAINS: f64 = 0.3;
 
 /// Moves that fill up a budget at most.

@@ -204,6 +204,13 @@ impl Trainer<'_> {
         self.some(512)
     }
 
+    /// Training samples as they are, inputs and labels: `n` of them, or all.
+    #[must_use]
+    pub fn training(&self, n: usize) -> (Tensor, Tensor) {
+        let indices = self.data.train.spread(n);
+        (self.samples(&self.data.train, &indices), self.wanted(&self.data.train, &indices))
+    }
+
     /// As [`Trainer::sample`], `n` of them.
     pub(super) fn some(&self, n: usize) -> (Tensor, Tensor) {
         let from = if self.data.validation.is_empty() { &self.data.train } else { &self.data.validation };
