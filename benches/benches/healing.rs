@@ -71,22 +71,16 @@ fn main() {
     let mut args = std::env::args().skip(1).filter(|a| !a.starts_with("--"));
     let task = task::named(&args.next().unwrap_or_else(|| "fashion".into())).expect("a task");
     let (folder, model) = (args.next().map(PathBuf::from), args.next());
-    let Loaded { data, graph, .. } = task.load(folder.as_deref(), model.as_deref()).expect("data and network");
+    let Loaded { data, graph, .. } =
+        task.load(folder.as_deref(), model.as_deref()).expect("data and network");
     let recipe = Recipe { epochs: task.recipe.epochs_for(data.train.len()), ..task.recipe.clone() };
     measure(&data, &graph, &recipe);
 }
 
 fn measure(data: &Dataset, graph: &Graph, recipe: &Recipe) {
     let stop = AtomicBool::new(false);
-    let trainer = Trainer {
-        data,
-        recipe,
-        teacher: None,
-        seed: 1,
-        device: Device::Cpu,
-        stop: &stop,
-        listener: &Silent,
-    };
+    let trainer =
+        Trainer { data, recipe, teacher: None, seed: 1, device: Device::Cpu, stop: &stop, listener: &Silent };
     let folder = tempfile::tempdir().expect("a folder");
     let new = |weights: &[u8], activations: &[u8]| {
         let space = Space { weights: weights.into(), activations: activations.into(), per_channel: true };

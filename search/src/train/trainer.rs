@@ -205,7 +205,6 @@ impl Trainer<'_> {
     }
 
     /// Training samples as they are, inputs and labels: `n` of them, or all.
-    #[must_use]
     pub fn training(&self, n: usize) -> (Tensor, Tensor) {
         let indices = self.data.train.spread(n);
         (self.samples(&self.data.train, &indices), self.wanted(&self.data.train, &indices))
