@@ -1,27 +1,8 @@
 #!/usr/bin/env bash
 # Descent (channel-wise, layer-wise, one width with pruned channels), the regulariser and fixed widths over three seeds: fronts
-# side by side, with their hypervolumes, with one thread each. Then each budget of the descent of seed 1 by a descent of its own (FOLDER/apart).
-# The runs stay in runs/fronts (or FOLDER); run it again to continue where it stopped. BIN: folder of the programs,
-# built into target/release unless set.
-# usage: benches/fronts.sh [FOLDER]
-set -euo pipefail
-cd "$(dirname "$0")/.."
-out=${1:-runs/fronts}
-mkdir -p "$out"
-if [ -z "${BIN:-}" ]; then
-    cargo build --locked --release -q -p mpic-kernels -p nas-search
-    BIN=target/release
-fi
-[ -f "$out/lut.json" ] || "$BIN/mpic-kernels" lut --network fashion -o "$out/lut.json"
-search() { # folder, arguments of a new run
-    local folder=$1
-    shift
-    if [ -f "$folder/config.json" ]; then
-        "$BIN/nas-search" --resume "$folder"
-    else
-        "$BIN/nas-search" --threads 1 --cost "$out/lut.json" --out "$folder" "$@"
-    fi
-}
+# side by side, with their hypervolumes. Then each budget of the descent of seed 1 by a descent of its own (FOLDER/apart).
+# usage: benches/fronts.sh [FOLDER]     (see fashion.sh)
+source "$(dirname "$0")/fashion.sh"
 runs=()
 for seed in 1 2 3; do
     search "$out/channel$seed" --weights 0,2,4,8 --points 8 --seed $seed

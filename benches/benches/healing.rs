@@ -19,7 +19,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::Device;
 
-/// Samples at least, or all there are.
+/// Samples at most.
 const SAMPLES: usize = 4096;
 
 /// A change of a network at 8 bits.

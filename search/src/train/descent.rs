@@ -3,8 +3,8 @@
 //! What is allowed falls from the cost of the widest network to one budget after another. Whenever the network costs more, the
 //! move that harms least for what it saves is made: a block of channels a width down, a block pruned, a tensor narrower. The
 //! exact cost model says what a move saves, block rule and all; what it harms is estimated for weights ([`super::prices`]),
-//! measured on samples for activations, and both for pruning. So budgets are met exactly, several at once, by any cost model, and one descent passes
-//! every network of a front.
+//! measured on samples for activations, and both for pruning. So budgets are met exactly, several at once, by any cost model, and
+//! one descent passes every network of a front.
 
 use std::collections::BTreeMap;
 
@@ -286,7 +286,9 @@ impl<'a> Descent<'a> {
         match (moved.by.how, estimate) {
             (How::Width { .. } | How::Tied { .. }, Some(estimate)) => Ok(estimate * REMAINS),
             (How::Fewer, Some(estimate)) => Ok(self.measured(net, moved, judge)?.max(estimate) * REMAINS),
-            _ => self.measured(net, moved, judge),
+            (How::Activation(_) | How::Together(_) | How::More, _) | (_, None) => {
+                self.measured(net, moved, judge)
+            }
         }
     }
 
