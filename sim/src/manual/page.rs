@@ -68,13 +68,13 @@ pub fn page() -> String {
          Made from the instruction table of the simulator by `mpic-sim isa --markdown`; a test holds it.\n\
          `mpic-sim isa dotsp` prints the rows whose names contain `dotsp`.\n\
          What the timing rules are, and what the core does in its corners, stands in [isa-and-timing.md](isa-and-timing.md).\n\n\
-         In meanings, `[i]` is lane i as the SIMD format cuts a register, `sext` and `zext` extend to 32 bits, and `>>s` and `>>u` shift \
-         right with the sign and with zeros.\n\
+         In meanings, `[i]` is lane i as the SIMD format cuts a register, and `sext` and `zext` extend to 32 bits.\n\
+         `>>s` and `>>u` shift right with the sign and with zeros.\n\
          An encoding shows its fixed bits, and `-` where an operand stands; the groups are funct7, rs2, rs1, funct3, rd and opcode.\n\
          Cycles are those of the instruction itself, with memory that answers at once.\n\
          A load costs one more if the next instruction uses what it loads.\n\n\
-         Every instruction of the second and third table has an assembler macro in `xpulp.h`, which `mpic.h` includes, under its name with `_` \
-         for `.`, and all but branches and loops are a C function too.\n\
+         Every instruction of the second and third table has an assembler macro in `xpulp.h`, which `mpic.h` includes.\n\
+         Its name has `_` for `.`; all but branches and loops are a C function too.\n\
          Post-increment forms are `p_lw_post rd, imm, rs1` with an immediate and `p_lw_rpost rd, rs2, rs1` with a register.\n\n\
          ## SIMD formats\n\n\
          The code in CSR 0x00D decides how every `pv` instruction cuts its operands; `mpic_format(MPIC_FMT_8)` writes it.\n\
